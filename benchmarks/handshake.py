@@ -1,0 +1,67 @@
+"""One `probe` of our server, against the same handshake written by hand on threads with `ssl` alone."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+
+from compare import compare
+
+from pytest_mtls import CertificateAuthority, MutualTLSServer, probe
+
+HANDSHAKES = 25
+
+
+class HandWritten:
+    """A server thread that takes a client's handshake on a thread of its own, and the client to it."""
+
+    def __init__(self, ca: CertificateAuthority) -> None:
+        server = ca.issue_server()
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(server.cert_path, server.key_path)
+        self.context.load_verify_locations(ca.cert_path)
+        self.context.verify_mode = ssl.CERT_REQUIRED
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
+        while True:
+            sock, _ = self.listener.accept()
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def serve(self, plain: socket.socket) -> None:
+        with self.context.wrap_socket(plain, server_side=True) as sock:
+            sock.sendall(b"!")
+            sock.recv(1)
+
+    def shake_hands(self, cert: str, key: str, ca: str) -> None:
+        context = ssl.create_default_context(cafile=ca)
+        context.load_cert_chain(cert, key)
+        with (
+            socket.create_connection(self.listener.getsockname()) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as sock,
+        ):
+            assert sock.recv(1) == b"!"  # under TLS 1.3 only now is it known that the server accepts
+
+
+def main() -> None:
+    """Print the ratio."""
+    ca = CertificateAuthority.create()
+    client = ca.issue_client()
+    by_hand = HandWritten(ca)
+    with MutualTLSServer(cert=ca.issue_server(), trust=ca) as server:
+
+        def ours() -> None:
+            for _ in range(HANDSHAKES):
+                assert probe(server, client).accepted
+
+        def theirs() -> None:
+            for _ in range(HANDSHAKES):
+                by_hand.shake_hands(client.cert_path, client.key_path, ca.cert_path)
+
+        compare(f"{HANDSHAKES} handshakes, probe : hand-written", ours, theirs, rounds=30, bound=1.3)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""A test suite of 200 tests, each of which mints a client certificate, writes it and does one `requests.get`.
+
+The peer is the same suite on trustme and pytest-httpserver, set up as their documentation has it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from compare import compare
+
+TESTS = 200
+
+OURS = f"""
+import pytest, requests
+
+@pytest.mark.parametrize("number", range({TESTS}))
+def test_get(mtls_server, mtls_ca, number):
+    client = mtls_ca.issue_client(f"client-{{number}}")
+    cert = client.cert_path, client.key_path
+    answer = requests.get(mtls_server.url, cert=cert, verify=mtls_ca.cert_path)
+    assert answer.json()["client"]["subject"] == f"CN=client-{{number}}"
+"""
+
+PEER = f"""
+import ssl
+import pytest, requests, trustme
+
+@pytest.fixture(scope="session")
+def ca():
+    return trustme.CA()
+
+@pytest.fixture(scope="session")
+def ca_path(ca, tmp_path_factory):
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    ca.cert_pem.write_to_path(path)
+    return str(path)
+
+@pytest.fixture(scope="session")
+def httpserver_ssl_context(ca):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    ca.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+@pytest.mark.parametrize("number", range({TESTS}))
+def test_get(httpserver, ca, ca_path, tmp_path, number):
+    httpserver.expect_request("/").respond_with_json({{}})
+    client = ca.issue_cert(common_name=f"client-{{number}}")
+    path = tmp_path / "client.pem"
+    client.private_key_and_cert_chain_pem.write_to_path(path)
+    answer = requests.get(httpserver.url_for("/"), cert=str(path), verify=ca_path)
+    assert answer.json() == {{}}
+"""
+
+
+def run(suite: Path, *options: str) -> None:
+    """Run a suite in a pytest of its own; it has to pass."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *options, str(suite)]
+    done = subprocess.run(command, cwd=suite.parent, capture_output=True, text=True, check=False)
+    assert f"{TESTS} passed" in done.stdout, done.stdout
+
+
+def main() -> None:
+    """Print the ratio of whole runs, start of the interpreter included."""
+    with tempfile.TemporaryDirectory() as directory:
+        ours, peer = Path(directory, "test_ours.py"), Path(directory, "test_peer.py")
+        ours.write_text(OURS)
+        peer.write_text(PEER)
+        compare(
+            f"{TESTS} tests, pytest-mtls : trustme and pytest-httpserver",
+            lambda: run(ours),
+            lambda: run(peer, "-p", "no:mtls"),
+            rounds=3,
+            bound=1 / 3,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""pytest-mtls: mutual TLS in tests. Certificates, servers, bad peers, and assertions that say why.
+
+Importing this package imports nothing else: each public name is loaded when it is first used, so that the pytest plugin
+costs nothing where it is not.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_mtls.alert import Alert
+    from pytest_mtls.assertions import assert_accepted, assert_rejected
+    from pytest_mtls.cases import Case, Tier, case
+    from pytest_mtls.certificates.authority import CertificateAuthority
+    from pytest_mtls.certificates.identity import Identity
+    from pytest_mtls.certificates.key import KeyKind
+    from pytest_mtls.certificates.signing_request import CertificateSigningRequest, SigningPolicy
+    from pytest_mtls.errors import HandshakeAssertionError, MtlsError, SigningRequestRefused
+    from pytest_mtls.plugin import client_cases, server_cases
+    from pytest_mtls.reason import Reason
+    from pytest_mtls.server import MutualTLSServer
+    from pytest_mtls.tls.endpoint import Endpoint
+    from pytest_mtls.tls.handshake import Handshake
+    from pytest_mtls.tls.probe import probe
+
+__all__ = [
+    "Alert",
+    "Case",
+    "CertificateAuthority",
+    "CertificateSigningRequest",
+    "Endpoint",
+    "Handshake",
+    "HandshakeAssertionError",
+    "Identity",
+    "KeyKind",
+    "MtlsError",
+    "MutualTLSServer",
+    "Reason",
+    "SigningPolicy",
+    "SigningRequestRefused",
+    "Tier",
+    "assert_accepted",
+    "assert_rejected",
+    "case",
+    "client_cases",
+    "probe",
+    "server_cases",
+]
+
+_HOMES = {
+    "Alert": "alert",
+    "Case": "cases",
+    "CertificateAuthority": "certificates.authority",
+    "CertificateSigningRequest": "certificates.signing_request",
+    "Endpoint": "tls.endpoint",
+    "Handshake": "tls.handshake",
+    "HandshakeAssertionError": "errors",
+    "Identity": "certificates.identity",
+    "KeyKind": "certificates.key",
+    "MtlsError": "errors",
+    "MutualTLSServer": "server",
+    "Reason": "reason",
+    "SigningPolicy": "certificates.signing_request",
+    "SigningRequestRefused": "errors",
+    "Tier": "cases",
+    "assert_accepted": "assertions",
+    "assert_rejected": "assertions",
+    "case": "cases",
+    "client_cases": "plugin",
+    "probe": "tls.probe",
+    "server_cases": "plugin",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOMES[name]
+    if home.startswith("certificates."):
+        import_module(f"{__name__}.tls.context")  # gives identities their SSL contexts
+    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

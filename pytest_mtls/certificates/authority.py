@@ -1,0 +1,391 @@
+"""`CertificateAuthority`: makes certificates, signs requests, and takes certificates back."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from cryptography import x509
+
+from pytest_mtls.certificates.files import FileContent, file_stem, write_files
+from pytest_mtls.certificates.hierarchy import Hierarchy
+from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.certificates.issuer import Issuer
+from pytest_mtls.certificates.key import KeyKind, PrivateKey, private_key_pem
+from pytest_mtls.certificates.loading import Source, is_self_issued, load_bundle, load_certificates
+from pytest_mtls.certificates.names import NameText, common_name_of, describe_name, distinguished_name
+from pytest_mtls.certificates.profile import (
+    CertificateProfile,
+    authority_profile,
+)
+from pytest_mtls.certificates.revocation import Register, Revocation, revocation_reason
+from pytest_mtls.certificates.trustme_interop import (
+    DEFAULT_PATH_LENGTH,
+    certificate_and_key,
+    make_trustme_root,
+    to_trustme,
+    trustme_can_make,
+)
+from pytest_mtls.certificates.validity import AUTHORITY_LIFE, BACKDATED, Instant, validity
+from pytest_mtls.errors import (
+    IncompleteChain,
+    InvalidArgument,
+    NotACertificateAuthority,
+)
+
+if TYPE_CHECKING:
+    import trustme
+
+__all__ = ["AuthorityFiles", "CertificateAuthority"]
+
+
+class AuthorityFiles(NamedTuple):
+    """The paths that `CertificateAuthority.write_to` wrote.
+
+    Attributes:
+        cert: the CA's certificate, PEM.
+        key: its private key, PKCS#8 PEM; None if it is not here.
+    """
+
+    cert: str
+    key: str | None
+
+
+class CertificateAuthority(Issuer):
+    """A CA: its certificate, its private key, and the CAs above it.
+
+    Make one with `create`, `intermediate`, `load` or `from_trustme`. It may be used from several threads at once.
+
+    Args:
+        certificate: the CA's own, sound or not.
+        private_key: what it signs with; None if it is not here, and then it issues nothing.
+        parent: the CA that issued it, if it is known and another.
+    """
+
+    def __init__(
+        self,
+        certificate: x509.Certificate,
+        private_key: PrivateKey | None = None,
+        *,
+        parent: CertificateAuthority | None = None,
+    ) -> None:
+        self._hierarchy: Hierarchy[CertificateAuthority] = Hierarchy() if parent is None else parent._hierarchy
+        super().__init__(certificate, private_key, parent=parent, files=self._hierarchy.files)
+        self.parent = parent
+        self._register = Register(self._name, self._key_identifier)
+        self._hierarchy.authorities.append(self)
+
+    # --- making one --------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        common_name: str | None = None,
+        *,
+        organization: str | None = "pytest-mtls",
+        organizational_unit: str | None = None,
+        key_kind: KeyKind | str = KeyKind.P256,
+        path_length: int | None = DEFAULT_PATH_LENGTH,
+        permitted: Iterable[NameText] = (),
+        excluded: Iterable[NameText] = (),
+        not_before: Instant | None = None,
+        not_after: Instant | None = None,
+    ) -> CertificateAuthority:
+        """Make a root CA: with `trustme` what trustme can express, and the rest in the same style.
+
+        Args:
+            common_name, organization, organizational_unit: the subject. Without common name and unit, the unit is
+                random, so that no two CAs have the same name by chance.
+            key_kind: the kind of its key.
+            path_length: how many CAs may follow below; None for no limit.
+            permitted, excluded: name constraints, as `name_constraint` reads them.
+            not_before, not_after: from five minutes ago for a week, if it is not trustme that makes it; trustme's are
+                valid for centuries.
+
+        Raises:
+            InvalidName: a name that no certificate can hold.
+            InvalidValidity: a date that no certificate can hold.
+            UnsupportedKeyKind: an unknown kind of key, or one that is not supported here.
+        """
+        kind = KeyKind.parse(key_kind)
+        if common_name is None and organizational_unit is None:
+            organizational_unit = f"Testing CA #{secrets.token_urlsafe(12)}"
+        subject = distinguished_name(common_name, organization, organizational_unit)
+        constraints = tuple(permitted), tuple(excluded)
+        special = common_name is not None or any(constraints) or not_before is not None or not_after is not None
+        if organization and organizational_unit and path_length is not None and trustme_can_make(kind) and not special:
+            return cls.from_trustme(make_trustme_root(kind, organization, organizational_unit, path_length))
+        profile = authority_profile(
+            subject,
+            path_length=path_length,
+            permitted=constraints[0],
+            excluded=constraints[1],
+            not_before=not_before,
+            not_after=not_after,
+        )
+        return cls.self_signed(profile, key_kind=kind)
+
+    @classmethod
+    def self_signed(
+        cls,
+        profile: CertificateProfile,
+        *,
+        private_key: PrivateKey | None = None,
+        key_kind: KeyKind | str = KeyKind.P256,
+    ) -> CertificateAuthority:
+        """Make a root CA of any profile, sound or not.
+
+        Args:
+            profile: what its certificate says.
+            private_key: its key; a new one by default.
+            key_kind: the kind of the new key.
+        """
+        key = KeyKind.parse(key_kind).generate() if private_key is None else private_key
+        certificate = profile.sign(
+            key.public_key(), issuer_name=profile.subject, issuer_key=key, issuer_key_identifier=None
+        )
+        return cls(certificate, key)
+
+    def intermediate(
+        self,
+        common_name: str | None = None,
+        *,
+        organization: str | None = "pytest-mtls",
+        organizational_unit: str | None = None,
+        key_kind: KeyKind | str = KeyKind.P256,
+        path_length: int | Literal["inherit"] | None = "inherit",
+        permitted: Iterable[NameText] = (),
+        excluded: Iterable[NameText] = (),
+        not_before: Instant | None = None,
+        not_after: Instant | None = None,
+    ) -> CertificateAuthority:
+        """Make a CA below this one.
+
+        Args:
+            path_length: how many CAs may follow below; by default one fewer than this CA allows. Only a number or
+                None makes a CA that this one's limit forbids.
+            common_name, organization, organizational_unit, key_kind, permitted, excluded: as for `create`.
+            not_before, not_after: five minutes ago to a week from now by default.
+
+        Raises:
+            InvalidArgument: this CA allows none below it, and no path length is given.
+            MissingPrivateKey: this CA's key is not here.
+        """
+        if common_name is None and organizational_unit is None:
+            organizational_unit = f"Testing intermediate CA #{secrets.token_urlsafe(12)}"
+        profile = authority_profile(
+            distinguished_name(common_name, organization, organizational_unit),
+            path_length=self._path_length_below() if path_length == "inherit" else path_length,
+            permitted=permitted,
+            excluded=excluded,
+            not_before=not_before,
+            not_after=not_after,
+        )
+        return self.issue_authority(profile, key_kind=key_kind)
+
+    def issue_authority(
+        self,
+        profile: CertificateProfile,
+        *,
+        private_key: PrivateKey | None = None,
+        key_kind: KeyKind | str = KeyKind.P256,
+    ) -> CertificateAuthority:
+        """Make a CA of any profile below this one, sound or not; even one that is none.
+
+        Raises:
+            MissingPrivateKey: this CA's key is not here.
+        """
+        key = KeyKind.parse(key_kind).generate() if private_key is None else private_key
+        return CertificateAuthority(self._sign(profile, key.public_key()), key, parent=self)
+
+    def impostor(self, *, key_kind: KeyKind | str = KeyKind.P256) -> CertificateAuthority:
+        """A root CA of the same subject name and constraints with another key, which nobody trusts."""
+        start, end = validity(life=AUTHORITY_LIFE)
+        profile = replace(CertificateProfile.of(self.certificate), not_before=start, not_after=end)
+        return self.self_signed(replace(profile, authority_key_identifier=False), key_kind=key_kind)
+
+    @classmethod
+    def load(
+        cls,
+        certificate: Source | x509.Certificate,
+        private_key: Source | PrivateKey | None = None,
+        *,
+        password: str | bytes | None = None,
+        chain: Source | Iterable[x509.Certificate] | None = None,
+        partial: bool = False,
+    ) -> CertificateAuthority:
+        """Read a CA that is there already, such as a company's.
+
+        Args:
+            certificate: its certificate, perhaps with those above it and its key: PEM, DER or PKCS#12, as bytes or as
+                the path of a file.
+            private_key: its key, if it is elsewhere. Without one, it is trusted but issues nothing.
+            password: of an encrypted key or PKCS#12 file.
+            chain: the CAs above an intermediate, up to the root.
+            partial: take an intermediate without all of the CAs above it.
+
+        Raises:
+            UnreadableCertificate, UnreadablePrivateKey: there is none, or it cannot be parsed.
+            WrongPassword: the password is missing or does not open the key.
+            KeyMismatch: the key is that of no certificate.
+            NotACertificateAuthority: the certificate may not issue others.
+            IncompleteChain: a certificate above it is missing, or does not belong.
+        """
+        if chain is None:
+            above: tuple[x509.Certificate, ...] = ()
+        else:
+            above = load_certificates(chain) if isinstance(chain, (bytes, str, os.PathLike)) else tuple(chain)
+        bundle = load_bundle(certificate, private_key, password=password, others=above)
+        own, *higher = bundle.chain if bundle.root is None else (*bundle.chain, bundle.root)
+        top = higher[-1] if higher else own
+        if not partial and not is_self_issued(top):
+            raise IncompleteChain(describe_name(top.subject), describe_name(top.issuer))
+        parent = None
+        for issuer in reversed(higher):
+            parent = cls(_checked_authority(issuer), parent=parent)
+        return cls(_checked_authority(own), bundle.private_key, parent=parent)
+
+    @classmethod
+    def from_trustme(cls, ca: trustme.CA) -> CertificateAuthority:
+        """The CA of `trustme`, under the same key and certificate, with its parents."""
+        certificate, key = certificate_and_key(ca)
+        parent = None if ca.parent_cert is None else cls.from_trustme(ca.parent_cert)
+        authority = cls(certificate, key, parent=parent)
+        authority.__dict__["trustme"] = ca
+        return authority
+
+    @cached_property
+    def trustme(self) -> trustme.CA:
+        """The same CA as a `trustme.CA`, which issues under the same key and certificate.
+
+        Raises:
+            UnsupportedKeyKind: trustme cannot sign with such a key.
+        """
+        above = None if self.parent is None else self.parent.trustme
+        return to_trustme(self.certificate, self.private_key, self._path_length, above)
+
+    # --- its files ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def cert_path(self) -> str:
+        """The path of a file with its certificate, PEM, which is gone after the run."""
+        return self.files.keep(f"{self._stem}.crt", lambda: self.pem)
+
+    def remove_files(self) -> None:
+        """Delete the files of this CA, those related to it, and their identities."""
+        self.files.remove()
+
+    def write_to(
+        self, directory: str | os.PathLike[str], password: str | bytes | None = None, *, name: str | None = None
+    ) -> AuthorityFiles:
+        """Write its certificate and key as files to keep, all of them or none.
+
+        Args:
+            directory: made with mode 0700 if there is none. Files of the same names are replaced.
+            password: encrypts the key.
+            name: how the files begin; its common name, or ``ca``, by default.
+
+        Raises:
+            UnusableDirectory: the directory cannot be made or written to.
+        """
+        stem = name or file_stem(common_name_of(self._name) or "ca")
+        files = [FileContent(f"{stem}.crt", self.pem, secret=False)]
+        if self.private_key is not None:
+            files.append(FileContent(f"{stem}.key", private_key_pem(self.private_key, password)))
+        cert, *key = write_files(directory, files)
+        return AuthorityFiles(cert, key[0] if key else None)
+
+    # --- revoking ----------------------------------------------------------------------------------------------------
+
+    def revoke(
+        self,
+        revoked: Identity | CertificateAuthority | x509.Certificate,
+        *,
+        reason: str | x509.ReasonFlags = x509.ReasonFlags.unspecified,
+        date: Instant | None = None,
+    ) -> None:
+        """Take a certificate back: it is on every CRL that this CA makes from now on.
+
+        Args:
+            revoked: an identity or an intermediate CA that this CA issued, or its certificate.
+            reason: such as "key_compromise" or "keyCompromise".
+            date: since when; five minutes ago by default.
+
+        Raises:
+            NotIssuedByThisAuthority: another CA issued it.
+            InvalidArgument: there is no such reason.
+            MissingPrivateKey: this CA's key, which signs CRLs, is not here.
+        """
+        self._signing_key("revoking")
+        certificate = revoked if isinstance(revoked, x509.Certificate) else revoked.certificate
+        self._check_issued(certificate)
+        since = validity(-BACKDATED if date is None else date)[0]
+        self._register.add(Revocation(certificate.serial_number, since, revocation_reason(reason)))
+        self._hierarchy.revoked.append(certificate.serial_number)
+
+    def crl(
+        self, *, last_update: Instant | None = None, next_update: Instant | None = None
+    ) -> x509.CertificateRevocationList:
+        """The CRL of this CA. Without arguments it is made once, and again after a revocation or when it has expired.
+
+        Args:
+            last_update, next_update: five minutes ago to twelve hours from now by default.
+
+        Raises:
+            MissingPrivateKey: this CA's key is not here.
+            InvalidValidity: it would end before it begins.
+        """
+        key = self._signing_key("making a CRL")
+        if last_update is None and next_update is None:
+            return self._register.current_crl(key)
+        return self._register.new_crl(key, *validity(last_update, next_update))
+
+    def crls(self) -> tuple[x509.CertificateRevocationList, ...]:
+        """The CRLs of this CA and all related ones whose key is here: what a check of whole chains needs."""
+        return tuple(ca.crl() for ca in tuple(self._hierarchy.authorities) if ca.private_key is not None)
+
+    @property
+    def revision(self) -> int:
+        """A number that grows whenever this CA or a related one revokes something or makes an intermediate."""
+        return self._hierarchy.revision
+
+    def __repr__(self) -> str:
+        return f"<CertificateAuthority {self.subject}, until {self.certificate.not_valid_after_utc}>"
+
+    @cached_property
+    def _stem(self) -> str:
+        return self.files.new_stem(common_name_of(self._name) or "ca")
+
+    @cached_property
+    def _path_length(self) -> int | None:
+        return CertificateProfile.of(self.certificate).path_length
+
+    def _path_length_below(self) -> int | None:
+        limit = self._path_length
+        if limit == 0:
+            allowed = f"given, since {self.subject} allows no CA below it: a number or None breaks its rule on purpose"
+            raise InvalidArgument("path_length", "inherit", allowed)
+        return None if limit is None else limit - 1
+
+
+def _checked_authority(certificate: x509.Certificate) -> x509.Certificate:
+    """A certificate that may issue others.
+
+    Raises:
+        NotACertificateAuthority: it may not.
+    """
+    subject = describe_name(certificate.subject)
+    try:
+        profile = CertificateProfile.of(certificate)
+    except ValueError as error:
+        raise NotACertificateAuthority(subject, f"its extensions cannot be read ({error})") from None
+    if not profile.authority:
+        problem = "basicConstraints says CA:FALSE" if profile.authority is False else "it has no basicConstraints"
+        raise NotACertificateAuthority(subject, problem)
+    if profile.key_usage is not None and "key_cert_sign" not in profile.key_usage:
+        raise NotACertificateAuthority(subject, "its key usage is not for signing certificates")
+    return certificate

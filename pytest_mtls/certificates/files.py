@@ -1,0 +1,190 @@
+"""Private files: a temporary directory for keys, gone after the run, and files written whole or not at all."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+from pytest_mtls.errors import UnusableDirectory
+
+__all__ = ["FileContent", "PrivateDirectory", "file_stem", "write_files"]
+
+_READABLE = 0o644
+_PRIVATE = 0o600
+
+
+class FileContent(NamedTuple):
+    """A file to be written.
+
+    Attributes:
+        name: the file's name, without directory.
+        data: what it holds.
+        secret: whether only its owner may read it.
+    """
+
+    name: str
+    data: bytes
+    secret: bool = True
+
+
+class PrivateDirectory:
+    """A temporary directory that only its owner can enter, made when first needed and removed at interpreter exit.
+
+    It is never removed by garbage collection: a test may hold nothing but the path of a file in it. A forked child
+    uses its parent's directory, and leaves the removal to its parent. On Windows the temporary directory of the user
+    is private already, and modes are best effort.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[str, str] = {}
+        self._kept: dict[str, str] = {}
+        self._numbers = count(1)
+
+    @property
+    def path(self) -> str:
+        """The directory, which is made by the first call."""
+        return self._made.get("path") or self._make()
+
+    def write(self, name: str, data: bytes) -> str:
+        """Write a new file, readable by its owner alone.
+
+        Args:
+            name: the file's name, which must not be taken yet.
+            data: what it holds.
+
+        Returns:
+            The file's path.
+
+        Raises:
+            UnusableDirectory: it cannot be written.
+        """
+        path = os.path.join(self.path, name)
+        try:
+            _write_new(path, data, _PRIVATE)
+        except OSError as error:
+            raise UnusableDirectory(path, _reason(error)) from error
+        return path
+
+    def keep(self, name: str, make: Callable[[], bytes]) -> str:
+        """The path of a file, which is written by the first call.
+
+        Args:
+            name: the file's name; always the same content for the same name.
+            make: gives the content.
+
+        Raises:
+            UnusableDirectory: it cannot be written.
+        """
+        path = self._kept.get(name)
+        if path is None:
+            # Renamed into place, so that no thread sees half a file.
+            temporary = self.write(f".{secrets.token_hex(8)}", make())
+            path = os.path.join(self.path, name)
+            os.replace(temporary, path)
+            self._kept[name] = path
+        return path
+
+    def new_stem(self, label: str) -> str:
+        """The first part of a file name that is like no other here."""
+        return f"{file_stem(label)}-{next(self._numbers)}"
+
+    def remove(self) -> None:
+        """Delete the directory and all in it. Another one is made if something is written afterwards."""
+        path = self._made.pop("path", None)
+        self._kept.clear()
+        atexit.unregister(self._remove_at_exit)
+        if path is not None:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _make(self) -> str:
+        try:
+            fresh = tempfile.mkdtemp(prefix="pytest-mtls-")
+        except OSError as error:
+            raise UnusableDirectory(tempfile.gettempdir(), _reason(error)) from error
+        path = self._made.setdefault("path", fresh)
+        if path is fresh:
+            atexit.register(self._remove_at_exit, os.getpid())
+        else:  # Another thread was faster.
+            os.rmdir(fresh)
+        return path
+
+    def _remove_at_exit(self, maker: int) -> None:
+        if os.getpid() == maker:
+            self.remove()
+
+    def __repr__(self) -> str:
+        return f"PrivateDirectory({self._made.get('path', 'not made yet')})"
+
+
+def write_files(directory: str | os.PathLike[str], files: Sequence[FileContent]) -> tuple[str, ...]:
+    """Write files all together: if one cannot be written, none is, and those which were there before stay.
+
+    Args:
+        directory: made with mode 0700 if there is none.
+        files: what to write; files of the same names are replaced.
+
+    Returns:
+        The paths, in the order of ``files``.
+
+    Raises:
+        UnusableDirectory: the directory cannot be made or written to.
+    """
+    target = Path(directory)
+    made = _make_directory(target)
+    written: list[tuple[str, str]] = []
+    try:
+        for file in files:
+            final = str(target / file.name)
+            if os.path.isdir(final):
+                raise UnusableDirectory(final, "it is a directory, where a file is to be written")
+            temporary = str(target / f".{secrets.token_hex(8)}")
+            written.append((temporary, final))
+            _write_new(temporary, file.data, _PRIVATE if file.secret else _READABLE)
+        for temporary, final in written:
+            os.replace(temporary, final)
+    except BaseException as error:
+        for temporary, _ in written:
+            with suppress(OSError):
+                os.unlink(temporary)
+        for parent in made:
+            with suppress(OSError):
+                parent.rmdir()
+        if isinstance(error, OSError):
+            raise UnusableDirectory(str(target), _reason(error)) from error
+        raise
+    return tuple(final for _, final in written)
+
+
+def file_stem(label: str) -> str:
+    """A file name that resembles a label and is harmless on every system."""
+    return re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:40] or "identity"
+
+
+def _make_directory(target: Path) -> list[Path]:
+    """Make a directory and those above it; gives the ones made, the deepest first."""
+    missing = [path for path in (target, *target.parents) if not path.exists()]
+    try:
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnusableDirectory(str(target), _reason(error)) from error
+    return missing
+
+
+def _write_new(path: str, data: bytes, mode: int) -> None:
+    binary: int = getattr(os, "O_BINARY", 0)  # Windows
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,35 @@
+"""`Hierarchy`: what a root CA and all CAs below it share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from pytest_mtls.certificates.files import PrivateDirectory
+
+__all__ = ["Hierarchy"]
+
+_Authority = TypeVar("_Authority")
+
+
+@dataclass(frozen=True)
+class Hierarchy(Generic[_Authority]):
+    """The CAs of one family and what they have revoked.
+
+    Both lists are only ever appended to, which is atomic, so that servers on other threads can follow them without a
+    lock.
+
+    Attributes:
+        authorities: all CAs, each after the one above it.
+        revoked: the serial numbers that any of them has revoked, in this order.
+        files: where the files of the CAs and of what they issued are.
+    """
+
+    authorities: list[_Authority] = field(default_factory=list)
+    revoked: list[int] = field(default_factory=list)
+    files: PrivateDirectory = field(default_factory=PrivateDirectory)
+
+    @property
+    def revision(self) -> int:
+        """A number that grows whenever a CA joins or revokes something."""
+        return len(self.authorities) + len(self.revoked)

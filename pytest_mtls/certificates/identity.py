@@ -1,0 +1,286 @@
+"""`Identity`: a certificate chain and its private key, which is what one side of a handshake presents."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, pkcs12
+
+from pytest_mtls.certificates.files import FileContent, PrivateDirectory, file_stem, write_files
+from pytest_mtls.certificates.key import PrivateKey, password_bytes, private_key_pem, same_key
+from pytest_mtls.certificates.loading import Source, load_bundle, load_private_key
+from pytest_mtls.certificates.names import common_name_of, describe_name
+from pytest_mtls.errors import KeyMismatch, MissingPrivateKey
+
+if TYPE_CHECKING:
+    import ssl
+
+    import trustme
+
+__all__ = ["Identity", "IdentityFiles"]
+
+
+class IdentityFiles(NamedTuple):
+    """The paths that `Identity.write_to` wrote.
+
+    Attributes:
+        cert: the certificate and its intermediates, PEM.
+        key: the private key, PKCS#8 PEM.
+        combined: key and certificates in one file, PEM.
+        pkcs12: key and certificates, PKCS#12.
+        root: the root certificate, PEM; None if it is not known.
+    """
+
+    cert: str
+    key: str
+    combined: str
+    pkcs12: str
+    root: str | None
+
+
+@dataclass(frozen=True, repr=False)
+class Identity:
+    """What one side presents, and the key to prove that it is its own.
+
+    Attributes:
+        chain: its certificate, then the intermediates, as they are sent; without the root.
+        private_key: None if it stayed with whoever made it.
+        root: the trust anchor, if it is known; never sent.
+        files: where files are written for libraries that want paths.
+        raw_key_pem: what to give out as the private key's PEM in place of ``private_key``, unchecked, so that a
+            bad case can present a key which is not the certificate's.
+    """
+
+    chain: tuple[x509.Certificate, ...]
+    private_key: PrivateKey | None = None
+    root: x509.Certificate | None = None
+    files: PrivateDirectory = field(default_factory=PrivateDirectory, compare=False)
+    raw_key_pem: bytes | None = None
+
+    #: What `ssl_context` calls. The floor that knows TLS, `pytest_mtls.tls.context`, puts it here.
+    make_ssl_context: ClassVar[Callable[..., ssl.SSLContext]]
+
+    @classmethod
+    def load(
+        cls,
+        source: Source | x509.Certificate,
+        key: Source | PrivateKey | None = None,
+        *,
+        password: str | bytes | None = None,
+    ) -> Identity:
+        """Read an identity that somebody else issued.
+
+        Args:
+            source: its certificate and those of its issuers, in any order, and perhaps its key: PEM, DER or PKCS#12,
+                as bytes or as the path of a file.
+            key: the private key, if it is elsewhere.
+            password: of an encrypted key or PKCS#12 file.
+
+        Raises:
+            UnreadableCertificate, UnreadablePrivateKey: there is none, or it cannot be parsed.
+            WrongPassword: the password is missing or does not open the key.
+            KeyMismatch: the key is that of no certificate.
+            IncompleteChain: a certificate does not belong to the chain.
+        """
+        bundle = load_bundle(source, key, password=password)
+        return cls(bundle.chain, bundle.private_key, bundle.root)
+
+    @classmethod
+    def from_trustme(cls, leaf: trustme.LeafCert) -> Identity:
+        """The identity that `trustme` issued."""
+        certificates = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
+        return cls.load(certificates, leaf.private_key_pem.bytes())
+
+    @cached_property
+    def trustme(self) -> trustme.LeafCert:
+        """The same certificate and key as a `trustme.LeafCert`.
+
+        Raises:
+            MissingPrivateKey: the private key is not here.
+        """
+        import trustme
+
+        leaf, *intermediates = (_pem(certificate) for certificate in self.chain)
+        return trustme.LeafCert(self.key_pem, leaf, intermediates)
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """Its own certificate."""
+        return self.chain[0]
+
+    @cached_property
+    def subject(self) -> str:
+        """The subject, such as ``CN=client``."""
+        return describe_name(self.certificate.subject)
+
+    @property
+    def serial_number(self) -> int:
+        """The certificate's serial number."""
+        return self.certificate.serial_number
+
+    @cached_property
+    def cert_pem(self) -> bytes:
+        """The certificate and its intermediates, PEM."""
+        return b"".join(map(_pem, self.chain))
+
+    @cached_property
+    def key_pem(self) -> bytes:
+        """The private key, PKCS#8 PEM without encryption.
+
+        Raises:
+            MissingPrivateKey: it is not here.
+        """
+        if self.raw_key_pem is not None:
+            return self.raw_key_pem
+        return private_key_pem(self._known_key("its PEM"))
+
+    @property
+    def pem(self) -> bytes:
+        """The private key, the certificate and its intermediates, PEM.
+
+        Raises:
+            MissingPrivateKey: the private key is not here.
+        """
+        return self.key_pem + self.cert_pem
+
+    @cached_property
+    def der(self) -> bytes:
+        """Its own certificate, DER."""
+        return self.certificate.public_bytes(Encoding.DER)
+
+    @cached_property
+    def fingerprint_sha256(self) -> str:
+        """The SHA-256 of its own certificate, in lower-case hex."""
+        return self.certificate.fingerprint(hashes.SHA256()).hex()
+
+    @property
+    def cert_path(self) -> str:
+        """The path of a file with `cert_pem`, which is gone after the run."""
+        return self.files.keep(f"{self._stem}.crt", lambda: self.cert_pem)
+
+    @property
+    def key_path(self) -> str:
+        """The path of a file with `key_pem`, which is gone after the run.
+
+        Raises:
+            MissingPrivateKey: the private key is not here.
+        """
+        return self.files.keep(f"{self._stem}.key", lambda: self.key_pem)
+
+    @property
+    def combined_path(self) -> str:
+        """The path of a file with `pem`, which is gone after the run.
+
+        Raises:
+            MissingPrivateKey: the private key is not here.
+        """
+        return self.files.keep(f"{self._stem}.pem", lambda: self.pem)
+
+    def pkcs12(self, password: str | bytes | None = None, name: str | None = None) -> bytes:
+        """Key, certificate and intermediates as PKCS#12 (RFC 7292).
+
+        Args:
+            password: encrypts it; not encrypted without one.
+            name: the friendly name; the subject by default.
+
+        Raises:
+            MissingPrivateKey: the private key is not here.
+        """
+        secret = password_bytes(password)
+        return pkcs12.serialize_key_and_certificates(
+            (name or self.subject).encode(),
+            self._known_key("PKCS#12"),
+            self.certificate,
+            self.chain[1:] or None,
+            BestAvailableEncryption(secret) if secret else NoEncryption(),
+        )
+
+    def write_to(
+        self, directory: str | os.PathLike[str], password: str | bytes | None = None, *, name: str | None = None
+    ) -> IdentityFiles:
+        """Write it as files to keep, all of them or none.
+
+        Args:
+            directory: made with mode 0700 if there is none. Files of the same names are replaced.
+            password: encrypts the key in every file that has it.
+            name: how the files begin; the common name by default.
+
+        Returns:
+            The paths. Whatever has the key in it is readable by its owner alone.
+
+        Raises:
+            MissingPrivateKey: the private key is not here.
+            UnusableDirectory: the directory cannot be made or written to.
+        """
+        stem = name or self._label
+        key = private_key_pem(self._known_key("writing it"), password) if password else self.key_pem
+        files = [
+            FileContent(f"{stem}.crt", self.cert_pem, secret=False),
+            FileContent(f"{stem}.key", key),
+            FileContent(f"{stem}.pem", key + self.cert_pem),
+            FileContent(f"{stem}.p12", self.pkcs12(password)),
+        ]
+        if self.root is not None:
+            files.append(FileContent(f"{stem}-root.crt", _pem(self.root), secret=False))
+        cert, key_path, combined, pkcs12_path, *root = write_files(directory, files)
+        return IdentityFiles(cert, key_path, combined, pkcs12_path, root[0] if root else None)
+
+    def ssl_context(
+        self, *, trust: Any = None, side: Literal["client", "server"] | None = None, tls: str | None = None
+    ) -> ssl.SSLContext:
+        """An `ssl.SSLContext` that presents this identity.
+
+        Args:
+            trust: the CA or CAs that the other side must come from: a `CertificateAuthority`, trustme's CA, a
+                certificate, PEM, a path, or several of them. A client without it trusts the system's CAs, and checks
+                the host name in either case; a server without it asks for no client certificate, and requires one with
+                it.
+            side: the side to play; by default "server" if the certificate is for serverAuth and not for clientAuth,
+                else "client".
+            tls: "1.2" or "1.3"; both by default.
+
+        Raises:
+            MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: it cannot be presented.
+            InvalidArgument: an unknown ``tls`` or ``trust``.
+        """
+        return self.make_ssl_context(trust, side, tls)
+
+    def with_private_key(self, key: PrivateKey | Source, *, password: str | bytes | None = None) -> Identity:
+        """The same certificate with its private key.
+
+        Raises:
+            KeyMismatch: it is another certificate's key.
+            UnreadablePrivateKey, WrongPassword: it cannot be read.
+        """
+        if isinstance(key, (bytes, str, os.PathLike)):
+            key = load_private_key(key, password=password)
+        if not same_key(key.public_key(), self.certificate.public_key()):
+            raise KeyMismatch(self.subject, "the given key")
+        return replace(self, private_key=key, raw_key_pem=None)
+
+    def __repr__(self) -> str:
+        issuer = describe_name(self.certificate.issuer)
+        return f"<Identity {self.subject}, issued by {issuer}, until {self.certificate.not_valid_after_utc}>"
+
+    @property
+    def _label(self) -> str:
+        return file_stem(common_name_of(self.certificate.subject) or "identity")
+
+    @cached_property
+    def _stem(self) -> str:
+        return self.files.new_stem(self._label)
+
+    def _known_key(self, operation: str) -> PrivateKey:
+        if self.private_key is None:
+            raise MissingPrivateKey(self.subject, operation)
+        return self.private_key
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.PEM)

@@ -1,0 +1,247 @@
+"""Certificates, keys and requests read from bytes and files, in whichever form they come."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Union
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key, pkcs12
+
+from pytest_mtls.certificates.key import PrivateKey, password_bytes, same_key
+from pytest_mtls.certificates.names import describe_name
+from pytest_mtls.errors import (
+    IncompleteChain,
+    KeyMismatch,
+    UnreadableCertificate,
+    UnreadablePrivateKey,
+    UnreadableSigningRequest,
+    WrongPassword,
+)
+
+__all__ = [
+    "Bundle",
+    "Source",
+    "is_self_issued",
+    "issued",
+    "load_bundle",
+    "load_certificates",
+    "load_private_key",
+    "load_signing_request",
+    "read",
+]
+
+#: Where something is read from: PEM, DER or PKCS#12 as bytes, PEM as text, or the path of a file.
+Source = Union[bytes, str, "os.PathLike[str]"]
+
+_PEM = b"-----BEGIN "
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What belongs together: a certificate, those that lead to its root, and its private key.
+
+    Attributes:
+        chain: each certificate followed by its issuer's, the root not among them.
+        root: the self-signed certificate at the end, if it was there.
+        private_key: that of the first certificate, if it was there.
+    """
+
+    chain: tuple[x509.Certificate, ...]
+    root: x509.Certificate | None
+    private_key: PrivateKey | None
+
+
+def load_bundle(
+    source: Source | x509.Certificate,
+    key: Source | PrivateKey | None = None,
+    *,
+    password: str | bytes | None = None,
+    others: Iterable[x509.Certificate] = (),
+) -> Bundle:
+    """Read a certificate with its chain and key.
+
+    Args:
+        source: the certificate, those of its issuers in any order, and perhaps the key.
+        key: the key, if it is elsewhere.
+        password: of an encrypted key or PKCS#12 file.
+        others: more certificates of the chain.
+
+    Raises:
+        UnreadableCertificate, UnreadablePrivateKey: there is none, or it cannot be parsed.
+        WrongPassword: the password is missing or does not open the key.
+        KeyMismatch: no certificate is that of the key.
+        IncompleteChain: a certificate does not belong to the chain of the first.
+    """
+    private_key: PrivateKey | None = None
+    if isinstance(source, x509.Certificate):
+        certificates: Sequence[x509.Certificate] = [source]
+        label = describe_name(source.subject)
+    else:
+        data, label = read(source, UnreadableCertificate)
+        certificates, private_key = _certificates_and_key(data, label, password, wants_key=key is None)
+    if key is not None:
+        private_key, label = _given_key(key, password)
+    certificates = [*certificates, *others]
+    first = _certificate_of(private_key, certificates, label)
+    chain = _linked(first, certificates)
+    root = chain[-1] if len(chain) > 1 and is_self_issued(chain[-1]) else None
+    return Bundle(chain if root is None else chain[:-1], root, private_key)
+
+
+def load_certificates(source: Source, *, password: str | bytes | None = None) -> tuple[x509.Certificate, ...]:
+    """Read one or several certificates.
+
+    Raises:
+        UnreadableCertificate: there is none, or one cannot be parsed.
+        WrongPassword: a PKCS#12 file does not open with this password.
+    """
+    data, label = read(source, UnreadableCertificate)
+    return tuple(_certificates_and_key(data, label, password, wants_key=False)[0])
+
+
+def load_private_key(source: Source, *, password: str | bytes | None = None) -> PrivateKey:
+    """Read a private key.
+
+    Raises:
+        UnreadablePrivateKey: there is none, or it cannot be parsed.
+        WrongPassword: the password is missing or does not open it.
+    """
+    data, label = read(source, UnreadablePrivateKey)
+    if _is_pkcs12(data):
+        key = _pkcs12(data, label, password)[1]
+        if key is None:
+            raise UnreadablePrivateKey(label, "the PKCS#12 data holds none")
+        return key
+    return _private_key(data, label, password)
+
+
+def load_signing_request(source: Source) -> x509.CertificateSigningRequest:
+    """Read a PKCS#10 request.
+
+    Raises:
+        UnreadableSigningRequest: there is none, or it cannot be parsed.
+    """
+    data, label = read(source, UnreadableSigningRequest)
+    load = x509.load_pem_x509_csr if _PEM in data else x509.load_der_x509_csr
+    try:
+        return load(data)
+    except ValueError as error:
+        raise UnreadableSigningRequest(label, _first_line(error)) from None
+
+
+def read(source: Source, unreadable: Callable[[str, str], Exception] = UnreadableCertificate) -> tuple[bytes, str]:
+    """The bytes that a caller gave, or those of the file that the caller named, and what to call them in an error."""
+    if isinstance(source, (bytes, bytearray)):
+        return bytes(source), "the given bytes"
+    if isinstance(source, str) and _PEM.decode() in source:
+        return source.encode(), "the given text"
+    try:
+        return Path(source).read_bytes(), os.fspath(source)
+    except TypeError:
+        raise unreadable(repr(source), "it is neither bytes nor a path") from None
+    except (OSError, ValueError) as error:
+        problem = (getattr(error, "strerror", None) or str(error)).lower()
+        raise unreadable(str(source), problem) from None
+
+
+def issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Whether one certificate was signed with the key of another, whose subject it names as issuer."""
+    if certificate.issuer != issuer.subject:
+        return False
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        return False
+    return True
+
+
+def is_self_issued(certificate: x509.Certificate) -> bool:
+    """Whether a certificate names itself as its issuer, as a root does."""
+    return certificate.issuer == certificate.subject
+
+
+def _certificates_and_key(
+    data: bytes, label: str, password: str | bytes | None, *, wants_key: bool
+) -> tuple[list[x509.Certificate], PrivateKey | None]:
+    if _is_pkcs12(data):
+        certificates, key = _pkcs12(data, label, password)
+        if not certificates:
+            raise UnreadableCertificate(label, "the PKCS#12 data holds none")
+        return certificates, key
+    try:
+        if _PEM not in data:
+            return [x509.load_der_x509_certificate(data)], None
+        certificates = x509.load_pem_x509_certificates(data)
+    except ValueError as error:
+        raise UnreadableCertificate(label, _first_line(error)) from None
+    has_key = wants_key and b"PRIVATE KEY-----" in data
+    return certificates, _private_key(data, label, password) if has_key else None
+
+
+def _pkcs12(data: bytes, label: str, password: str | bytes | None) -> tuple[list[x509.Certificate], PrivateKey | None]:
+    try:
+        content = pkcs12.load_pkcs12(data, password_bytes(password))
+    except (ValueError, TypeError):
+        raise WrongPassword(label, given=password is not None) from None
+    found = [content.cert, *content.additional_certs]
+    return [one.certificate for one in found if one is not None], content.key  # type: ignore[return-value]
+
+
+def _private_key(data: bytes, label: str, password: str | bytes | None) -> PrivateKey:
+    load = load_pem_private_key if _PEM in data else load_der_private_key
+    try:
+        return load(data, None)  # type: ignore[return-value]
+    except TypeError:  # It is encrypted.
+        if password is None:
+            raise WrongPassword(label, given=False) from None
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise UnreadablePrivateKey(label, _first_line(error)) from None
+    try:
+        return load(data, password_bytes(password))  # type: ignore[return-value]
+    except (ValueError, UnsupportedAlgorithm):
+        raise WrongPassword(label, given=True) from None
+
+
+def _given_key(key: Source | PrivateKey, password: str | bytes | None) -> tuple[PrivateKey, str]:
+    if isinstance(key, (bytes, str, os.PathLike)):
+        return load_private_key(key, password=password), read(key)[1]
+    return key, "the given key"
+
+
+def _certificate_of(key: PrivateKey | None, certificates: Sequence[x509.Certificate], label: str) -> x509.Certificate:
+    if key is None:
+        return certificates[0]
+    public_key = key.public_key()
+    for certificate in certificates:
+        if same_key(certificate.public_key(), public_key):
+            return certificate
+    raise KeyMismatch(describe_name(certificates[0].subject), label)
+
+
+def _linked(first: x509.Certificate, certificates: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    """The certificates in the order of a chain, all of them."""
+    chain = [first]
+    remaining = [certificate for certificate in dict.fromkeys(certificates) if certificate != first]
+    while remaining:
+        following = next((one for one in remaining if issued(one, chain[-1])), None)
+        if following is None:
+            astray = remaining[0] if is_self_issued(chain[-1]) else chain[-1]
+            raise IncompleteChain(describe_name(astray.subject), describe_name(astray.issuer))
+        chain.append(following)
+        remaining.remove(following)
+    return tuple(chain)
+
+
+def _is_pkcs12(data: bytes) -> bool:
+    # A PFX is a SEQUENCE that begins with the INTEGER 3, its version (RFC 7292 section 4).
+    return data[:1] == b"\x30" and b"\x02\x01\x03" in data[2:9]
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).split("\n")[0].strip().rstrip(".")
+    return (text[:1].lower() + text[1:]) or "it cannot be parsed"

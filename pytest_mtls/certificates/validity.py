@@ -1,0 +1,93 @@
+"""When certificates and CRLs begin and end to hold, by the real clock.
+
+Tests freeze or move the clock (freezegun, time-machine, a patched ``time.time``), while the peer's TLS library goes by
+the real one. So the time here comes from where no such tool reaches: the operating system's stamp on something new.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from datetime import datetime, timedelta, timezone
+from typing import Union
+
+from pytest_mtls.errors import InvalidValidity
+
+__all__ = ["AUTHORITY_LIFE", "BACKDATED", "LEAF_LIFE", "Instant", "as_utc", "now", "validity"]
+
+#: A moment as callers give it: days from now, a timedelta from now, or a datetime (UTC if it names no time zone).
+Instant = Union[int, float, timedelta, datetime]
+
+#: How long before now a validity begins, against clocks that differ a little.
+BACKDATED = timedelta(minutes=5)
+#: How long a good leaf certificate or CRL holds.
+LEAF_LIFE = timedelta(hours=12)
+#: How long a good CA certificate holds: longer than the last leaf that a long test run issues.
+AUTHORITY_LIFE = timedelta(days=7)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+#: UTCTime begins here (RFC 5280 section 4.1.2.5.1), and GeneralizedTime is for dates from 2050.
+_EARLIEST = datetime(1950, 1, 1, tzinfo=timezone.utc)
+
+
+def now() -> datetime:
+    """The real time in UTC, in whole seconds as certificates have it, whatever a test made of Python's clocks."""
+    reader, writer = os.pipe()
+    try:
+        stamp = os.fstat(reader).st_mtime
+    finally:
+        os.close(reader)
+        os.close(writer)
+    if not stamp:  # Windows keeps no time for a pipe.
+        with tempfile.TemporaryFile() as file:
+            stamp = os.fstat(file.fileno()).st_mtime
+    return _EPOCH + timedelta(seconds=int(stamp))
+
+
+def validity(
+    not_before: Instant | None = None, not_after: Instant | None = None, life: timedelta = LEAF_LIFE
+) -> tuple[datetime, datetime]:
+    """Both ends of a validity.
+
+    If only one end is given and lies beyond the other's default, the default moves along, so that ``not_after=-1`` is
+    a validity of a day that ended yesterday and not one that ends before it begins.
+
+    Args:
+        not_before: five minutes ago by default.
+        not_after: ``life`` from now by default. May be before ``not_before`` if both are given.
+        life: how long it holds by default.
+
+    Raises:
+        InvalidValidity: a date that no certificate can hold.
+    """
+    present = now()
+    start = present - BACKDATED if not_before is None else _moment(not_before, present)
+    end = present + life if not_after is None else _moment(not_after, present)
+    if end <= start:
+        if not_before is None:
+            start = max(end - timedelta(days=1), _EARLIEST)
+        elif not_after is None:
+            end = _moment(start + life, present)
+    return start, end
+
+
+def as_utc(moment: datetime) -> datetime:
+    """A datetime in UTC and in whole seconds; one that names no time zone is taken for UTC."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return moment.astimezone(timezone.utc).replace(microsecond=0)
+
+
+def _moment(value: Instant, present: datetime) -> datetime:
+    try:
+        if isinstance(value, datetime):
+            moment = as_utc(value)
+        else:
+            moment = as_utc(present + (value if isinstance(value, timedelta) else timedelta(days=value)))
+    except (OverflowError, ValueError):
+        raise InvalidValidity(repr(value), "it lies beyond the year 9999 or before the year 1") from None
+    except TypeError:
+        raise InvalidValidity(repr(value), "it is no moment") from None
+    if moment < _EARLIEST:
+        raise InvalidValidity(repr(value), "certificates cannot hold dates before 1950")
+    return moment

@@ -1,0 +1,294 @@
+"""A handshake, and what was expected of it, as text for people who do not know OpenSSL's codes.
+
+Every function here takes what a peer may have sent, so none may raise for it: what cannot be read is said to be so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from pytest_mtls.certificates.names import describe_name
+from pytest_mtls.certificates.validity import now
+from pytest_mtls.reason import Reason
+from pytest_mtls.tls.handshake import Handshake, opposite
+from pytest_mtls.tls.transcript import Side
+
+__all__ = ["Expected", "explain", "headline", "tell"]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a test expects of a handshake.
+
+    Attributes:
+        accepted: True to be accepted, False to be refused.
+        by: for a refusal, the side that refuses.
+        reason: for a refusal, why; None for any reason.
+    """
+
+    accepted: bool
+    by: Side = "server"
+    reason: Reason | None = None
+
+    def is_met_by(self, handshake: Handshake) -> bool:
+        """Whether this handshake is what was expected. One that is undecided never is."""
+        if self.accepted or handshake.accepted is not False:
+            return handshake.accepted is self.accepted
+        is_for_reason = self.reason is None or self.reason in handshake.possible_reasons
+        return handshake.rejected_by == self.by and is_for_reason
+
+    def __str__(self) -> str:
+        if self.accepted:
+            return "accepted by both sides"
+        why = f" for {self.reason.words}" if self.reason is not None else ""
+        return f"refused by the {self.by}{why}"
+
+
+def tell(handshakes: Sequence[Handshake], expected: Expected, remark: str | None = None) -> str:
+    """The whole story of an expectation that was not met.
+
+    Args:
+        handshakes: those to tell of, in order.
+        expected: what was expected of them.
+        remark: what is wrong, where it is not told by the handshakes themselves.
+    """
+    lines = [remark or "no handshake happened", "", f"  expected: {expected}"]
+    if not handshakes:
+        lines.append("  seen:     nobody began a handshake")
+    for handshake in handshakes:
+        lines.append(f"  seen:     {headline(handshake)}")
+    for handshake in handshakes:
+        lines += ["", explain(handshake, expected)]
+    return "\n".join(lines)
+
+
+def headline(handshake: Handshake) -> str:
+    """The verdict in one line."""
+    if handshake.accepted:
+        return "accepted by both sides"
+    if handshake.accepted is None:
+        return f"undecided: {handshake.error or 'no verdict'}"
+    reason = handshake.reason.words if handshake.reason is not None else "an unknown reason"
+    told = handshake.is_reason_exact or handshake.alert is None
+    return f"refused by the {handshake.rejected_by} for {reason}" + ("" if told else ", as its alert says")
+
+
+def explain(handshake: Handshake, expected: Expected | None = None) -> str:
+    """One handshake in full: verdict, alert, parameters, both chains, messages, and the likely cause.
+
+    Args:
+        handshake: the handshake.
+        expected: what it should have been, if anything was expected of it.
+    """
+    return "\n".join(_sections(handshake, expected))
+
+
+def _sections(handshake: Handshake, expected: Expected | None) -> Iterator[str]:
+    peer = "{}:{}".format(*handshake.peer_address) if handshake.peer_address else "an unknown address"
+    yield f"handshake with the {opposite(handshake.side)} at {peer}, as the {handshake.side} saw it"
+    yield f"  verdict: {headline(handshake)}"
+    if handshake.alert is not None:
+        yield f"  alert: {handshake.alert.label}, sent by the {handshake.rejected_by}"
+    elif handshake.accepted is False:
+        yield "  alert: none was seen, the connection just ended" if handshake.rejected_by != handshake.side else (
+            "  alert: none"
+        )
+    if handshake.verify_error is not None:
+        yield f"  verification: {handshake.verify_error} (OpenSSL's code {handshake.verify_code})"
+    yield f"  parameters: {_parameters(handshake)}"
+    reason = handshake.reason if handshake.reason is not None else (expected.reason if expected else None)
+    refused = _refused_side(handshake, expected)
+    for side, chain in (("client", handshake.client_chain_der), ("server", handshake.server_chain_der)):
+        yield f"  the {side} presented {'' if chain else 'no certificate'}".rstrip() + (":" if chain else "")
+        marked = reason if side == refused else None
+        yield from (f"    {line}" for line in _chain(chain, marked, handshake.server_name))
+    if handshake.transcript:
+        yield "  messages:"
+        yield from (f"    {message.sender}: {message}" for message in handshake.transcript)
+    yield f"  likely cause: {likely_cause(handshake, expected)}"
+
+
+def _refused_side(handshake: Handshake, expected: Expected | None) -> Side:
+    """The side whose certificates are in question."""
+    if handshake.rejected_by is not None:
+        return opposite(handshake.rejected_by)
+    return opposite(expected.by) if expected is not None else "client"
+
+
+def _parameters(handshake: Handshake) -> str:
+    parts = [handshake.tls_version or "no TLS version agreed"]
+    if handshake.cipher:
+        parts.append(handshake.cipher)
+    parts.append(f"server name {handshake.server_name}" if handshake.server_name else "no server name")
+    if handshake.alpn:
+        parts.append(f"ALPN {handshake.alpn}")
+    if handshake.resumed:
+        parts.append("a resumed session")
+    return ", ".join(parts)
+
+
+# --- the presented chain ---------------------------------------------------------------------------------------------
+
+
+def _chain(chain: Sequence[bytes], reason: Reason | None, server_name: str | None) -> Iterator[str]:
+    """A line a certificate, the field that the reason is about marked."""
+    for index, der in enumerate(chain):
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+            fields = _fields(certificate)
+            mark = _mark(certificate, fields, index, len(chain), reason, server_name)
+        except ValueError as error:
+            yield f"{index}: {len(der)} bytes that are no certificate ({error})"
+            continue
+        yield f"{index}: " + "; ".join(fields.values()) + (f"  <-- {mark}" if mark else "")
+
+
+def _fields(certificate: x509.Certificate) -> dict[str, str]:
+    fields = {
+        "subject": describe_name(certificate.subject),
+        "issuer": f"issued by {describe_name(certificate.issuer)}",
+        "usage": _usage(certificate),
+        "names": _names(certificate),
+        "validity": f"valid {_moment(certificate.not_valid_before_utc)} to {_moment(certificate.not_valid_after_utc)}",
+    }
+    return {name: text for name, text in fields.items() if text}
+
+
+def _mark(
+    certificate: x509.Certificate,
+    fields: dict[str, str],
+    index: int,
+    count: int,
+    reason: Reason | None,
+    server_name: str | None,
+) -> str | None:
+    """What is wrong with this certificate, if it is the one that the reason is about. Puts the field in question last."""
+    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    moment = now()
+    field, mark = None, None
+    if reason is Reason.EXPIRED and end < moment:
+        field, mark = "validity", f"not after {_moment(end)}: expired {_ago(moment - end)} ago"
+    elif reason is Reason.NOT_YET_VALID and start > moment:
+        field, mark = "validity", f"not before {_moment(start)}: not valid for another {_ago(start - moment)}"
+    elif reason is Reason.SELF_SIGNED and certificate.issuer == certificate.subject:
+        field, mark = "issuer", "issued by itself"
+    elif reason is Reason.WRONG_PURPOSE and index == 0:
+        field, mark = "usage", "not for this purpose"
+    elif reason is Reason.HOSTNAME_MISMATCH and index == 0:
+        field, mark = "names", f"not the name asked for, {server_name}"
+    elif reason is Reason.REVOKED and index == 0:
+        field, mark = "subject", f"serial number {certificate.serial_number:x} is revoked, or one of its issuers is"
+    elif reason is Reason.POSSESSION_NOT_PROVED and index == 0:
+        field, mark = "subject", "its private key was not proved to be there"
+    elif reason is Reason.UNKNOWN_CA and index == count - 1:
+        field, mark = "issuer", "no trusted CA of this name and key is known"
+    elif reason is not None and index == 0 and reason not in _MARKED_ELSEWHERE:
+        mark = reason.words
+    if field in fields:
+        fields[field] = fields.pop(field)
+    return mark
+
+
+_MARKED_ELSEWHERE = {Reason.EXPIRED, Reason.NOT_YET_VALID, Reason.SELF_SIGNED, Reason.UNKNOWN_CA}
+
+
+def _usage(certificate: x509.Certificate) -> str:
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return ""
+    return "for " + ", ".join(oid._name if oid._name != "Unknown OID" else oid.dotted_string for oid in usage)
+
+
+def _names(certificate: x509.Certificate) -> str:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ""
+    return "names " + ", ".join(str(getattr(name, "value", name)) for name in names)
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _ago(span: timedelta) -> str:
+    """A span in its largest unit, e.g. ``1 day``, ``3 hours``."""
+    seconds = int(span.total_seconds())
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
+# --- the likely cause ------------------------------------------------------------------------------------------------
+
+#: Why a peer that should be accepted is refused for a reason, and what to do.
+_CAUSES = {
+    Reason.EXPIRED: "the certificate was not renewed in time, or a clock is wrong. Renew it.",
+    Reason.NOT_YET_VALID: "the certificate was issued for later, or the clock of one side is behind.",
+    Reason.UNKNOWN_CA: (
+        "the certificate comes from a CA that the other side does not trust, or an intermediate certificate was not "
+        "sent along. Compare the issuer above with the CA file of the other side."
+    ),
+    Reason.SELF_SIGNED: "the certificate was issued by itself and not by the CA that the other side trusts.",
+    Reason.WRONG_PURPOSE: (
+        "the certificate's extended key usage is for the other role. Public CAs issue for serverAuth alone since 2026: "
+        "their certificates are no client certificates any more. Issue one with clientAuth."
+    ),
+    Reason.REVOKED: "the certificate, or the CA above it, is on the CRL.",
+    Reason.NO_CERTIFICATE: (
+        "the client was not given a certificate, or its key can make no signature of a kind that the server takes."
+    ),
+    Reason.HOSTNAME_MISMATCH: "the name asked for is not among the names in the server's certificate.",
+    Reason.POSSESSION_NOT_PROVED: "the private key is not the one that belongs to the certificate.",
+    Reason.BAD_SIGNATURE: "a signature in the chain is not by the key of the issuer above it.",
+    Reason.INVALID_CA: "a certificate was issued by one that is not a CA's.",
+    Reason.PATH_LENGTH_EXCEEDED: "there are more intermediates than the path length of a CA above them allows.",
+    Reason.NAME_CONSTRAINT_VIOLATED: "a CA in the chain may not issue for a name in the certificate.",
+    Reason.WEAK_KEY: "the key is too short for the security level of the other side.",
+    Reason.WEAK_SIGNATURE: "the hash in a signature is too weak for the security level of the other side.",
+    Reason.PROFILE_VIOLATED: "a certificate breaks a rule of RFC 5280 that only strict verification checks.",
+    Reason.CRL_MISSING: "the other side checks revocation and has no CRL of one of the CAs in the chain.",
+    Reason.CRL_EXPIRED: "the CRL that the other side has is too old.",
+    Reason.NOT_TLS: "one side does not speak TLS on this port: check the port, and whether the URL says https.",
+    Reason.PROTOCOL_VERSION: "the two sides have no TLS version in common.",
+    Reason.NO_COMMON_PARAMETERS: "the two sides have no cipher suite, group or signature algorithm in common.",
+    Reason.UNSPECIFIED: "the other side ended the connection without a word; its log may tell why.",
+}
+
+
+def likely_cause(handshake: Handshake, expected: Expected | None = None) -> str:
+    """One sentence on why it came so, and what to do."""
+    if handshake.accepted is None:
+        return "the other side is not there, hangs, or is not yet ready; no verdict is possible."
+    if handshake.accepted:
+        if expected is None or expected.accepted:
+            return "all was in order."
+        return _cause_of_acceptance(handshake, expected)
+    if expected is not None and expected.is_met_by(handshake):
+        return "it is what it should be."
+    if expected is not None and not expected.accepted and handshake.rejected_by != expected.by:
+        return (
+            f"the {handshake.rejected_by} gave up before the {expected.by} could judge: "
+            f"{_CAUSES.get(handshake.reason or Reason.UNSPECIFIED, 'see the reason above.')}"
+        )
+    return _CAUSES.get(handshake.reason or Reason.UNSPECIFIED, "see the reason and the alert above.")
+
+
+def _cause_of_acceptance(handshake: Handshake, expected: Expected) -> str:
+    side = expected.by
+    if handshake.resumed:
+        return f"the {side} resumed an earlier session and did not judge the certificate again."
+    if expected.reason is Reason.NO_CERTIFICATE or (side == "server" and not handshake.client_chain_der):
+        return f"the {side} does not require a certificate: verification is off or optional (not ssl.CERT_REQUIRED)."
+    if expected.reason is Reason.REVOKED:
+        return f"the {side} has no CRL, an old one, or checks the CRL for the wrong part of the chain."
+    if expected.reason is Reason.HOSTNAME_MISMATCH:
+        return f"the {side} does not compare the name with the certificate (check_hostname is off)."
+    return f"the {side} does not verify the certificate (not ssl.CERT_REQUIRED), or overlooks what is wrong with it."

@@ -1,0 +1,269 @@
+"""The pytest plugin ``mtls``: fixtures, the marker, and the section on failing tests. The only file that imports pytest.
+
+Every other module is imported when a fixture, the marker or a public name is used, and not before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+if TYPE_CHECKING:
+    import requests
+    from _pytest.mark.structures import ParameterSet
+
+    from pytest_mtls import Case, CertificateAuthority, Endpoint, Identity, MutualTLSServer
+
+__all__ = ["client_cases", "server_cases"]
+
+_SERVERS = pytest.StashKey[list[Any]]()
+_CASE_FIXTURES: dict[str, Literal["client", "server"]] = {"mtls_client_case": "client", "mtls_server_case": "server"}
+_MARKER = "mtls_cases"
+_PROPERTY = "mtls_handshake"
+
+
+# --- cases -----------------------------------------------------------------------------------------------------------
+
+
+def client_cases(*patterns: str, exclude: str | Iterable[str] = ()) -> list[ParameterSet]:
+    """The catalogue's clients, for `pytest.mark.parametrize`.
+
+    Args:
+        *patterns: globs over case ids; all bad clients without one.
+        exclude: a glob or several; what they match is left out.
+
+    Returns:
+        A list of ``pytest.param(case, id=case.id)``.
+
+    Raises:
+        UnknownCase: a pattern matches no case.
+    """
+    return _parameters("client", patterns, exclude)
+
+
+def server_cases(*patterns: str, exclude: str | Iterable[str] = ()) -> list[ParameterSet]:
+    """The catalogue's servers, for `pytest.mark.parametrize`.
+
+    Args:
+        *patterns: globs over case ids; all bad servers without one.
+        exclude: a glob or several; what they match is left out.
+
+    Returns:
+        A list of ``pytest.param(case, id=case.id)``.
+
+    Raises:
+        UnknownCase: a pattern matches no case.
+    """
+    return _parameters("server", patterns, exclude)
+
+
+def _parameters(
+    side: Literal["client", "server"], patterns: Sequence[str], exclude: str | Iterable[str]
+) -> list[ParameterSet]:
+    from pytest_mtls.cases import CATALOGUE
+
+    return [pytest.param(case, id=case.id) for case in CATALOGUE[side].select(patterns, exclude)]
+
+
+# --- hooks -----------------------------------------------------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        f"{_MARKER}(*patterns, exclude=()): narrow mtls_client_case or mtls_server_case to the cases whose ids match "
+        "one of the glob patterns and none of those in exclude.",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    used = [name for name in _CASE_FIXTURES if name in metafunc.fixturenames and not _is_parametrized(metafunc, name)]
+    markers = list(metafunc.definition.iter_markers(_MARKER))
+    if not used:
+        if markers:
+            _misuse(metafunc, "the marker needs one of the fixtures mtls_client_case and mtls_server_case")
+        return
+    patterns: tuple[str, ...] = ()
+    exclude: str | Iterable[str] = ()
+    if markers:
+        closest = markers[0]
+        unknown = set(closest.kwargs) - {"exclude"}
+        if unknown:
+            _misuse(metafunc, f"unknown argument {', '.join(sorted(unknown))}: it takes glob patterns, and exclude=")
+        patterns, exclude = closest.args, closest.kwargs.get("exclude", ())
+    from pytest_mtls.errors import MtlsError
+
+    for name in used:
+        try:
+            metafunc.parametrize(name, _parameters(_CASE_FIXTURES[name], patterns, exclude), indirect=True)
+        except MtlsError as error:
+            _misuse(metafunc, str(error))
+
+
+def _is_parametrized(metafunc: pytest.Metafunc, name: str) -> bool:
+    """Whether the test chooses the values of a fixture itself."""
+    for marker in metafunc.definition.iter_markers("parametrize"):
+        names = marker.args[0] if marker.args else marker.kwargs.get("argnames", ())
+        if name in (names.replace(" ", "").split(",") if isinstance(names, str) else names):
+            return True
+    return False
+
+
+def _misuse(metafunc: pytest.Metafunc, problem: str) -> None:
+    pytest.fail(f"{metafunc.definition.nodeid}: @pytest.mark.{_MARKER}: {problem}", pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call":
+        text = _told_handshakes(item, call) if report.failed else None
+        if text:
+            report.sections.append(("mTLS handshakes", text))
+        report.user_properties.extend(_properties(item))
+    return report
+
+
+def _told_handshakes(item: pytest.Item, call: pytest.CallInfo[None]) -> str:
+    """What a failing test's servers saw, and what its own assertion is about."""
+    servers = item.stash.get(_SERVERS, [])
+    error = call.excinfo.value if call.excinfo is not None else None
+    own = getattr(error, "handshakes", ()) if type(error).__module__ == "pytest_mtls.errors" else ()
+    if not servers and not own:
+        return ""
+    from pytest_mtls.explain import explain
+
+    seen = [handshake for server in servers for handshake in server.handshakes]
+    seen += [handshake for handshake in own if handshake not in seen and handshake.counterpart not in seen]
+    return "\n\n".join(map(explain, seen))
+
+
+def _properties(item: pytest.Item) -> Iterator[tuple[str, object]]:
+    """A line for the terminal summary and for JUnit XML: what this test's servers accepted and refused."""
+    for server in item.stash.get(_SERVERS, []):
+        for handshake in server.handshakes:
+            verdict = {True: "accepted", False: "refused", None: "undecided"}[handshake.accepted]
+            reason = f": {handshake.reason.words}" if handshake.reason is not None else ""
+            yield _PROPERTY, verdict + reason
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if terminalreporter.verbosity < 1:
+        return
+    verdicts = Counter(
+        str(value)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == _PROPERTY and getattr(report, "when", "") == "call"
+    )
+    if verdicts:
+        terminalreporter.section("mTLS handshakes", sep="-")
+        for verdict, count in sorted(verdicts.items()):
+            terminalreporter.write_line(f"{count:5} {verdict}")
+
+
+# --- fixtures --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def mtls_ca() -> Iterator[CertificateAuthority]:
+    """The `CertificateAuthority` that both sides trust; its files are gone after the run."""
+    from pytest_mtls import CertificateAuthority
+
+    ca = CertificateAuthority.create()
+    yield ca
+    ca.remove_files()
+
+
+@pytest.fixture(scope="session")
+def mtls_untrusted_ca(mtls_ca: CertificateAuthority) -> Iterator[CertificateAuthority]:
+    """A CA with the same subject name as ``mtls_ca``, that nobody trusts."""
+    from pytest_mtls.cases.build import twin
+
+    ca = twin(mtls_ca)
+    yield ca
+    ca.remove_files()
+
+
+@pytest.fixture(scope="session")
+def mtls_server_cert(mtls_ca: CertificateAuthority) -> Identity:
+    """An `Identity` for localhost, 127.0.0.1 and ::1."""
+    return mtls_ca.issue_server()
+
+
+@pytest.fixture(scope="session")
+def mtls_client_cert(mtls_ca: CertificateAuthority) -> Identity:
+    """The `Identity` of an ordinary valid client."""
+    return mtls_ca.issue_client()
+
+
+@pytest.fixture
+def mtls_server_factory(
+    request: pytest.FixtureRequest, mtls_ca: CertificateAuthority, mtls_server_cert: Identity
+) -> Iterator[Callable[..., MutualTLSServer]]:
+    """``factory(app=None, *, cert=..., trust=..., client_certs=..., tls=..., ...)``: a running `MutualTLSServer`.
+
+    It takes what `MutualTLSServer` takes; ``cert`` is ``mtls_server_cert`` and ``trust`` is ``mtls_ca`` by default.
+    Whatever it started is stopped at teardown.
+    """
+    from pytest_mtls import MutualTLSServer
+
+    servers = request.node.stash.setdefault(_SERVERS, [])
+    with ExitStack() as started:
+
+        def factory(app: Any = None, **options: Any) -> MutualTLSServer:
+            options.setdefault("cert", mtls_server_cert)
+            options.setdefault("trust", mtls_ca)
+            server = started.enter_context(MutualTLSServer(app, **options))
+            servers.append(server)
+            return server
+
+        yield factory
+
+
+@pytest.fixture
+def mtls_server(mtls_server_factory: Callable[..., MutualTLSServer]) -> MutualTLSServer:
+    """A running `MutualTLSServer` that requires a client certificate, and refuses every bad client of the catalogue."""
+    return mtls_server_factory()
+
+
+@pytest.fixture
+def mtls_client(mtls_ca: CertificateAuthority, mtls_client_cert: Identity) -> Iterator[requests.Session]:
+    """A `requests.Session` with the client certificate and the trust set."""
+    import requests
+
+    with requests.Session() as session:
+        session.cert = (mtls_client_cert.cert_path, mtls_client_cert.key_path)
+        session.verify = mtls_ca.cert_path
+        session.trust_env = False
+        yield session
+
+
+@pytest.fixture
+def mtls_target(mtls_server: MutualTLSServer) -> MutualTLSServer | Endpoint:
+    """The endpoint under test: ``mtls_server``, unless the suite overrides this fixture."""
+    return mtls_server
+
+
+@pytest.fixture
+def mtls_client_case(request: pytest.FixtureRequest) -> Case:
+    """Each bad client of the catalogue in turn; ``@pytest.mark.mtls_cases("expired*")`` narrows it."""
+    return _case(request)
+
+
+@pytest.fixture
+def mtls_server_case(request: pytest.FixtureRequest) -> Case:
+    """Each bad server of the catalogue in turn; ``@pytest.mark.mtls_cases("expired*")`` narrows it."""
+    return _case(request)
+
+
+def _case(request: pytest.FixtureRequest) -> Case:
+    case: Case = request.param
+    return case

@@ -1,0 +1,141 @@
+"""One connection to our server, from accept to close: handshake, verdict, what is spoken inside, drain.
+
+No threads here. `server` gives every connection a thread, and is told of what happens by two callbacks.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import replace
+
+from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure, refused_by_alert
+from pytest_mtls.tls.transcript import failure, messages_of, server_name
+from pytest_mtls.tls.wire import Deadline, drain, drive, is_readable
+
+__all__ = ["Connection", "Handler"]
+
+#: What is spoken inside: called with the socket, in blocking mode, and the accepted handshake.
+Handler = Callable[[ssl.SSLSocket, Handshake], None]
+
+log = logging.getLogger("pytest_mtls")
+
+
+class Connection:
+    """One accepted TCP connection.
+
+    Args:
+        number: the how-many-eth of its server this is.
+        sock: the TCP socket.
+        peer_address: the client's (host, port).
+        context: the server's TLS context of now.
+        on_change: called when this connection begins to wait for its client, or stops.
+        on_verdict: called with this connection when it has a verdict, and again if the verdict changes.
+
+    Attributes:
+        handshake: the handshake once there is a verdict, None before.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        sock: socket.socket,
+        peer_address: tuple[str, int],
+        context: ssl.SSLContext,
+        on_change: Callable[[], None],
+        on_verdict: Callable[[Connection], None],
+    ) -> None:
+        self.number = number
+        self.peer_address = peer_address
+        self.handshake: Handshake | None = None
+        self._sock = sock
+        self._context = context
+        self._on_change = on_change
+        self._on_verdict = on_verdict
+        self._waiting = False
+        self._aborted = False
+
+    def run(self, handler: Handler, handshake_timeout: float, idle_timeout: float) -> None:
+        """See the connection through to its end.
+
+        Args:
+            handler: what is spoken inside once the client is accepted.
+            handshake_timeout: seconds for the handshake, and for the drain after a refusal.
+            idle_timeout: seconds that an accepted client may be silent.
+        """
+        try:
+            sock = self._shake_hands(Deadline(handshake_timeout))
+            assert self.handshake is not None
+            if self.handshake.accepted:
+                sock.settimeout(idle_timeout)
+                self._speak(sock, self.handshake, handler)
+            else:
+                self._use(socket.socket(fileno=sock.detach()))
+                drain(self._sock, Deadline(handshake_timeout))
+        except OSError as error:  # before TLS: the client had gone, or what it sent cannot be TLS
+            seen = Handshake("server", None, error=str(error), peer_address=self.peer_address)
+            self._decide(self.handshake or seen)
+        finally:
+            self._sock.close()
+
+    def is_settled(self) -> bool:
+        """Whether there is a verdict, or none can come before the client sends something."""
+        return self.handshake is not None or (self._waiting and not is_readable(self._sock))
+
+    def abort(self) -> None:
+        """End the connection now: whatever its thread waits for ends with an error."""
+        self._aborted = True
+        try:
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)  # not SSLSocket's own, which drops its TLS state
+        except OSError:
+            pass  # it has ended by itself
+
+    def _use(self, sock: socket.socket) -> None:
+        """Go on with another object for the same connection."""
+        self._sock = sock
+        if self._aborted:  # while the connection was between two objects
+            self.abort()
+
+    def _shake_hands(self, deadline: Deadline) -> ssl.SSLSocket:
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        self._sock.setblocking(False)
+        local_address = self._sock.getsockname()[:2]
+        sock = self._context.wrap_socket(self._sock, server_side=True, do_handshake_on_connect=False)
+        self._use(sock)
+        failed: Exception | None = None
+        try:
+            drive(sock, sock.do_handshake, deadline, self._set_waiting)
+        except OSError as error:
+            failed = error
+        transcript = messages_of(sock)
+        seen = replace(
+            describe_socket(sock, "server", transcript),
+            server_name=server_name(transcript),
+            local_address=local_address,
+            peer_address=self.peer_address,
+        )
+        self._decide(replace(seen, accepted=True) if failed is None else judge_failure(seen, failed))
+        return sock
+
+    def _speak(self, sock: ssl.SSLSocket, handshake: Handshake, handler: Handler) -> None:
+        try:
+            handler(sock, handshake)
+        except OSError as error:  # the client has gone, or was silent for too long
+            log.debug("the connection from %s:%d ended: %s", *self.peer_address, error)
+        except Exception:
+            log.exception("the handler of the connection from %s:%d raised", *self.peer_address)
+        transcript = messages_of(sock)
+        late = failure(transcript)
+        if late is not None and late.sender == "client":  # some clients check the server only after the handshake
+            refused = refused_by_alert(replace(handshake, transcript=transcript), late)
+            self._decide(replace(refused, error=f"after the handshake the client sent {late}"))
+
+    def _decide(self, handshake: Handshake) -> None:
+        self.handshake = handshake
+        self._on_verdict(self)
+
+    def _set_waiting(self, waiting: bool) -> None:
+        self._waiting = waiting
+        self._on_change()

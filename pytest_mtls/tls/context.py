@@ -1,0 +1,190 @@
+"""Identity and trust made into an `ssl.SSLContext`: the only file that sets one up.
+
+Contexts are strict by default (``VERIFY_X509_STRICT``, as `ssl.create_default_context` is since CPython 3.13), load
+nothing from the system unless told to, and are never changed once in use: OpenSSL's ``load_verify_locations`` only adds,
+so another trust needs another context.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import ssl
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from pytest_mtls.certificates.files import PrivateDirectory
+from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.certificates.key import KeyKind
+from pytest_mtls.errors import InvalidArgument, KeyMismatch, UnsupportedKeyKind, UnusableIdentity
+from pytest_mtls.tls.transcript import Side, observe
+from pytest_mtls.tls.trust import Trust, TrustArgument
+
+__all__ = ["ClientCerts", "client_context", "server_context"]
+
+ClientCerts = Literal["required", "optional", "none"]
+
+_VERIFY_MODES = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "none": ssl.CERT_NONE}
+_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+#: The first OpenSSL that can use ML-DSA keys in TLS.
+_OPENSSL_WITH_ML_DSA = (3, 5)
+
+
+def server_context(
+    identity: Identity,
+    trust: Trust | None,
+    *,
+    client_certs: ClientCerts = "required",
+    tls: str | None = None,
+    alpn: Sequence[str] = (),
+    strict: bool = True,
+    crls: Iterable[x509.CertificateRevocationList] = (),
+) -> ssl.SSLContext:
+    """The context of a server.
+
+    Args:
+        identity: what the server presents.
+        trust: the CAs whose clients it accepts; may be None only if it asks for no certificate.
+        client_certs: whether a client certificate is "required", "optional", or "none" is asked for.
+        tls: "1.2" or "1.3"; both by default.
+        alpn: application protocols that it accepts, the preferred one first.
+        strict: refuse what only RFC 5280's profile forbids, such as a certificate without authority key identifier.
+        crls: CRLs by which the whole chain is checked; without any, revocation is not looked at.
+
+    Raises:
+        InvalidArgument: an unknown ``client_certs`` or ``tls``, or no trust to check certificates by.
+        MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: the identity cannot be presented.
+    """
+    if client_certs not in _VERIFY_MODES:
+        raise InvalidArgument("client_certs", client_certs, "'required', 'optional' or 'none'")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    observe(context, "server")
+    _limit_version(context, tls)
+    if client_certs != "none":
+        if trust is None or not trust.authorities:
+            raise InvalidArgument("trust", trust, "at least one CA, since client certificates are checked by it")
+        _trust(context, trust, strict, tuple(crls), identity.files)
+    context.verify_mode = _VERIFY_MODES[client_certs]
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    _present(context, identity)
+    return context
+
+
+def client_context(
+    identity: Identity | None,
+    trust: Trust | None,
+    *,
+    tls: str | None = None,
+    alpn: Sequence[str] = (),
+    strict: bool = True,
+) -> ssl.SSLContext:
+    """The context of a client, which checks the server's certificate and host name.
+
+    Args:
+        identity: what the client presents if asked; None for no certificate.
+        trust: the CAs whose servers it accepts; the system's by default.
+        tls: "1.2" or "1.3"; both by default.
+        alpn: application protocols that it offers.
+        strict: refuse what only RFC 5280's profile forbids.
+
+    Raises:
+        InvalidArgument: an unknown ``tls``.
+        MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: the identity cannot be presented.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    observe(context, "client")
+    _limit_version(context, tls)
+    if trust is None:
+        context.load_default_certs()
+    else:
+        _trust(context, trust, strict, (), None)
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    if identity is not None:
+        _present(context, identity)
+    return context
+
+
+def _identity_context(
+    identity: Identity, trust: TrustArgument | None, side: Side | None, tls: str | None
+) -> ssl.SSLContext:
+    """What `Identity.ssl_context` does."""
+    if side is None:
+        side = "server" if _is_server_only(identity.certificate) else "client"
+    known = None if trust is None else Trust.of(trust)
+    if side == "client":
+        return client_context(identity, known, tls=tls)
+    return server_context(identity, known, client_certs="none" if known is None else "required", tls=tls)
+
+
+Identity.make_ssl_context = _identity_context
+
+
+def _is_server_only(certificate: x509.Certificate) -> bool:
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    return ExtendedKeyUsageOID.SERVER_AUTH in usage and ExtendedKeyUsageOID.CLIENT_AUTH not in usage
+
+
+def _limit_version(context: ssl.SSLContext, tls: str | None) -> None:
+    if tls is None:
+        return
+    if tls not in _VERSIONS:
+        raise InvalidArgument("tls", tls, "'1.2', '1.3', or None for both")
+    context.minimum_version = context.maximum_version = _VERSIONS[tls]
+
+
+def _trust(
+    context: ssl.SSLContext,
+    trust: Trust,
+    strict: bool,
+    crls: tuple[x509.CertificateRevocationList, ...],
+    files: PrivateDirectory | None,
+) -> None:
+    if strict:
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+    if trust.is_partial:
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if not crls or files is None:
+        context.load_verify_locations(cadata=trust.pem.decode("ascii"))
+        return
+    # From memory OpenSSL's binding reads certificates alone and silently drops CRLs: they need a file.
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+    with _file_for_a_moment(files, trust.pem + b"".join(crl.public_bytes(Encoding.PEM) for crl in crls)) as path:
+        context.load_verify_locations(cafile=path)
+
+
+def _present(context: ssl.SSLContext, identity: Identity) -> None:
+    with _file_for_a_moment(identity.files, identity.pem) as path:
+        try:
+            context.load_cert_chain(path)
+        except ssl.SSLError as error:
+            raise _why_not_presentable(identity, error) from error
+
+
+def _why_not_presentable(identity: Identity, error: ssl.SSLError) -> Exception:
+    kind = KeyKind.of(identity.private_key) if identity.private_key is not None else None
+    if kind is not None and kind.value.startswith("mldsa") and ssl.OPENSSL_VERSION_INFO[:2] < _OPENSSL_WITH_ML_DSA:
+        needed = ".".join(map(str, _OPENSSL_WITH_ML_DSA))
+        return UnsupportedKeyKind(kind.value, f"TLS with it needs OpenSSL {needed}, and this is {ssl.OPENSSL_VERSION}.")
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return KeyMismatch(identity.subject, "the identity")
+    return UnusableIdentity(identity.subject, (error.reason or str(error)).replace("_", " ").lower())
+
+
+@contextmanager
+def _file_for_a_moment(files: PrivateDirectory, content: bytes) -> Iterator[str]:
+    """The path of a file, 0600 in the private directory, which is gone after the block."""
+    path = files.write(f"{secrets.token_hex(8)}.pem", content)
+    try:
+        yield path
+    finally:
+        os.unlink(path)

@@ -1,0 +1,247 @@
+"""`Handshake`: what one end saw of one handshake, and the verdict.
+
+No sockets here: the two ends (`probe`, `server`) bring what they saw, and this file judges it, by one set of rules.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from cryptography import x509
+
+from pytest_mtls.alert import Alert
+from pytest_mtls.reason import REASON_BY_SSL_ERROR, Reason, reason_of_verify_code, reasons_of_alert
+from pytest_mtls.tls.transcript import (
+    Message,
+    Side,
+    acceptable_authorities,
+    certificates_from,
+    failure,
+    negotiated,
+    was_sent,
+)
+
+__all__ = ["Handshake", "describe_socket", "judge_failure", "opposite", "refused_by_alert"]
+
+
+@dataclass(frozen=True)
+class Handshake:
+    """One observed handshake, from either side.
+
+    Attributes:
+        side: the end that observed it, "client" or "server".
+        accepted: True, False for refused, or None for undecided (a time-out, a peer that is not there).
+        rejected_by: the side that refused the other, "client" or "server"; None unless refused.
+        reason: why, as far as this end can know; None unless refused. Where the other end refused, this is what its
+            alert says by its name, unless the other end is ours too: then it is the exact reason.
+        alert: the fatal alert that one of the sides sent, if any.
+        verify_error: what this end's verification found wrong with the peer, in OpenSSL's words.
+        verify_code: the same as OpenSSL's X509_V_ERR number.
+        error: what went wrong, as the network or TLS stack put it; None if accepted.
+        tls_version: "TLSv1.2", "TLSv1.3", or None if it did not come to that.
+        cipher: the name of the cipher suite.
+        server_name: the host name that the client asked for (RFC 6066 section 3).
+        alpn: the application protocol chosen (RFC 7301).
+        resumed: whether an earlier session was resumed, in which case no certificate goes over the wire.
+        local_address: this end's (host, port).
+        peer_address: the other end's (host, port).
+        peer_chain_der: the certificates that the peer presented, as DER, its own first; a refused peer's too.
+        sent_chain_der: those that this end presented.
+        transcript: the handshake messages and alerts in order; empty on a Python that cannot observe them.
+        counterpart: the same handshake as the other end saw it, where that end is ours as well.
+    """
+
+    side: Side
+    accepted: bool | None
+    rejected_by: Side | None = None
+    reason: Reason | None = None
+    alert: Alert | None = None
+    verify_error: str | None = None
+    verify_code: int | None = None
+    error: str | None = None
+    tls_version: str | None = None
+    cipher: str | None = None
+    server_name: str | None = None
+    alpn: str | None = None
+    resumed: bool = False
+    local_address: tuple[str, int] | None = None
+    peer_address: tuple[str, int] | None = None
+    peer_chain_der: tuple[bytes, ...] = field(default=(), repr=False)
+    sent_chain_der: tuple[bytes, ...] = field(default=(), repr=False)
+    transcript: tuple[Message, ...] = field(default=(), repr=False)
+    counterpart: Handshake | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def peer_chain(self) -> tuple[x509.Certificate, ...]:
+        """The certificates that the peer presented, its own first, as far as they can be parsed."""
+        return tuple(certificate for der in self.peer_chain_der if (certificate := _parsed(der)) is not None)
+
+    @property
+    def peer_certificate(self) -> x509.Certificate | None:
+        """The peer's own certificate; None if it presented none, or one that cannot be parsed."""
+        return _parsed(self.peer_chain_der[0]) if self.peer_chain_der else None
+
+    @property
+    def client_chain_der(self) -> tuple[bytes, ...]:
+        """The certificates that the client presented, whichever end this is, as DER."""
+        return self.sent_chain_der if self.side == "client" else self.peer_chain_der
+
+    @property
+    def server_chain_der(self) -> tuple[bytes, ...]:
+        """The certificates that the server presented, whichever end this is, as DER."""
+        return self.sent_chain_der if self.side == "server" else self.peer_chain_der
+
+    @cached_property
+    def acceptable_cas(self) -> tuple[x509.Name, ...]:
+        """The CAs that the server named in its certificate request; most servers name none."""
+        return acceptable_authorities(self.transcript)
+
+    @property
+    def began(self) -> bool:
+        """Whether a ClientHello was seen at all: a connection opened and closed in silence is no handshake."""
+        return bool(self.transcript) or self.tls_version is not None or self.accepted is not None
+
+    @property
+    def possible_reasons(self) -> frozenset[Reason]:
+        """All reasons that what was seen can stand for: one where the reason is known, more behind a mere alert."""
+        if self.reason is None:
+            return frozenset()
+        if self.is_reason_exact:
+            return frozenset({self.reason})
+        return reasons_of_alert(self.alert)[1]
+
+    @property
+    def is_reason_exact(self) -> bool:
+        """Whether the reason comes from the side that refused, and not from its alert alone."""
+        return self.rejected_by == self.side or self.counterpart is not None
+
+    def seen_from_both_ends(self, counterpart: Handshake) -> Handshake:
+        """This handshake completed by what the other end, where it is ours, knows better."""
+        if counterpart.accepted is False and counterpart.rejected_by == counterpart.side:
+            return replace(
+                self,
+                counterpart=counterpart,
+                accepted=False,
+                rejected_by=counterpart.rejected_by,
+                reason=counterpart.reason,
+                alert=self.alert if self.alert is not None else counterpart.alert,
+                verify_error=counterpart.verify_error,
+                verify_code=counterpart.verify_code,
+            )
+        return replace(self, counterpart=counterpart)
+
+
+def opposite(side: Side) -> Side:
+    """The other side."""
+    return "client" if side == "server" else "server"
+
+
+def _parsed(der: bytes) -> x509.Certificate | None:
+    """The certificate, or None: a peer may send anything."""
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError:
+        return None
+
+
+def describe_socket(sock: ssl.SSLSocket, side: Side, transcript: tuple[Message, ...]) -> Handshake:
+    """All the facts of a handshake that both verdicts share. The verdict itself is left undecided."""
+    version, cipher_number = negotiated(transcript)
+    established = sock.cipher()
+    peer_chain = certificates_from(transcript, opposite(side))
+    if not peer_chain and established is not None and sock.version() is not None:
+        own = sock.getpeercert(binary_form=True)  # a resumed session, or no transcript
+        peer_chain = (own,) if own else ()
+    return Handshake(
+        side=side,
+        accepted=None,
+        tls_version=sock.version() or version,
+        cipher=established[0] if established else _cipher_name(sock.context, cipher_number),
+        alpn=sock.selected_alpn_protocol(),
+        resumed=bool(sock.session_reused),
+        peer_chain_der=peer_chain,
+        sent_chain_der=certificates_from(transcript, side),
+        transcript=transcript,
+    )
+
+
+def _cipher_name(context: ssl.SSLContext, number: int | None) -> str | None:
+    """A cipher suite's name; OpenSSL tells it itself only after the handshake."""
+    if number is None:
+        return None
+    return next((cipher["name"] for cipher in context.get_ciphers() if cipher["id"] & 0xFFFF == number), None)
+
+
+def judge_failure(seen: Handshake, error: Exception) -> Handshake:
+    """The verdict on a handshake, or on its settling, that ended in an error.
+
+    Args:
+        seen: the facts so far, undecided.
+        error: what the TLS or network stack raised.
+
+    Returns:
+        The handshake, refused or (after a time-out) undecided, with the error in words.
+    """
+    text = _text_of(error)
+    if isinstance(error, TimeoutError):
+        return replace(seen, error=text)
+    ending = failure(seen.transcript)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return replace(
+            seen,
+            accepted=False,
+            rejected_by=seen.side,
+            reason=reason_of_verify_code(error.verify_code),
+            alert=ending.alert if ending else None,
+            verify_error=error.verify_message.rstrip("."),
+            verify_code=error.verify_code,
+            error=text,
+        )
+    if ending is not None and ending.sender != seen.side:
+        return replace(refused_by_alert(seen, ending), error=text)
+    own_reason = _reason_of_ssl_error(error, seen)
+    if ending is not None:
+        refused = refused_by_alert(seen, ending)
+        return replace(refused, reason=own_reason or refused.reason, error=text)
+    if own_reason is not None:
+        return replace(seen, accepted=False, rejected_by=seen.side, reason=own_reason, error=text)
+    if not seen.transcript and seen.side == "server":
+        return replace(seen, error="the client closed the connection without sending anything")
+    # The stream ended or was reset: a refusal whose alert, if there was one, is not known.
+    return replace(seen, accepted=False, rejected_by=opposite(seen.side), reason=Reason.UNSPECIFIED, error=text)
+
+
+def refused_by_alert(seen: Handshake, message: Message) -> Handshake:
+    """The handshake, refused by the side that sent this alert, for what the alert says by its name."""
+    said, _ = reasons_of_alert(message.alert)
+    return replace(seen, accepted=False, rejected_by=message.sender, reason=said, alert=message.alert)
+
+
+def _reason_of_ssl_error(error: Exception, seen: Handshake) -> Reason | None:
+    """The reason for which this end itself gave up; None where the stream ended under it."""
+    if not isinstance(error, ssl.SSLError) or isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return None
+    name = error.reason or ""
+    if name in ("UNEXPECTED_EOF_WHILE_READING", "") or name.endswith("SHUTDOWN_WHILE_IN_INIT"):
+        return None
+    if name in ("BAD_SIGNATURE", "WRONG_SIGNATURE_TYPE", "WRONG_SIGNATURE_SIZE") or "SIGNATURE" in name:
+        return _reason_of_bad_proof(name, seen)
+    return REASON_BY_SSL_ERROR.get(name)
+
+
+def _reason_of_bad_proof(name: str, seen: Handshake) -> Reason:
+    """A signature error after the peer's CertificateVerify (or ServerKeyExchange) is about possession of the key."""
+    proof = "CertificateVerify" if seen.side == "server" or seen.tls_version == "TLSv1.3" else "ServerKeyExchange"
+    if was_sent(seen.transcript, opposite(seen.side), proof):
+        return Reason.POSSESSION_NOT_PROVED
+    return REASON_BY_SSL_ERROR.get(name, Reason.BAD_SIGNATURE)
+
+
+def _text_of(error: BaseException) -> str:
+    """What an exception says, without the place in CPython's source; never empty."""
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.replace("_", " ").lower()
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text or type(error).__name__

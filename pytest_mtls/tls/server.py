@@ -1,0 +1,356 @@
+"""The server end: accept, observe, record, drain. The only file with threads.
+
+One thread accepts; every connection then has a thread of its own, so that a stuck one delays nobody. What happened is
+kept under one lock. Whoever asks for the handshakes first lets those in progress come to their verdict. No connection
+is waited for whose client has not sent what the server waits for, so a silent one costs nothing.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import ssl
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pytest_mtls.cases.case import Case
+from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.errors import InvalidArgument, ServerNotRunning
+from pytest_mtls.tls.connection import Connection, Handler
+from pytest_mtls.tls.context import ClientCerts, server_context
+from pytest_mtls.tls.endpoint import Endpoint
+from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.tls.http import WSGIApplication, default_app, http_handler
+from pytest_mtls.tls.listener import Listener
+from pytest_mtls.tls.peer import PeerArgument, presented
+from pytest_mtls.tls.trust import Trust, TrustArgument
+from pytest_mtls.tls.wire import is_readable
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["TLSServer"]
+
+#: How long `stop` waits for a connection's thread, in seconds. Only an app that does not return takes so long.
+_JOIN_SECONDS = 5.0
+
+
+class TLSServer:
+    """A TLS server in this process, on loopback. `pytest_mtls.MutualTLSServer` adds the assertions.
+
+    Args:
+        app: the WSGI application that answers over HTTP/1.1; by default one that tells the client, as JSON, who it is.
+        cert: what the server presents: an `Identity`, a server `Case`, or trustme's LeafCert.
+        trust: the CA or CAs whose clients it accepts; needed unless ``client_certs`` is "none".
+        client_certs: whether a client certificate is "required", "optional", or "none" is asked for (standard TLS).
+        tls: "1.2" or "1.3"; both by default.
+        host: "localhost" (IPv4 and IPv6), "127.0.0.1" or "::1".
+        port: TCP port; 0, the default, for any that is free.
+        alpn: application protocols it accepts, the preferred one first.
+        handler: in place of ``app``, a callable for any other protocol: it is called with the connected
+            `ssl.SSLSocket`, in blocking mode, and the `Handshake`; the connection is closed when it returns.
+        strict: refuse certificates that only RFC 5280's profile forbids (``VERIFY_X509_STRICT``).
+        revocation: whether client chains are checked by CRL. By default they are where the keys of all trusted CAs are
+            here; the server then follows the CAs: who is revoked now is refused at the next handshake.
+        handshake_timeout: seconds that a client has for its handshake.
+        idle_timeout: seconds that an accepted client may be silent.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication | None = None,
+        *,
+        cert: PeerArgument,
+        trust: TrustArgument | None = None,
+        client_certs: ClientCerts = "required",
+        tls: str | None = None,
+        host: str = "localhost",
+        port: int = 0,
+        alpn: Sequence[str] = (),
+        handler: Handler | None = None,
+        strict: bool = True,
+        revocation: bool | None = None,
+        handshake_timeout: float = 5.0,
+        idle_timeout: float = 60.0,
+    ) -> None:
+        if app is not None and handler is not None:
+            raise InvalidArgument("handler", handler, "None where there is an app: a server speaks one protocol")
+        for name, seconds in (("handshake_timeout", handshake_timeout), ("idle_timeout", idle_timeout)):
+            if not seconds > 0:
+                raise InvalidArgument(name, seconds, "a number of seconds above 0")
+        self.host = host
+        self.client_certs = client_certs
+        self.handshake_timeout = handshake_timeout
+        self.idle_timeout = idle_timeout
+        self._wanted_port = port
+        self._tls, self._alpn, self._strict, self._revocation = tls, tuple(alpn), strict, revocation
+        self._handler = handler or http_handler(app or default_app)
+        self._configure(cert, trust)
+        self._changed = threading.Condition()
+        self._listener: Listener | None = None
+        self._stopped = False
+        self._accepting = False
+        self._count = 0
+        self._live: dict[Connection, threading.Thread] = {}
+        self._decided: list[tuple[int, Handshake]] = []
+
+    # --- where it is -------------------------------------------------------------------------------------------------
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started and not stopped."""
+        return self._listener is not None
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on.
+
+        Raises:
+            ServerNotRunning: it has not been started, or has been stopped.
+        """
+        return self._running("the port").port
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The (host, port) pair, as `socket.create_connection` takes it; raises as `port` does."""
+        return self.host, self.port
+
+    @property
+    def url(self) -> str:
+        """The URL of its root, e.g. ``https://localhost:40123``; raises as `port` does."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"https://{host}:{self.port}"
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What a probe needs to know of it; raises as `port` does."""
+        issuer = self._trust.issuer if self._trust is not None else None
+        return Endpoint(self.host, self.port, trust=self._client_trust, ca=issuer, server_case=self._case)
+
+    @property
+    def cert(self) -> Identity:
+        """What the server presents."""
+        return self._identity
+
+    @property
+    def trust(self) -> Trust | None:
+        """The CAs whose clients it accepts."""
+        return self._trust
+
+    # --- start, stop, reload -----------------------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        """Listen and serve, in threads of its own.
+
+        Raises:
+            PortUnavailable: the port is in use.
+            ServerNotRunning: it was stopped before; a server runs once.
+        """
+        if self._stopped:
+            raise ServerNotRunning("start()", stopped=True)
+        if self._listener is None:
+            self._listener = Listener(self.host, self._wanted_port)
+            self._wake, woken = socket.socketpair()
+            self._acceptor = threading.Thread(
+                target=self._accept, args=(self._listener, woken), name=f"mtls-accept-{self._listener.port}", daemon=True
+            )
+            self._acceptor.start()
+        return self
+
+    def stop(self) -> None:
+        """Close the port and every connection, and end the threads. Stopping twice is no error."""
+        listener, self._listener, self._stopped = self._listener, None, True
+        if listener is None:
+            return
+        self._wake.close()
+        self._acceptor.join()
+        with self._changed:
+            live = dict(self._live)
+        for connection in live:
+            connection.abort()
+        for thread in live.values():
+            if thread is not threading.current_thread():
+                thread.join(_JOIN_SECONDS)
+
+    def reload(self, *, cert: PeerArgument | None = None, trust: TrustArgument | None = None) -> None:
+        """Go on with another certificate or other trusted CAs, from the next handshake on.
+
+        The port stays open and connections stay up. Sessions begun before cannot be resumed. If the new ones cannot be
+        used, nothing changes.
+
+        Args:
+            cert: what to present from now on; as before by default.
+            trust: the CAs to trust from now on, and no others; as before by default.
+
+        Raises:
+            MtlsError: what the constructor raises for them.
+            ServerNotRunning: it does not run.
+        """
+        self._running("reload()")
+        self._configure(self._case or self._identity if cert is None else cert, self._trust if trust is None else trust)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # --- what happened -----------------------------------------------------------------------------------------------
+
+    @property
+    def handshakes(self) -> tuple[Handshake, ...]:
+        """All handshakes so far, in the order of their verdicts.
+
+        Those in progress are let come to their verdict first, except where the client is silent.
+        """
+        return self.handshakes_since(0)
+
+    def bookmark(self) -> int:
+        """A place in the order of connections, for `handshakes_since`: all that come from now on are after it."""
+        with self._changed:
+            self._changed.wait_for(self._is_accept_queue_empty, self.handshake_timeout)
+            return self._count
+
+    def handshakes_since(self, bookmark: int, *, wait: bool = False) -> tuple[Handshake, ...]:
+        """The handshakes of connections that came after a bookmark.
+
+        Args:
+            bookmark: what `bookmark` returned.
+            wait: also wait for clients that are silent, until they speak or their time is over.
+        """
+
+        def is_settled() -> bool:
+            undecided = [c for c in self._live if c.number >= bookmark and c.handshake is None]
+            return self._is_accept_queue_empty() and all(not wait and c.is_settled() for c in undecided)
+
+        with self._changed:
+            self._changed.wait_for(is_settled, self.handshake_timeout + 1.0)
+            return tuple(handshake for number, handshake in self._decided if number >= bookmark)
+
+    def handshake_of(self, client_address: tuple[str, int], timeout: float) -> Handshake | None:
+        """The handshake of the client that connected from this address; None if there is none in time.
+
+        Args:
+            client_address: the client's own (host, port).
+            timeout: seconds to wait for its verdict.
+        """
+
+        def found() -> Handshake | None:
+            decided = (handshake for _, handshake in reversed(self._decided))
+            return next((handshake for handshake in decided if handshake.peer_address == client_address), None)
+
+        with self._changed:
+            self._changed.wait_for(lambda: found() is not None, timeout)
+            return found()
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _running(self, operation: str) -> Listener:
+        if self._listener is None:
+            raise ServerNotRunning(operation, self._stopped)
+        return self._listener
+
+    def _configure(self, cert: PeerArgument, trust: TrustArgument | None) -> None:
+        """Take up a certificate and trust, all of it or (where anything is wrong) nothing."""
+        known = None if trust is None else Trust.of(trust)
+        issuer = known.issuer if known is not None else None
+        identity = presented(cert, "server", issuer)
+        if identity is None:
+            raise InvalidArgument("cert", cert, "an Identity, a server Case, or trustme's LeafCert")
+        context, revision = self._make_context(identity, known)
+        self._identity, self._trust, self._context, self._revision = identity, known, context, revision
+        self._case = cert if isinstance(cert, Case) else None
+        knows_root = self._case is None and identity.root is not None
+        self._client_trust = Trust.of(identity.root) if knows_root and identity.root is not None else known
+
+    def _make_context(self, identity: Identity, trust: Trust | None) -> tuple[ssl.SSLContext, int]:
+        revision = trust.revision if trust is not None else 0
+        checks = trust is not None and (trust.can_revoke if self._revocation is None else self._revocation)
+        context = server_context(
+            identity,
+            trust,
+            client_certs=self.client_certs,
+            tls=self._tls,
+            alpn=self._alpn,
+            strict=self._strict,
+            crls=trust.crls() if trust is not None and checks else (),
+        )
+        return context, revision
+
+    def _current_context(self) -> ssl.SSLContext:
+        """The context for the next connection, made anew if a CA has revoked anything since."""
+        if self._trust is not None and self._trust.revision != self._revision:
+            self._context, self._revision = self._make_context(self._identity, self._trust)
+        return self._context
+
+    def _accept(self, listener: Listener, woken: socket.socket) -> None:
+        with selectors.DefaultSelector() as selector, woken:
+            for sock in (*listener.sockets, woken):
+                selector.register(sock, selectors.EVENT_READ)
+            while True:
+                self._set_accepting(False)
+                ready = [key.fileobj for key, _ in selector.select()]
+                self._set_accepting(True)
+                if woken in ready:
+                    break
+                for sock in ready:
+                    self._take_all(sock)
+        listener.close()
+        self._set_accepting(False)
+
+    def _take_all(self, listening: socket.socket) -> None:
+        while True:
+            try:
+                sock, address = listening.accept()
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                continue  # the client has gone before it was taken
+            with self._changed:
+                number, self._count = self._count, self._count + 1
+                connection = Connection(
+                    number, sock, address[:2], self._current_context(), self._notify, self._record
+                )
+                thread = threading.Thread(
+                    target=self._serve, args=(connection,), name=f"mtls-connection-{number}", daemon=True
+                )
+                self._live[connection] = thread
+            thread.start()
+
+    def _serve(self, connection: Connection) -> None:
+        try:
+            connection.run(self._handler, self.handshake_timeout, self.idle_timeout)
+        finally:
+            with self._changed:
+                del self._live[connection]
+                self._changed.notify_all()
+
+    def _record(self, connection: Connection) -> None:
+        assert connection.handshake is not None
+        with self._changed:
+            entry = (connection.number, connection.handshake)
+            for index, (number, _) in enumerate(self._decided):
+                if number == connection.number:
+                    self._decided[index] = entry
+                    break
+            else:
+                self._decided.append(entry)
+            self._changed.notify_all()
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _set_accepting(self, accepting: bool) -> None:
+        with self._changed:
+            self._accepting = accepting
+            self._changed.notify_all()
+
+    def _is_accept_queue_empty(self) -> bool:
+        if self._listener is None:
+            return not self._accepting
+        return not self._accepting and not any(map(is_readable, self._listener.sockets))

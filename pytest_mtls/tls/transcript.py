@@ -1,0 +1,313 @@
+"""Handshake messages as they went over the wire, and what they tell.
+
+CPython calls ``SSLContext._msg_callback`` with every handshake message and alert of a connection, decrypted, in TLS 1.3
+too. That is the only way to see the certificates of a peer which was refused: ``getpeercert()`` never gives them.
+Nothing else may depend on the callback being there: on a Python without it (PyPy) a transcript is empty, and all else
+still works.
+
+Parsing follows RFC 8446 section 4 and RFC 5246 section 7.4. A message that does not parse is a fact about the peer,
+not an error here: what cannot be read is left out.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cryptography import x509
+
+from pytest_mtls.alert import Alert
+
+__all__ = ["Message", "ObservedSocket", "Side", "observe"]
+
+Side = Literal["client", "server"]
+
+_HANDSHAKE = 22
+_ALERT = 21
+
+_MESSAGE_NAMES = {
+    0: "HelloRequest",
+    1: "ClientHello",
+    2: "ServerHello",
+    4: "NewSessionTicket",
+    5: "EndOfEarlyData",
+    8: "EncryptedExtensions",
+    11: "Certificate",
+    12: "ServerKeyExchange",
+    13: "CertificateRequest",
+    14: "ServerHelloDone",
+    15: "CertificateVerify",
+    16: "ClientKeyExchange",
+    20: "Finished",
+    22: "CertificateStatus",
+    24: "KeyUpdate",
+}
+
+#: The random of a ServerHello that is a HelloRetryRequest (RFC 8446 section 4.1.3).
+_RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+
+_EXTENSION_SERVER_NAME = 0
+_EXTENSION_SUPPORTED_VERSIONS = 43
+_EXTENSION_CERTIFICATE_AUTHORITIES = 47
+
+_VERSION_NAMES = {0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
+
+
+@dataclass(frozen=True)
+class Message:
+    """One handshake message or alert.
+
+    Attributes:
+        sender: which side sent it, "client" or "server".
+        name: as the RFCs name it, e.g. "ClientHello", or "Alert".
+        body: the message without its four-byte header; for an alert, its level and its description.
+        tls13: whether it has the layout of TLS 1.3.
+    """
+
+    sender: Side
+    name: str
+    body: bytes
+    tls13: bool = False
+
+    @property
+    def alert(self) -> Alert | None:
+        """The description, if this is an alert that RFC 8446 knows; `None` otherwise."""
+        if self.name != "Alert" or len(self.body) != 2:
+            return None
+        try:
+            return Alert(self.body[1])
+        except ValueError:
+            return None
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether this alert ends the handshake, which all do but a warning and ``close_notify``."""
+        closing = self.alert in (Alert.CLOSE_NOTIFY, Alert.USER_CANCELED)
+        return self.name == "Alert" and not closing and (self.tls13 or self.body[:1] == b"\x02")
+
+    @property
+    def certificates(self) -> tuple[bytes, ...]:
+        """The DER of each certificate in a Certificate message, the sender's own first; empty for other messages."""
+        if self.name != "Certificate":
+            return ()
+        try:
+            return tuple(_certificates(_Reader(self.body), self.tls13))
+        except _Malformed:
+            return ()
+
+    def __str__(self) -> str:
+        if self.name == "Alert":
+            number = self.body[1] if len(self.body) == 2 else "malformed"
+            return f"Alert {self.alert.label if self.alert is not None else number}"
+        if self.name == "Certificate":
+            count = len(self.certificates)
+            return f"Certificate ({count or 'no'} certificate{'' if count == 1 else 's'})"
+        return self.name
+
+
+class ObservedSocket(ssl.SSLSocket):
+    """An SSL socket that keeps the messages of its handshake in ``messages``, in order."""
+
+    # Instances are made by SSLContext.wrap_socket, never by calling the class; `observe` sees that each has the list.
+    messages: list[Message]
+
+
+def observe(context: ssl.SSLContext, side: Side) -> None:
+    """Have every socket that this context wraps keep its messages.
+
+    Args:
+        context: the context; its ``sslsocket_class`` is replaced.
+        side: which side the context's own sockets play.
+    """
+    other: Side = "client" if side == "server" else "server"
+
+    def keep(conn: Any, direction: str, version: Any, content_type: Any, message_type: Any, data: bytes) -> None:
+        if content_type == _HANDSHAKE:
+            name = _MESSAGE_NAMES.get(data[0], f"message {data[0]}")
+            if name == "ServerHello" and data[6:38] == _RETRY_RANDOM:
+                name = "HelloRetryRequest"
+            message = Message(side if direction == "write" else other, name, bytes(data[4:]), version == 0x0304)
+        elif content_type == _ALERT:
+            message = Message(side if direction == "write" else other, "Alert", bytes(data), version == 0x0304)
+        else:
+            return
+        messages = conn.__dict__.get("messages")
+        if messages is None:
+            messages = conn.messages = []
+        messages.append(message)
+
+    context.sslsocket_class = ObservedSocket
+    if hasattr(context, "_msg_callback"):
+        context._msg_callback = keep
+
+
+def messages_of(sock: ssl.SSLSocket) -> tuple[Message, ...]:
+    """What has been seen of a socket's handshake so far."""
+    return tuple(sock.__dict__.get("messages", ()))
+
+
+# --- what a transcript tells -----------------------------------------------------------------------------------------
+
+
+def failure(transcript: Sequence[Message]) -> Message | None:
+    """The first alert that ended the handshake, from either side."""
+    return next((message for message in transcript if message.is_failure), None)
+
+
+def was_sent(transcript: Sequence[Message], sender: Side, name: str) -> bool:
+    """Whether this side sent a message of this name."""
+    return any(message.sender == sender and message.name == name for message in transcript)
+
+
+def certificates_from(transcript: Sequence[Message], sender: Side) -> tuple[bytes, ...]:
+    """The DER of the certificates that this side presented, its own first."""
+    for message in transcript:
+        if message.sender == sender and message.name == "Certificate":
+            return message.certificates
+    return ()
+
+
+def server_name(transcript: Sequence[Message]) -> str | None:
+    """The host name in the ClientHello's server_name extension (RFC 6066 section 3)."""
+    for message in transcript:
+        if message.name == "ClientHello":
+            try:
+                return _server_name(_client_extensions(message.body).get(_EXTENSION_SERVER_NAME))
+            except _Malformed:
+                return None
+    return None
+
+
+def negotiated(transcript: Sequence[Message]) -> tuple[str | None, int | None]:
+    """The TLS version and the number of the cipher suite that the ServerHello chose."""
+    for message in transcript:
+        if message.name == "ServerHello":
+            try:
+                return _negotiated(_Reader(message.body))
+            except _Malformed:
+                return None, None
+    return None, None
+
+
+def acceptable_authorities(transcript: Sequence[Message]) -> tuple[x509.Name, ...]:
+    """The CA names by which the server's CertificateRequest says whom it would take; empty if it names none."""
+    for message in transcript:
+        if message.name == "CertificateRequest":
+            try:
+                names = _authority_names(_Reader(message.body), message.tls13)
+                return tuple(_parse_name(name) for name in names)
+            except (_Malformed, ValueError):
+                return ()
+    return ()
+
+
+# --- the layouts -----------------------------------------------------------------------------------------------------
+
+
+class _Malformed(Exception):
+    """A message is shorter than it says."""
+
+
+class _Reader:
+    """Takes length-prefixed fields from the front of some bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def take(self, count: int) -> bytes:
+        if len(self.data) < count:
+            raise _Malformed
+        taken, self.data = self.data[:count], self.data[count:]
+        return taken
+
+    def number(self, size: int) -> int:
+        return int.from_bytes(self.take(size), "big")
+
+    def vector(self, size: int) -> _Reader:
+        return _Reader(self.take(self.number(size)))
+
+
+def _certificates(body: _Reader, tls13: bool) -> Iterator[bytes]:
+    if tls13:
+        body.vector(1)  # certificate_request_context
+    entries = body.vector(3)
+    while entries.data:
+        yield entries.vector(3).data
+        if tls13:
+            entries.vector(2)  # extensions
+
+
+def _extensions(body: _Reader) -> dict[int, _Reader]:
+    found: dict[int, _Reader] = {}
+    if body.data:
+        block = body.vector(2)
+        while block.data:
+            kind = block.number(2)
+            found[kind] = block.vector(2)
+    return found
+
+
+def _client_extensions(data: bytes) -> dict[int, _Reader]:
+    body = _Reader(data)
+    body.take(2 + 32)  # legacy_version, random
+    body.vector(1)  # legacy_session_id
+    body.vector(2)  # cipher_suites
+    body.vector(1)  # legacy_compression_methods
+    return _extensions(body)
+
+
+def _server_name(extension: _Reader | None) -> str | None:
+    if extension is None:
+        return None
+    names = extension.vector(2)
+    while names.data:
+        kind, name = names.number(1), names.vector(2).data
+        if kind == 0:
+            return name.decode("ascii", "backslashreplace")
+    return None
+
+
+def _negotiated(body: _Reader) -> tuple[str | None, int | None]:
+    version = body.number(2)
+    body.take(32)
+    body.vector(1)
+    cipher = body.number(2)
+    body.take(1)
+    chosen = _extensions(body).get(_EXTENSION_SUPPORTED_VERSIONS)
+    return _VERSION_NAMES.get(chosen.number(2) if chosen is not None else version), cipher
+
+
+def _authority_names(body: _Reader, tls13: bool) -> list[bytes]:
+    if tls13:
+        body.vector(1)  # certificate_request_context
+        extension = _extensions(body).get(_EXTENSION_CERTIFICATE_AUTHORITIES)
+        if extension is None:
+            return []
+        names = extension.vector(2)
+    else:
+        body.vector(1)  # certificate_types
+        body.vector(2)  # supported_signature_algorithms
+        names = body.vector(2)
+    found = []
+    while names.data:
+        found.append(names.vector(2).data)
+    return found
+
+
+def _parse_name(der: bytes) -> x509.Name:
+    """Read a DER Name. `cryptography` has no reader for one alone, so it is read as the subject of a signing request."""
+    ed25519 = b"\x30\x05\x06\x03\x2b\x65\x70"  # AlgorithmIdentifier, RFC 8410 section 3
+    public_key = _sequence(ed25519 + b"\x03\x21\x00" + bytes(32))
+    info = _sequence(b"\x02\x01\x00" + der + public_key + b"\xa0\x00")
+    return x509.load_der_x509_csr(_sequence(info + ed25519 + b"\x03\x01\x00")).subject
+
+
+def _sequence(content: bytes) -> bytes:
+    """DER SEQUENCE with a two-byte length, or the shorter forms where DER demands them (X.690 section 10.1)."""
+    size = len(content)
+    if size < 0x80:
+        return bytes([0x30, size]) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([0x30, 0x80 | len(length)]) + length + content

@@ -1,0 +1,110 @@
+"""`Trust`: the CAs that one side trusts, in whatever form the caller has them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Union
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    import trustme
+
+__all__ = ["Trust", "TrustArgument"]
+
+#: What may stand for a trusted CA: ours, trustme's, a certificate, PEM or DER bytes, or the path of a file.
+TrustArgument = Union[
+    CertificateAuthority,
+    "trustme.CA",
+    x509.Certificate,
+    bytes,
+    str,
+    "os.PathLike[str]",
+    "Trust",
+    "Iterable[TrustArgument]",
+]
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The CAs that one side trusts.
+
+    Attributes:
+        authorities: the trusted CAs; those whose key is here can issue certificates and CRLs.
+    """
+
+    authorities: tuple[CertificateAuthority, ...]
+
+    @classmethod
+    def of(cls, value: TrustArgument) -> Trust:
+        """Read what a caller gave as ``trust``.
+
+        Raises:
+            InvalidArgument: it is nothing that can be trusted.
+            UnreadableCertificate: a file or PEM text holds no certificate.
+            NotACertificateAuthority: the certificate may not issue others.
+        """
+        if isinstance(value, Trust):
+            return value
+        return cls(tuple(_authorities(value)))
+
+    @property
+    def issuer(self) -> CertificateAuthority | None:
+        """The first CA that can issue certificates; None if all keys are elsewhere."""
+        return next((ca for ca in self.authorities if ca.private_key is not None), None)
+
+    @property
+    def revision(self) -> int:
+        """A number that grows whenever one of the CAs revokes a certificate or makes an intermediate."""
+        return sum(ca.revision for ca in self.authorities)
+
+    @property
+    def pem(self) -> bytes:
+        """The CA certificates, one after the other."""
+        return b"".join(ca.pem for ca in self.authorities)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether one of the CAs is an intermediate, so that a chain may end before a root."""
+        return any(ca.certificate.issuer != ca.certificate.subject for ca in self.authorities)
+
+    @property
+    def can_revoke(self) -> bool:
+        """Whether the keys of all CAs from the trusted ones up to their roots are here, so that each has a CRL."""
+        return all(map(_has_keys_to_the_root, self.authorities))
+
+    def crls(self) -> tuple[x509.CertificateRevocationList, ...]:
+        """The current CRL of each CA in the hierarchies whose keys are here."""
+        found: dict[bytes, x509.CertificateRevocationList] = {}
+        for ca in self.authorities:
+            for crl in ca.crls():
+                found.setdefault(crl.public_bytes(Encoding.DER), crl)
+        return tuple(found.values())
+
+
+def _authorities(value: TrustArgument) -> Iterable[CertificateAuthority]:
+    if isinstance(value, CertificateAuthority):
+        yield value
+    elif isinstance(value, (bytes, str, os.PathLike, x509.Certificate)):
+        yield CertificateAuthority.load(value, partial=True)
+    elif type(value).__module__.partition(".")[0] == "trustme" and hasattr(value, "create_child_ca"):
+        yield CertificateAuthority.from_trustme(value)
+    elif isinstance(value, Trust):
+        yield from value.authorities
+    elif isinstance(value, Iterable):
+        for one in value:
+            yield from _authorities(one)
+    else:
+        raise InvalidArgument("trust", value, "a CertificateAuthority, a CA certificate, or several of them")
+
+
+def _has_keys_to_the_root(ca: CertificateAuthority) -> bool:
+    while ca.private_key is not None and ca.parent is not None:
+        ca = ca.parent
+    return ca.private_key is not None and ca.certificate.issuer == ca.certificate.subject

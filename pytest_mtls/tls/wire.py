@@ -1,0 +1,98 @@
+"""Non-blocking steps on a socket, each with a deadline; and the drain after a refusal.
+
+Waiting is always for the peer and always in the kernel: nothing here sleeps or polls in a loop.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+__all__ = ["Deadline", "drain", "drive", "is_readable"]
+
+T = TypeVar("T")
+
+
+class Deadline:
+    """A moment by which something has to be done.
+
+    Args:
+        seconds: how long there is, from now.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left; never negative."""
+        return max(0.0, self._end - time.monotonic())
+
+
+def _wait(sock: socket.socket, seconds: float, *, to_write: bool = False) -> bool:
+    """Wait until a socket can be read from, or written to. False if the time is over first."""
+    if hasattr(select, "poll"):
+        poller = select.poll()
+        poller.register(sock, select.POLLOUT if to_write else select.POLLIN)
+        return bool(poller.poll(seconds * 1000))
+    readers, writers, _ = select.select([] if to_write else [sock], [sock] if to_write else [], [], seconds)
+    return bool(readers or writers)
+
+
+def is_readable(sock: socket.socket) -> bool:
+    """Whether bytes, an end of stream or (for a listener) a connection are there to be taken now."""
+    return _wait(sock, 0)
+
+
+def drive(
+    sock: ssl.SSLSocket, step: Callable[[], T], deadline: Deadline, waiting: Callable[[bool], None] | None = None
+) -> T:
+    """Call a step of a non-blocking TLS socket until it is done.
+
+    Args:
+        sock: the socket, non-blocking.
+        step: e.g. ``sock.do_handshake``.
+        deadline: when to give up.
+        waiting: told True before each wait for the peer's bytes, and False after it, before any of them is taken.
+
+    Returns:
+        What the step returned.
+
+    Raises:
+        TimeoutError: the deadline came first.
+        OSError: what the step raised (`ssl.SSLError` is one).
+    """
+    while True:
+        try:
+            return step()
+        except ssl.SSLWantReadError:
+            if waiting is not None:
+                waiting(True)
+            ready = _wait(sock, deadline.remaining)
+            if waiting is not None:
+                waiting(False)
+        except ssl.SSLWantWriteError:
+            ready = _wait(sock, deadline.remaining, to_write=True)
+        if not ready:
+            raise TimeoutError(f"the other side was silent until the deadline of {deadline.seconds:g} s")
+
+
+def drain(sock: socket.socket, deadline: Deadline) -> None:
+    """Send the end of our stream, and take what the peer still sends until it ends its own.
+
+    A socket that is closed while unread bytes are left resets the connection, and a reset can overtake the alert that
+    was sent before it: the peer then sees a broken pipe in place of the reason.
+    """
+    try:
+        sock.shutdown(socket.SHUT_WR)
+        sock.setblocking(False)
+        while _wait(sock, deadline.remaining):
+            if not sock.recv(65536):
+                break
+    except OSError:
+        pass  # the peer has reset the connection: it does not want to hear more
