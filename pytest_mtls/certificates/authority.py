@@ -268,7 +268,7 @@ class CertificateAuthority(Issuer):
         above = None if self.parent is None else self.parent.trustme
         return to_trustme(self.certificate, self.private_key, self._path_length, above)
 
-    # --- its files ---------------------------------------------------------------------------------------------------------
+    # --- its files ---------------------------------------------------------------------------------------------------
 
     @property
     def cert_path(self) -> str:

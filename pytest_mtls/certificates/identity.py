@@ -6,17 +6,19 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+import cryptography
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, pkcs12
 
 from pytest_mtls.certificates.files import FileContent, PrivateDirectory, file_stem, write_files
-from pytest_mtls.certificates.key import PrivateKey, password_bytes, private_key_pem, same_key
+from pytest_mtls.certificates.key import KeyKind, PrivateKey, password_bytes, private_key_pem, same_key
 from pytest_mtls.certificates.loading import Source, load_bundle, load_private_key
 from pytest_mtls.certificates.names import common_name_of, describe_name
-from pytest_mtls.errors import KeyMismatch, MissingPrivateKey
+from pytest_mtls.errors import KeyMismatch, MissingPrivateKey, UnsupportedKeyKind
 
 if TYPE_CHECKING:
     import ssl
@@ -33,15 +35,25 @@ class IdentityFiles(NamedTuple):
         cert: the certificate and its intermediates, PEM.
         key: the private key, PKCS#8 PEM.
         combined: key and certificates in one file, PEM.
-        pkcs12: key and certificates, PKCS#12.
+        pkcs12: key and certificates, PKCS#12; None for a key that PKCS#12 cannot hold here.
         root: the root certificate, PEM; None if it is not known.
     """
 
     cert: str
     key: str
     combined: str
-    pkcs12: str
+    pkcs12: str | None
     root: str | None
+
+
+#: What `cryptography` can put into PKCS#12.
+_PKCS12_KEYS = (
+    ec.EllipticCurvePrivateKey,
+    rsa.RSAPrivateKey,
+    dsa.DSAPrivateKey,
+    ed25519.Ed25519PrivateKey,
+    ed448.Ed448PrivateKey,
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -191,11 +203,16 @@ class Identity:
 
         Raises:
             MissingPrivateKey: the private key is not here.
+            UnsupportedKeyKind: the installed cryptography cannot put such a key into PKCS#12.
         """
+        key = self._known_key("PKCS#12")
+        if not isinstance(key, _PKCS12_KEYS):
+            problem = f"cryptography {cryptography.__version__} cannot put it into PKCS#12. Use PEM."
+            raise UnsupportedKeyKind(str(KeyKind.of(key)), problem)
         secret = password_bytes(password)
         return pkcs12.serialize_key_and_certificates(
             (name or self.subject).encode(),
-            self._known_key("PKCS#12"),
+            key,
             self.certificate,
             self.chain[1:] or None,
             BestAvailableEncryption(secret) if secret else NoEncryption(),
@@ -219,17 +236,18 @@ class Identity:
             UnusableDirectory: the directory cannot be made or written to.
         """
         stem = name or self._label
-        key = private_key_pem(self._known_key("writing it"), password) if password else self.key_pem
-        files = [
-            FileContent(f"{stem}.crt", self.cert_pem, secret=False),
-            FileContent(f"{stem}.key", key),
-            FileContent(f"{stem}.pem", key + self.cert_pem),
-            FileContent(f"{stem}.p12", self.pkcs12(password)),
-        ]
+        key = private_key_pem(self._known_key("encrypting it"), password) if password else self.key_pem
+        files = {
+            "cert": FileContent(f"{stem}.crt", self.cert_pem, secret=False),
+            "key": FileContent(f"{stem}.key", key),
+            "combined": FileContent(f"{stem}.pem", key + self.cert_pem),
+        }
+        if self.raw_key_pem is None and isinstance(self.private_key, _PKCS12_KEYS):
+            files["pkcs12"] = FileContent(f"{stem}.p12", self.pkcs12(password))
         if self.root is not None:
-            files.append(FileContent(f"{stem}-root.crt", _pem(self.root), secret=False))
-        cert, key_path, combined, pkcs12_path, *root = write_files(directory, files)
-        return IdentityFiles(cert, key_path, combined, pkcs12_path, root[0] if root else None)
+            files["root"] = FileContent(f"{stem}-root.crt", _pem(self.root), secret=False)
+        paths = dict(zip(files, write_files(directory, tuple(files.values())), strict=True))
+        return IdentityFiles(paths["cert"], paths["key"], paths["combined"], paths.get("pkcs12"), paths.get("root"))
 
     def ssl_context(
         self, *, trust: Any = None, side: Literal["client", "server"] | None = None, tls: str | None = None
@@ -239,8 +257,8 @@ class Identity:
         Args:
             trust: the CA or CAs that the other side must come from: a `CertificateAuthority`, trustme's CA, a
                 certificate, PEM, a path, or several of them. A client without it trusts the system's CAs, and checks
-                the host name in either case; a server without it asks for no client certificate, and requires one with
-                it.
+                the host name in either case. A server with it requires a client certificate, and without it asks for
+                none.
             side: the side to play; by default "server" if the certificate is for serverAuth and not for clientAuth,
                 else "client".
             tls: "1.2" or "1.3"; both by default.

@@ -8,8 +8,9 @@ from itertools import count
 
 from cryptography import x509
 
+from pytest_mtls.certificates.clock import now
 from pytest_mtls.certificates.key import PrivateKey, signature_hash
-from pytest_mtls.certificates.validity import now, validity
+from pytest_mtls.certificates.validity import validity
 from pytest_mtls.errors import InvalidArgument, InvalidValidity
 
 __all__ = ["Register", "Revocation", "revocation_reason"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Literal, Union
+from typing import Literal, TypeVar, Union
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -27,6 +27,8 @@ from pytest_mtls.certificates.profile import EXTENDED_KEY_USAGES
 from pytest_mtls.errors import InvalidArgument, InvalidName, SigningRequestRefused
 
 __all__ = ["CertificateSigningRequest", "SigningPolicy", "SigningRequestArgument"]
+
+_ExtensionType = TypeVar("_ExtensionType", bound=x509.ExtensionType)
 
 _USAGES = {"client": ExtendedKeyUsageOID.CLIENT_AUTH, "server": ExtendedKeyUsageOID.SERVER_AUTH}
 _USAGE_NAMES = {oid: name for name, oid in EXTENDED_KEY_USAGES.items()}
@@ -261,9 +263,7 @@ def _values(name: x509.Name, oid: x509.ObjectIdentifier) -> list[str]:
     return [str(attribute.value) for attribute in name.get_attributes_for_oid(oid)]
 
 
-def _requested(
-    request: x509.CertificateSigningRequest, kind: type[x509.ExtensionTypeVar]
-) -> x509.ExtensionTypeVar | None:
+def _requested(request: x509.CertificateSigningRequest, kind: type[_ExtensionType]) -> _ExtensionType | None:
     """An extension that is asked for.
 
     Raises:

@@ -1,19 +1,14 @@
-"""When certificates and CRLs begin and end to hold, by the real clock.
-
-Tests freeze or move the clock (freezegun, time-machine, a patched ``time.time``), while the peer's TLS library goes by
-the real one. So the time here comes from where no such tool reaches: the operating system's stamp on something new.
-"""
+"""When certificates and CRLs begin and end to hold (RFC 5280 section 4.1.2.5), by the real clock."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from datetime import datetime, timedelta, timezone
 from typing import Union
 
+from pytest_mtls.certificates.clock import now
 from pytest_mtls.errors import InvalidValidity
 
-__all__ = ["AUTHORITY_LIFE", "BACKDATED", "LEAF_LIFE", "Instant", "as_utc", "now", "validity"]
+__all__ = ["AUTHORITY_LIFE", "BACKDATED", "LEAF_LIFE", "Instant", "as_utc", "validity"]
 
 #: A moment as callers give it: days from now, a timedelta from now, or a datetime (UTC if it names no time zone).
 Instant = Union[int, float, timedelta, datetime]
@@ -25,23 +20,8 @@ LEAF_LIFE = timedelta(hours=12)
 #: How long a good CA certificate holds: longer than the last leaf that a long test run issues.
 AUTHORITY_LIFE = timedelta(days=7)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: UTCTime begins here (RFC 5280 section 4.1.2.5.1), and GeneralizedTime is for dates from 2050.
 _EARLIEST = datetime(1950, 1, 1, tzinfo=timezone.utc)
-
-
-def now() -> datetime:
-    """The real time in UTC, in whole seconds as certificates have it, whatever a test made of Python's clocks."""
-    reader, writer = os.pipe()
-    try:
-        stamp = os.fstat(reader).st_mtime
-    finally:
-        os.close(reader)
-        os.close(writer)
-    if not stamp:  # Windows keeps no time for a pipe.
-        with tempfile.TemporaryFile() as file:
-            stamp = os.fstat(file.fileno()).st_mtime
-    return _EPOCH + timedelta(seconds=int(stamp))
 
 
 def validity(

@@ -101,7 +101,8 @@ class Handshake:
     @property
     def began(self) -> bool:
         """Whether a ClientHello was seen at all: a connection opened and closed in silence is no handshake."""
-        return bool(self.transcript) or self.tls_version is not None or self.accepted is not None
+        hello = any(message.name == "ClientHello" for message in self.transcript)
+        return hello or self.tls_version is not None or self.accepted is not None
 
     @property
     def possible_reasons(self) -> frozenset[Reason]:
@@ -201,16 +202,22 @@ def judge_failure(seen: Handshake, error: Exception) -> Handshake:
         )
     if ending is not None and ending.sender != seen.side:
         return replace(refused_by_alert(seen, ending), error=text)
-    own_reason = _reason_of_ssl_error(error, seen)
+    if _is_end_of_stream(error):  # to which OpenSSL itself answers with an alert, in vain
+        if seen.side == "server" and not seen.began:
+            return replace(seen, error="the client closed the connection without sending anything")
+        return replace(seen, accepted=False, rejected_by=opposite(seen.side), reason=Reason.UNSPECIFIED, error=text)
+    refused = replace(seen, accepted=False, rejected_by=seen.side, reason=Reason.UNSPECIFIED, error=text)
     if ending is not None:
-        refused = refused_by_alert(seen, ending)
-        return replace(refused, reason=own_reason or refused.reason, error=text)
-    if own_reason is not None:
-        return replace(seen, accepted=False, rejected_by=seen.side, reason=own_reason, error=text)
-    if not seen.transcript and seen.side == "server":
-        return replace(seen, error="the client closed the connection without sending anything")
-    # The stream ended or was reset: a refusal whose alert, if there was one, is not known.
-    return replace(seen, accepted=False, rejected_by=opposite(seen.side), reason=Reason.UNSPECIFIED, error=text)
+        refused = refused_by_alert(refused, ending)
+    return replace(refused, reason=_reason_of_ssl_error(error, seen) or refused.reason)
+
+
+def _is_end_of_stream(error: Exception) -> bool:
+    """Whether the other end is gone. If it sent an alert before, that was lost with the connection or never sent."""
+    if isinstance(error, ssl.SSLError):
+        is_kind = isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
+        return is_kind or error.reason in (None, "UNEXPECTED_EOF_WHILE_READING")
+    return True
 
 
 def refused_by_alert(seen: Handshake, message: Message) -> Handshake:
@@ -219,14 +226,14 @@ def refused_by_alert(seen: Handshake, message: Message) -> Handshake:
     return replace(seen, accepted=False, rejected_by=message.sender, reason=said, alert=message.alert)
 
 
+#: OpenSSL's errors about a signature that the other side made.
+_BAD_PROOFS = ("BAD_SIGNATURE", "WRONG_SIGNATURE_TYPE", "WRONG_SIGNATURE_SIZE")
+
+
 def _reason_of_ssl_error(error: Exception, seen: Handshake) -> Reason | None:
-    """The reason for which this end itself gave up; None where the stream ended under it."""
-    if not isinstance(error, ssl.SSLError) or isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-        return None
-    name = error.reason or ""
-    if name in ("UNEXPECTED_EOF_WHILE_READING", "") or name.endswith("SHUTDOWN_WHILE_IN_INIT"):
-        return None
-    if name in ("BAD_SIGNATURE", "WRONG_SIGNATURE_TYPE", "WRONG_SIGNATURE_SIZE") or "SIGNATURE" in name:
+    """The reason for which this end itself gave up, if OpenSSL's error tells more than its alert."""
+    name = getattr(error, "reason", None) or ""
+    if name in _BAD_PROOFS:
         return _reason_of_bad_proof(name, seen)
     return REASON_BY_SSL_ERROR.get(name)
 

@@ -81,7 +81,7 @@ def probe(
     issuer = ca or target.ca or (trusted.issuer if trusted is not None else None)
     identity = presented(client, "client", issuer)
     context = client_context(identity, trusted, tls=tls)
-    name = server_name or target.server_name or target.host
+    name = _host_name(server_name or target.server_name or target.host)
     deadline = Deadline(timeout)
     try:
         plain = socket.create_connection(target.address, timeout)
@@ -98,13 +98,17 @@ def probe(
     return seen
 
 
+def _host_name(name: str) -> str:
+    try:
+        name.encode("idna")
+    except UnicodeError as error:
+        raise InvalidArgument("server_name", name, f"a host name or an IP address ({error})") from error
+    return name
+
+
 def _shake_hands(context: ssl.SSLContext, plain: socket.socket, name: str, deadline: Deadline) -> Handshake:
     local, peer = plain.getsockname()[:2], plain.getpeername()[:2]
-    try:
-        wrapped = context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False)
-    except ValueError as error:
-        raise InvalidArgument("server_name", name, f"a host name or an IP address ({error})") from error
-    with wrapped as sock:
+    with context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False) as sock:
         failed: Exception | None = None
         try:
             drive(sock, sock.do_handshake, deadline)

@@ -135,10 +135,8 @@ def test_plain_http_is_refused_by_the_client(mtls_ca: CertificateAuthority) -> N
 
 def test_hanging_server_is_undecided(mtls_ca: CertificateAuthority) -> None:
     """A time-out is no verdict."""
-    with raw_server(lambda sock: iter(lambda: sock.recv(65536), b"").__next__() and None) as address:
-        pass
     hold = threading.Event()
-    with raw_server(lambda sock: bool(hold.wait(30)) and None) as address:
+    with raw_server(lambda _: None if hold.wait(30) else None) as address:
         seen = probe(address, trust=mtls_ca, timeout=0.2)
         hold.set()
     assert seen.accepted is None
@@ -179,7 +177,8 @@ def test_client_refuses_a_server_it_does_not_trust(
 ) -> None:
     """The probe is a client that looks at the server; the server sees its alert."""
     seen = probe(mtls_server, mtls_client_cert, trust=mtls_untrusted_ca, tls=tls)
-    assert (False, "client", Reason.UNKNOWN_CA, 20) == (seen.accepted, seen.rejected_by, seen.reason, seen.verify_code)
+    assert (False, "client", Reason.UNKNOWN_CA) == (seen.accepted, seen.rejected_by, seen.reason)
+    assert (19, "self-signed certificate in certificate chain") == (seen.verify_code, seen.verify_error)
     assert seen.counterpart is not None
     assert (False, "client", Alert.UNKNOWN_CA) == (
         seen.counterpart.accepted,

@@ -403,8 +403,7 @@ def test_stop_leaves_no_thread_and_no_socket(mtls_ca: CertificateAuthority, mtls
     server = MutualTLSServer(cert=mtls_server_cert, trust=mtls_ca).start()
     with requests.Session() as session:
         client = mtls_ca.issue_client()
-        session.cert, session.verify = (client.cert_path, client.key_path), mtls_ca.cert_path
-        session.get(server.url)  # idle, kept alive
+        session.get(server.url, cert=client.combined_path, verify=mtls_ca.cert_path)  # idle, kept alive
         silent = socket.create_connection(server.address)
         assert_rejected(server, mtls_ca.issue_client(not_before=-10, not_after=-1), "expired")
         server.stop()

@@ -1,0 +1,102 @@
+"""The clock is the real one, whatever tests do to Python's."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta, timezone
+
+import freezegun
+import pytest
+import time_machine
+
+from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.certificates.clock import _RealClock, now
+
+Trick = Callable[[], AbstractContextManager[object]]
+TRICKS: dict[str, Trick] = {
+    "freezegun, past": lambda: freezegun.freeze_time("2001-02-03"),
+    "freezegun, future": lambda: freezegun.freeze_time("2101-02-03"),
+    "freezegun, ticking": lambda: freezegun.freeze_time("2001-02-03", tick=True),
+    "time-machine, past": lambda: time_machine.travel("2001-02-03T00:00:00Z"),
+    "time-machine, future": lambda: time_machine.travel("2101-02-03T00:00:00Z", tick=False),
+}
+
+
+def _seconds_from_real(moment: datetime, real: float) -> float:
+    return abs((moment - datetime(1970, 1, 1, tzinfo=timezone.utc)).total_seconds() - real)
+
+
+def test_without_tricks() -> None:
+    """It agrees with `time.time` to the second."""
+    assert _seconds_from_real(now(), time.time()) <= 2
+    assert 0 == now().microsecond
+
+
+@pytest.mark.parametrize("trick", TRICKS.values(), ids=list(TRICKS))
+class TestUnderTricks:
+    """A test may do what it likes to the clock."""
+
+    def test_now(self, trick: Trick) -> None:
+        """The real time is told."""
+        real = time.time()
+        with trick():
+            assert abs(time.time() - real) > 10**8
+            assert _seconds_from_real(now(), real) <= 5
+
+    def test_certificates(self, trick: Trick) -> None:
+        """A certificate is really valid now."""
+        real = time.time()
+        with trick():
+            certificate = CertificateAuthority.create("Example CA").issue_client().certificate
+        assert _seconds_from_real(certificate.not_valid_before_utc, real - 300) <= 5
+        assert _seconds_from_real(certificate.not_valid_after_utc, real + 12 * 3600) <= 5
+
+    def test_relative_validity(self, trick: Trick) -> None:
+        """Days from now are days from the real now."""
+        real = time.time()
+        with trick():
+            certificate = CertificateAuthority.create().issue_client(not_before=-2, not_after=-1).certificate
+        assert _seconds_from_real(certificate.not_valid_after_utc, real - 86400) <= 5
+
+    def test_crl(self, trick: Trick) -> None:
+        """A CRL is really current."""
+        real = time.time()
+        with trick():
+            crl = CertificateAuthority.create().crl()
+        assert _seconds_from_real(crl.last_update_utc, real - 300) <= 5
+
+
+def test_stamp_is_read_again_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In between it goes by the ticks of the machine, so that a clock that is set again is noticed."""
+    ticks = iter([100.0, 100.5, 101.5, 90.0])
+    monkeypatch.setattr(os, "times", lambda: os.times_result((0.0, 0.0, 0.0, 0.0, next(ticks))))
+    stamps = iter([1000.0, 2000.0, 3000.0])
+    monkeypatch.setattr("pytest_mtls.certificates.clock._stamp", lambda: next(stamps))
+    clock = _RealClock()
+    assert [1000.0, 1000.5, 2000.0, 3000.0] == [clock.read() for _ in range(4)]
+
+
+def test_without_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the machine tells no ticks, the stamp is read each time."""
+    monkeypatch.setattr(os, "times", lambda: os.times_result((0.0, 0.0, 0.0, 0.0, 0.0)))
+    stamps = iter([1000.0, 1000.25])
+    monkeypatch.setattr("pytest_mtls.certificates.clock._stamp", lambda: next(stamps))
+    clock = _RealClock()
+    assert [1000.0, 1000.25] == [clock.read() for _ in range(2)]
+
+
+def test_pipes_without_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a pipe has no time of its own, a file's is taken."""
+    real_fstat = os.fstat
+    calls = []
+
+    def fstat_without_first(descriptor: int) -> os.stat_result:
+        calls.append(descriptor)
+        return real_fstat(descriptor) if len(calls) > 1 else os.stat_result([0] * 10)
+
+    monkeypatch.setattr(os, "fstat", fstat_without_first)
+    assert _seconds_from_real(datetime.fromtimestamp(_RealClock().read(), timezone.utc), time.time()) <= 2
+    assert timedelta(0) < timedelta(seconds=len(calls))

@@ -1,0 +1,45 @@
+"""Rules of the whole suite: in CI (the environment variable CI is set) a skip that nobody expects is a failure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import TypeVar
+
+import pytest
+from expected_skips import is_expected
+
+pytest_plugins = ["pytester"]
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+# Both hooks run where the test runs, in a worker of xdist too, so that a report arrives everywhere as the failure it is.
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that skipped, at set-up or later."""
+    return fail_unexpected_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Fail a module that skipped as a whole."""
+    return fail_unexpected_skip((yield))
+
+
+def fail_unexpected_skip(report: Report) -> Report:
+    """Turn the report of an unexpected skip into one of a failure; an xfail is no skip."""
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
+        reason = skip_reason(report)
+        if not is_expected(report.nodeid, reason):
+            report.outcome = "failed"
+            report.longrepr = f"{report.nodeid} skipped in CI: {reason}\nRun it, or add it to tests/expected_skips.py."
+    return report
+
+
+def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """The reason as the test gave it, without the prefix that pytest puts before it."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return reason.removeprefix("Skipped: ")

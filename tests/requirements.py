@@ -1,0 +1,26 @@
+"""What a test needs beyond Python packages: where it is absent, the test skips and says how to get it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+__all__ = ["require_program"]
+
+
+def require_program(name: str, *, apt: str) -> Path:
+    """The path of a program that the calling test runs.
+
+    Args:
+        name: the program, as one would type it.
+        apt: the Debian package that has it; it must be on the list in tests/apt.txt too.
+
+    Raises:
+        pytest.skip.Exception: the program is not on the path.
+    """
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"needs {name}: apt-get install {apt}")
+    return Path(found)
