@@ -31,6 +31,7 @@ class HandWritten:
             threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
 
     def serve(self, plain: socket.socket) -> None:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         with self.context.wrap_socket(plain, server_side=True) as sock:
             sock.sendall(b"!")
             sock.recv(1)
@@ -38,11 +39,11 @@ class HandWritten:
     def shake_hands(self, cert: str, key: str, ca: str) -> None:
         context = ssl.create_default_context(cafile=ca)
         context.load_cert_chain(cert, key)
-        with (
-            socket.create_connection(self.listener.getsockname()) as plain,
-            context.wrap_socket(plain, server_hostname="localhost") as sock,
-        ):
+        with socket.create_connection(self.listener.getsockname()) as plain:
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+            sock = context.wrap_socket(plain, server_hostname="localhost")
             assert sock.recv(1) == b"!"  # under TLS 1.3 only now is it known that the server accepts
+            sock.close()
 
 
 def main() -> None:

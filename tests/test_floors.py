@@ -115,7 +115,7 @@ def imported_names(tree: ast.AST, parent: str) -> Iterator[str]:
             origin = ".".join([*above, *([node.module] if node.module else [])])
             yield from (f"{origin}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in IMPORT_CALLS:
-            yield from (name.value for name in node.args[:1] if isinstance(name, ast.Constant))
+            yield from (str(name.value) for name in node.args[:1] if isinstance(name, ast.Constant))
 
 
 IMPORT_CALLS = frozenset({"import_module", "importlib.import_module", "__import__"})

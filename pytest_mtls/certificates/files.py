@@ -144,6 +144,8 @@ def write_files(directory: str | os.PathLike[str], files: Sequence[FileContent])
     try:
         for file in files:
             final = str(target / file.name)
+            if os.path.dirname(file.name):
+                raise UnusableDirectory(final, "a file is named without a directory")
             if os.path.isdir(final):
                 raise UnusableDirectory(final, "it is a directory, where a file is to be written")
             temporary = str(target / f".{secrets.token_hex(8)}")

@@ -14,6 +14,7 @@ from typing import Union
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from pytest_mtls.certificates import real_datetime  # noqa: F401
 from pytest_mtls.certificates.key import PrivateKey, PublicKey, SignatureHash, signature_hash
 from pytest_mtls.certificates.names import NameText, distinguished_name, general_name, name_constraint
 from pytest_mtls.certificates.validity import AUTHORITY_LIFE, Instant, as_utc, validity

@@ -8,7 +8,7 @@ from typing import Union
 from pytest_mtls.certificates.clock import now
 from pytest_mtls.errors import InvalidValidity
 
-__all__ = ["AUTHORITY_LIFE", "BACKDATED", "LEAF_LIFE", "Instant", "as_utc", "validity"]
+__all__ = ["AUTHORITY_LIFE", "BACKDATED", "LEAF_LIFE", "Instant", "as_utc", "now", "validity"]
 
 #: A moment as callers give it: days from now, a timedelta from now, or a datetime (UTC if it names no time zone).
 Instant = Union[int, float, timedelta, datetime]

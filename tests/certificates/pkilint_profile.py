@@ -9,9 +9,9 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from pkilint import loader, pkix
-from pkilint.pkix import certificate, crl, extension, name
-from pkilint.validation import ValidationFindingSeverity
+from pkilint import loader, pkix  # type: ignore[import-untyped]
+from pkilint.pkix import certificate, crl, extension, name  # type: ignore[import-untyped]
+from pkilint.validation import ValidationFindingSeverity  # type: ignore[import-untyped]
 
 __all__ = ["EXCUSED", "Excuse", "findings"]
 

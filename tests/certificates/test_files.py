@@ -42,7 +42,8 @@ def test_no_file_is_overwritten() -> None:
     files = PrivateDirectory()
     try:
         files.write("a", b"first")
-        pytest.raises(UnusableDirectory, files.write, "a", b"second")
+        with pytest.raises(UnusableDirectory):
+            files.write("a", b"second")
         assert b"first" == Path(files.path, "a").read_bytes()
     finally:
         files.remove()
@@ -73,7 +74,8 @@ def test_stems_differ() -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "stem"), [("alice", "alice"), ("../../etc/passwd", "etc-passwd"), ("*.Ü", "identity"), ("a" * 99, "a" * 40)]
+    ("label", "stem"),
+    [("alice", "alice"), ("../../etc/passwd", "etc-passwd"), ("*.Ü", "identity"), ("a" * 99, "a" * 40)],
 )
 def test_file_stem(label: str, stem: str) -> None:
     """A file name is harmless whatever the label."""

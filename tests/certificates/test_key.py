@@ -23,7 +23,7 @@ def test_generate(kind: KeyKind) -> None:
     assert kind is KeyKind.of(key)
     assert kind is KeyKind.of(key.public_key())
     for password in (None, "secret"):
-        read = load_pem_private_key(private_key_pem(key, password), password and password.encode())
+        read = load_pem_private_key(private_key_pem(key, password), password.encode() if password else None)
         assert same_key(key.public_key(), read.public_key())  # type: ignore[arg-type]
 
 
@@ -71,4 +71,7 @@ def test_parse_unknown(text: Any) -> None:
 
 def test_unlisted_kinds() -> None:
     """Keys of other kinds have none."""
-    assert [None, None] == [KeyKind.of(ed448.Ed448PrivateKey.generate()), KeyKind.of(ec.generate_private_key(ec.SECP521R1()))]
+    assert [None, None] == [
+        KeyKind.of(ed448.Ed448PrivateKey.generate()),
+        KeyKind.of(ec.generate_private_key(ec.SECP521R1())),
+    ]

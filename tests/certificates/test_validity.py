@@ -43,7 +43,10 @@ def test_datetimes() -> None:
     """A datetime without time zone is UTC; one with is the same moment in UTC."""
     east = timezone(timedelta(hours=2))
     start, end = validity(datetime(2030, 1, 1, 12), datetime(2031, 1, 1, 12, tzinfo=east))
-    assert (datetime(2030, 1, 1, 12, tzinfo=timezone.utc), datetime(2031, 1, 1, 10, tzinfo=timezone.utc)) == (start, end)
+    assert (datetime(2030, 1, 1, 12, tzinfo=timezone.utc), datetime(2031, 1, 1, 10, tzinfo=timezone.utc)) == (
+        start,
+        end,
+    )
 
 
 def test_end_alone_in_the_past() -> None:
@@ -74,14 +77,21 @@ def test_any_moment_that_can_be_written(not_before: Instant, not_after: Instant)
 
 @pytest.mark.parametrize(
     "value",
-    [float("nan"), float("inf"), 10**12, -(10**12), timedelta.max, datetime(1949, 12, 31), datetime.min, "soon", None, {}],
+    [
+        float("nan"),
+        float("inf"),
+        10**12,
+        -(10**12),
+        timedelta.max,
+        datetime(1949, 12, 31),
+        datetime.min,
+        "soon",
+        {},
+    ],
     ids=repr,
 )
 def test_unrepresentable(value: Any) -> None:
     """What no certificate can hold is refused, and named."""
-    if value is None:
-        pytest.raises(InvalidValidity, validity, not_before="soon")
-        return
     with pytest.raises(InvalidValidity) as refused:
         validity(not_before=value)
     assert repr(value) in str(refused.value)
