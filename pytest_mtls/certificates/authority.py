@@ -362,7 +362,10 @@ class CertificateAuthority(Issuer):
 
     @cached_property
     def _path_length(self) -> int | None:
-        return CertificateProfile.of(self.certificate).path_length
+        try:
+            return self.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
+        except x509.ExtensionNotFound:
+            return None
 
     def _path_length_below(self) -> int | None:
         limit = self._path_length

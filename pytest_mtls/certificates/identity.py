@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import cryptography
 from cryptography import x509
@@ -250,7 +250,7 @@ class Identity:
         return IdentityFiles(paths["cert"], paths["key"], paths["combined"], paths.get("pkcs12"), paths.get("root"))
 
     def ssl_context(
-        self, *, trust: Any = None, side: Literal[client, server] | None = None, tls: str | None = None
+        self, *, trust: Any = None, side: Literal["client", "server"] | None = None, tls: str | None = None
     ) -> ssl.SSLContext:
         """An `ssl.SSLContext` that presents this identity.
 

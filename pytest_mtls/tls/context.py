@@ -163,11 +163,10 @@ def _trust(
 
 
 def _present(context: ssl.SSLContext, identity: Identity) -> None:
-    with _file_for_a_moment(identity.files, identity.pem) as path:
-        try:
-            context.load_cert_chain(path)
-        except ssl.SSLError as error:
-            raise _why_not_presentable(identity, error) from error
+    try:
+        context.load_cert_chain(identity.combined_path)
+    except ssl.SSLError as error:
+        raise _why_not_presentable(identity, error) from error
 
 
 def _why_not_presentable(identity: Identity, error: ssl.SSLError) -> Exception:

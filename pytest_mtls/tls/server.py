@@ -94,7 +94,7 @@ class TLSServer:
         self._accepting = False
         self._count = 0
         self._live: dict[Connection, threading.Thread] = {}
-        self._decided: list[tuple[int, Handshake]] = []
+        self._decided: dict[int, Handshake] = {}
 
     # --- where it is -------------------------------------------------------------------------------------------------
 
@@ -229,7 +229,7 @@ class TLSServer:
 
         with self._changed:
             self._changed.wait_for(is_settled, self.handshake_timeout + 1.0)
-            return tuple(handshake for number, handshake in self._decided if number >= bookmark)
+            return tuple(handshake for number, handshake in self._decided.items() if number >= bookmark)
 
     def handshake_of(self, client_address: tuple[str, int], timeout: float) -> Handshake | None:
         """The handshake of the client that connected from this address; None if there is none in time.
@@ -240,7 +240,7 @@ class TLSServer:
         """
 
         def found() -> Handshake | None:
-            decided = (handshake for _, handshake in reversed(self._decided))
+            decided = reversed(self._decided.values())  # a port may have been used before: the latest counts
             return next((handshake for handshake in decided if handshake.peer_address == client_address), None)
 
         with self._changed:
@@ -332,13 +332,7 @@ class TLSServer:
     def _record(self, connection: Connection) -> None:
         assert connection.handshake is not None
         with self._changed:
-            entry = (connection.number, connection.handshake)
-            for index, (number, _) in enumerate(self._decided):
-                if number == connection.number:
-                    self._decided[index] = entry
-                    break
-            else:
-                self._decided.append(entry)
+            self._decided[connection.number] = connection.handshake
             self._changed.notify_all()
 
     def _notify(self) -> None:

@@ -24,6 +24,10 @@ __all__ = ["Message", "ObservedSocket", "Side", "observe"]
 
 Side = Literal["client", "server"]
 
+#: ``SSLContext._msg_callback`` of the C class: that of the Python class turns every number into an enum's member first,
+#: which costs more than all that is done here.
+_MESSAGE_CALLBACK: Any = getattr(ssl.SSLContext.__base__, "_msg_callback", None)
+
 _HANDSHAKE = 22
 _ALERT = 21
 
@@ -139,8 +143,8 @@ def observe(context: ssl.SSLContext, side: Side) -> None:
         messages.append(message)
 
     context.sslsocket_class = ObservedSocket
-    if hasattr(context, "_msg_callback"):
-        context._msg_callback = keep
+    if _MESSAGE_CALLBACK is not None:
+        _MESSAGE_CALLBACK.__set__(context, keep)
 
 
 def messages_of(sock: ssl.SSLSocket) -> tuple[Message, ...]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 import freezegun
 import pytest
@@ -99,4 +101,20 @@ def test_pipes_without_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(os, "fstat", fstat_without_first)
     assert _seconds_from_real(datetime.fromtimestamp(_RealClock().read(), timezone.utc), time.time()) <= 2
-    assert timedelta(0) < timedelta(seconds=len(calls))
+    assert len(calls) > 1
+
+
+@pytest.mark.parametrize("first_use", ["import", "signing"])
+def test_first_use_under_freezegun(first_use: str) -> None:
+    """cryptography does not take freezegun's datetime for the real one, even if all is first used while frozen."""
+    importing = "from pytest_mtls.certificates.authority import CertificateAuthority"
+    frozen = f"{importing if first_use == 'import' else 'pass'}; CertificateAuthority.create('frozen').issue_client()"
+    program = (
+        "import datetime, freezegun\n"
+        f"{importing if first_use == 'signing' else 'pass'}\n"
+        "with freezegun.freeze_time('2001-02-03'):\n"
+        f"    {frozen}\n"
+        "certificate = CertificateAuthority.create('thawed').issue_client().certificate\n"
+        "assert type(certificate.not_valid_after_utc) is datetime.datetime\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

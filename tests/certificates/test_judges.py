@@ -88,19 +88,25 @@ class TestGoodCertificates:
         )
         assert [] == [finding for document in documents for finding in findings(document)]
 
-    def test_cryptography(
-        self,
-        make_authority: Callable[[], CertificateAuthority],
-        make_identity: Callable[[CertificateAuthority], Identity],
-    ) -> None:
-        """cryptography's verifier, which follows the rules of the web, accepts the client certificates."""
-        authority = make_authority()
-        identity = make_identity(authority)
+
+@pytest.mark.parametrize("make_authority", AUTHORITIES.values(), ids=list(AUTHORITIES))
+class TestWebRules:
+    """cryptography's verifier, which follows the rules of the web, accepts them too."""
+
+    def test_client(self, make_authority: Callable[[], CertificateAuthority]) -> None:
+        """A client with DNS names and addresses."""
+        identity = make_authority().issue_client(sans=["alice.example", "10.1.2.3", "2001:db8::1"])
         assert identity.root is not None
-        if not _is_client(identity):
-            return
         verifier = PolicyBuilder().store(Store([identity.root])).build_client_verifier()
         assert identity.certificate == verifier.verify(identity.certificate, list(identity.chain[1:])).chain[0]
+
+    def test_server(self, make_authority: Callable[[], CertificateAuthority]) -> None:
+        """A server by its name."""
+        identity = make_authority().issue_server("a.server.example")
+        assert identity.root is not None
+        name = x509.DNSName("a.server.example")
+        verifier = PolicyBuilder().store(Store([identity.root])).build_server_verifier(name)
+        assert identity.certificate == verifier.verify(identity.certificate, list(identity.chain[1:]))[0]
 
 
 @pytest.mark.parametrize("kind", list(KeyKind))

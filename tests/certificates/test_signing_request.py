@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
@@ -148,6 +148,12 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
         _request(key=rsa.generate_private_key(public_exponent=65537, key_size=1024)),
         "public key",
         "RSA of 1024 bits",
+    ),
+    "DSA": (_request(key=dsa.generate_private_key(1024)), "public key", "DSA"),
+    "unreadable": (
+        _request(x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"\x05\x00")),
+        "extensions",
+        "malformed",
     ),
     "nobody": (_request(subject=None), "subject", "empty"),
     "bad DNS name": (_request(_sans(x509.DNSName("a b"))), "subjectAltName", "'a b'"),
