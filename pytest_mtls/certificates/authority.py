@@ -77,6 +77,7 @@ class CertificateAuthority(Issuer):
         super().__init__(certificate, private_key, parent=parent, files=self._hierarchy.files)
         self.parent = parent
         self._register = Register(self._name, self._key_identifier)
+        self._published: x509.CertificateRevocationList | None = None
         self._hierarchy.authorities.append(self)
 
     # --- making one --------------------------------------------------------------------------------------------------
@@ -325,7 +326,7 @@ class CertificateAuthority(Issuer):
         self._check_issued(certificate)
         since = validity(-BACKDATED if date is None else date)[0]
         self._register.add(Revocation(certificate.serial_number, since, revocation_reason(reason)))
-        self._hierarchy.revoked.append(certificate.serial_number)
+        self._hierarchy.changes.append(f"revoked {certificate.serial_number:x}")
 
     def crl(
         self, *, last_update: Instant | None = None, next_update: Instant | None = None
@@ -346,11 +347,21 @@ class CertificateAuthority(Issuer):
 
     def crls(self) -> tuple[x509.CertificateRevocationList, ...]:
         """The CRLs of this CA and all related ones whose key is here: what a check of whole chains needs."""
-        return tuple(ca.crl() for ca in tuple(self._hierarchy.authorities) if ca.private_key is not None)
+        authorities = tuple(self._hierarchy.authorities)
+        return tuple(ca._published or ca.crl() for ca in authorities if ca.private_key is not None)
+
+    def publish(self, crl: x509.CertificateRevocationList | None) -> None:
+        """Give out this CRL from now on as this CA's own, whatever it says: an old one, say, or one of another issuer.
+
+        Args:
+            crl: None for the true one again.
+        """
+        self._published = crl
+        self._hierarchy.changes.append("published a CRL")
 
     @property
     def revision(self) -> int:
-        """A number that grows whenever this CA or a related one revokes something or makes an intermediate."""
+        """A number that grows whenever this CA or a related one revokes or publishes something or makes an intermediate."""
         return self._hierarchy.revision
 
     def __repr__(self) -> str:

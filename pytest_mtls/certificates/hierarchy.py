@@ -14,22 +14,22 @@ _Authority = TypeVar("_Authority")
 
 @dataclass(frozen=True)
 class Hierarchy(Generic[_Authority]):
-    """The CAs of one family and what they have revoked.
+    """The CAs of one family and what they have made known.
 
     Both lists are only ever appended to, which is atomic, so that servers on other threads can follow them without a
     lock.
 
     Attributes:
         authorities: all CAs, each after the one above it.
-        revoked: the serial numbers that any of them has revoked, in this order.
+        changes: what any of them has revoked or published, in this order.
         files: where the files of the CAs and of what they issued are.
     """
 
     authorities: list[_Authority] = field(default_factory=list)
-    revoked: list[int] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
     files: PrivateDirectory = field(default_factory=PrivateDirectory)
 
     @property
     def revision(self) -> int:
-        """A number that grows whenever a CA joins or revokes something."""
-        return len(self.authorities) + len(self.revoked)
+        """A number that grows whenever a CA joins, revokes or publishes something."""
+        return len(self.authorities) + len(self.changes)

@@ -1,0 +1,65 @@
+"""`Leaf`: the ordinary certificate of one side, to which a case adds its defect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from pytest_mtls.cases.der import Edit, resign
+from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.certificates.issuer import Issuer
+from pytest_mtls.certificates.names import general_name
+from pytest_mtls.certificates.profile import CertificateProfile, client_profile, extended_key_usages, server_profile
+
+__all__ = ["Leaf"]
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """Issues the ordinary certificate of a client or a server, changed as the caller says.
+
+    Attributes:
+        side: whose certificate it is.
+        name: a client's common name. A server is ``localhost``, 127.0.0.1 and ::1.
+        changes: what is changed in every certificate that it issues; see `__call__`.
+    """
+
+    side: Literal["client", "server"]
+    name: str = "client"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, issuer: Issuer, **changes: Any) -> Identity:
+        """Issue the certificate.
+
+        Args:
+            issuer: what signs it.
+            **changes: ``not_before``, ``not_after``, ``extended_key_usage`` and ``key_kind`` as for
+                `CertificateAuthority.issue_client`; ``also_named``, more subject alternative names; ``private_key``, its
+                key; ``chain``, what is sent after it; ``edit``, for what no profile can say: called with the DER fields
+                of the part that is signed, before it is signed; and any field of `CertificateProfile`.
+        """
+        changes = {**self.changes, **changes}
+        how = {name: changes.pop(name) for name in ("key_kind", "private_key", "chain") if name in changes}
+        edit: Edit | None = changes.pop("edit", None)
+        identity = issuer.issue(self.profile(**changes), **how)
+        if edit is None or issuer.private_key is None:
+            return identity
+        certificate = resign(identity.certificate, issuer.private_key, edit)
+        return replace(identity, chain=(certificate, *identity.chain[1:]))
+
+    def profile(self, **changes: Any) -> CertificateProfile:
+        """The profile of the certificate, with the same changes."""
+        changes = {**self.changes, **changes}
+        ends = {name: changes.pop(name, None) for name in ("not_before", "not_after")}
+        profile = client_profile(self.name, **ends) if self.side == "client" else server_profile(**ends)
+        if "extended_key_usage" in changes:
+            changes["extended_key_usage"] = extended_key_usages(changes["extended_key_usage"])
+        also_named = changes.pop("also_named", ())
+        if also_named:
+            profile = replace(profile, sans=(*profile.sans, *map(general_name, also_named)))
+        return replace(profile, **changes)
+
+    def changed(self, **changes: Any) -> Leaf:
+        """The same with more changes."""
+        return replace(self, changes={**self.changes, **changes})
