@@ -41,6 +41,7 @@ def client_cases(*patterns: str, exclude: str | Iterable[str] = ()) -> list[Para
 
     Raises:
         UnknownCase: a pattern matches no case.
+        InvalidArgument: a pattern is not a string.
     """
     return _parameters("client", patterns, exclude)
 
@@ -57,6 +58,7 @@ def server_cases(*patterns: str, exclude: str | Iterable[str] = ()) -> list[Para
 
     Raises:
         UnknownCase: a pattern matches no case.
+        InvalidArgument: a pattern is not a string.
     """
     return _parameters("server", patterns, exclude)
 
@@ -65,7 +67,10 @@ def _parameters(
     side: Literal["client", "server"], patterns: Sequence[str], exclude: str | Iterable[str]
 ) -> list[ParameterSet]:
     from pytest_mtls.cases import CATALOGUE
+    from pytest_mtls.errors import InvalidArgument
 
+    if not isinstance(exclude, Iterable):
+        raise InvalidArgument("exclude", exclude, "a glob pattern or several")
     return [pytest.param(case, id=case.id) for case in CATALOGUE[side].select(patterns, exclude)]
 
 
@@ -81,10 +86,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    used = [name for name in _CASE_FIXTURES if name in metafunc.fixturenames and not _is_parametrized(metafunc, name)]
+    used = [name for name in _CASE_FIXTURES if name in metafunc.fixturenames and not _is_the_suites_own(metafunc, name)]
     markers = list(metafunc.definition.iter_markers(_MARKER))
     if not used:
-        if markers:
+        if markers and not any(name in metafunc.fixturenames for name in _CASE_FIXTURES):
             _misuse(metafunc, "the marker needs one of the fixtures mtls_client_case and mtls_server_case")
         return
     patterns: tuple[str, ...] = ()
@@ -104,8 +109,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             _misuse(metafunc, str(error))
 
 
-def _is_parametrized(metafunc: pytest.Metafunc, name: str) -> bool:
-    """Whether the test chooses the values of a fixture itself."""
+def _is_the_suites_own(metafunc: pytest.Metafunc, name: str) -> bool:
+    """Whether the test chooses the values of a fixture itself, or the suite has put its own in place of ours."""
+    definitions = getattr(metafunc, "_arg2fixturedefs", {}).get(name, ())
+    if definitions and definitions[-1].func.__module__ != __name__:
+        return True
     for marker in metafunc.definition.iter_markers("parametrize"):
         names = marker.args[0] if marker.args else marker.kwargs.get("argnames", ())
         if name in (names.replace(" ", "").split(",") if isinstance(names, str) else names):
@@ -121,12 +129,14 @@ def _misuse(metafunc: pytest.Metafunc, problem: str) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    if call.when == "call":  # JUnit XML takes the properties from the report on the teardown, which copies them from here
+        kept = [(name, value) for name, value in item.user_properties if name != _PROPERTY]
+        item.user_properties[:] = [*kept, *_properties(item)]
     report = yield
-    if report.when == "call":
-        text = _told_handshakes(item, call) if report.failed else None
+    if report.failed and report.when != "teardown":
+        text = _told_handshakes(item, call)
         if text:
             report.sections.append(("mTLS handshakes", text))
-        report.user_properties.extend(_properties(item))
     return report
 
 
@@ -148,9 +158,9 @@ def _properties(item: pytest.Item) -> Iterator[tuple[str, object]]:
     """A line for the terminal summary and for JUnit XML: what this test's servers accepted and refused."""
     for server in item.stash.get(_SERVERS, []):
         for handshake in server.handshakes:
-            verdict = {True: "accepted", False: "refused", None: "undecided"}[handshake.accepted]
+            verdict = {True: "accepted", False: f"refused by the {handshake.rejected_by}", None: "undecided"}
             reason = f": {handshake.reason.words}" if handshake.reason is not None else ""
-            yield _PROPERTY, verdict + reason
+            yield _PROPERTY, verdict[handshake.accepted] + reason
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -185,9 +195,7 @@ def mtls_ca() -> Iterator[CertificateAuthority]:
 @pytest.fixture(scope="session")
 def mtls_untrusted_ca(mtls_ca: CertificateAuthority) -> Iterator[CertificateAuthority]:
     """A CA with the same subject name as ``mtls_ca``, that nobody trusts."""
-    from pytest_mtls.cases.build import twin
-
-    ca = twin(mtls_ca)
+    ca = mtls_ca.impostor()
     yield ca
     ca.remove_files()
 
@@ -215,7 +223,7 @@ def mtls_server_factory(
     """
     from pytest_mtls import MutualTLSServer
 
-    servers = request.node.stash.setdefault(_SERVERS, [])
+    servers = request.node.stash[_SERVERS] = []
     with ExitStack() as started:
 
         def factory(app: Any = None, **options: Any) -> MutualTLSServer:

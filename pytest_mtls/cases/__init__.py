@@ -1,12 +1,25 @@
-"""Floor 2: the catalogue of good and bad peers.
+"""Floor 2: the catalogue of good and bad peers, a file a theme.
 
-To add a bad certificate, write one function in `client` or `server`: its name is the id, its docstring the documentation.
+To add a bad certificate, write one function in the file of its theme: its name is the id, its docstring the
+documentation. ``python -m pytest_mtls cases`` lists them all.
 """
 
 from __future__ import annotations
 
-from pytest_mtls.cases import client as client
-from pytest_mtls.cases import server as server
+# In the order in which the catalogue has them.
+from pytest_mtls.cases import (
+    path,  # noqa: F401
+    purpose,  # noqa: F401
+    constraints,  # noqa: F401
+    signature,  # noqa: F401
+    strength,  # noqa: F401
+    revocation,  # noqa: F401
+    possession,  # noqa: F401
+    names,  # noqa: F401
+    shape,  # noqa: F401
+    behaviour,  # noqa: F401
+    good,  # noqa: F401
+)
 from pytest_mtls.cases.case import CATALOGUE, Case, Catalogue, Tier, case
 
 __all__ = ["CATALOGUE", "Case", "Catalogue", "Tier", "case"]

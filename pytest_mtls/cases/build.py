@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-import base64
-import textwrap
 from dataclasses import replace
+from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography import x509
 
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.key import KeyKind
-from pytest_mtls.certificates.profile import CertificateProfile
-from pytest_mtls.errors import UnsupportedKeyKind
+from pytest_mtls.certificates.names import distinguished_name
+from pytest_mtls.certificates.profile import CertificateProfile, authority_profile
 
-__all__ = ["self_signed", "stolen", "twin"]
+__all__ = ["UNKNOWN_EXTENSION", "self_signed", "subordinate"]
+
+#: A critical extension that nobody knows; the OID is one for examples (RFC 5612 section 2).
+UNKNOWN_EXTENSION = x509.Extension(
+    x509.ObjectIdentifier("1.3.6.1.4.1.32473.1"),
+    critical=True,
+    value=x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.32473.1"), b"\x05\x00"),
+)
 
 
-def twin(ca: CertificateAuthority) -> CertificateAuthority:
-    """A root CA that says all that a CA says of itself, with another key."""
-    return CertificateAuthority.self_signed(CertificateProfile.of(ca.certificate))
+def subordinate(ca: CertificateAuthority, *, key_kind: KeyKind = KeyKind.P256, **changes: Any) -> CertificateAuthority:
+    """An intermediate CA whose profile is changed, however unsound that makes it.
+
+    Args:
+        ca: what issues it.
+        key_kind: of its key.
+        **changes: fields of `CertificateProfile`.
+    """
+    profile = authority_profile(distinguished_name("intermediate CA"), path_length=None)
+    return ca.issue_authority(replace(profile, **changes), key_kind=key_kind)
 
 
 def self_signed(profile: CertificateProfile) -> Identity:
@@ -30,34 +42,3 @@ def self_signed(profile: CertificateProfile) -> Identity:
         key.public_key(), issuer_name=profile.subject, issuer_key=key, issuer_key_identifier=None
     )
     return Identity((certificate,), key)
-
-
-def stolen(identity: Identity) -> Identity:
-    """The same certificates with a private key that is somebody else's, and that still loads beside them.
-
-    OpenSSL compares the public halves alone. An EC private key file (RFC 5915) may name its public point, and is
-    believed: this one has a foreign secret number and the victim's public point.
-
-    Raises:
-        UnsupportedKeyKind: the certificate's key is not on an elliptic curve.
-    """
-    victim = identity.certificate.public_key()
-    if not isinstance(victim, ec.EllipticCurvePublicKey):
-        raise UnsupportedKeyKind(type(victim).__name__, "a stolen certificate needs an elliptic-curve key.")
-    thief = ec.generate_private_key(victim.curve)
-    mixed = _sec1(thief).replace(_point(thief.public_key()), _point(victim))
-    return replace(identity, private_key=None, raw_key_pem=_pem("EC PRIVATE KEY", mixed))
-
-
-def _sec1(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-
-
-def _point(key: ec.EllipticCurvePublicKey) -> bytes:
-    return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-
-
-def _pem(label: str, der: bytes) -> bytes:
-    """RFC 7468 text, for what `cryptography` would refuse to write."""
-    body = "\n".join(textwrap.wrap(base64.b64encode(der).decode(), 64))
-    return f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n".encode()

@@ -2,26 +2,32 @@
 
 A case is data and one small function. It holds no key: its function is called with a CA when the case is used, so that
 cases can be named while tests are collected, and cost nothing until then.
+
+A function that takes a second argument gets a `Leaf`, which issues the ordinary certificate of the case's side. It serves
+both sides alike, and can be combined with others: ``expired & untrusted_ca``.
 """
 
 from __future__ import annotations
 
 import difflib
 import fnmatch
+import functools
 import inspect
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
+from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
-from pytest_mtls.errors import DuplicateCase, InvalidArgument, UnknownCase
+from pytest_mtls.errors import CaseOfWrongSide, DuplicateCase, InvalidArgument, UnknownCase
 from pytest_mtls.reason import Reason
 
-__all__ = ["Case", "Catalogue", "Tier", "case"]
+__all__ = ["CATALOGUE", "Case", "Catalogue", "Tier", "case"]
 
-Build = Callable[[CertificateAuthority], "Identity | None"]
+#: What builds a case's peer: of the CA that the other side trusts, and of the side's ordinary certificate.
+Build = Callable[[CertificateAuthority, Leaf], "Identity | None"]
 
 
 class Tier(str, Enum):
@@ -41,22 +47,35 @@ class Case:
         id: the name, unique among the cases of its side, e.g. ``"expired"``.
         side: who is good or bad in this way, "client" or "server".
         summary: one sentence.
-        reason: why the other side must refuse it; None for a case that it accepts.
+        reasons: why the other side must refuse it; empty for a case that it accepts. Several for one with several
+            defects, of which a peer names the one that it meets first.
         tier: how binding the verdict is.
-        requires: the settings of the other side under which it refuses, e.g. ``{"strict"}`` or ``{"crl"}``.
-        rfc: the section that the verdict rests on.
+        requires: the settings of the other side under which it refuses: "strict" (RFC 5280's profile, as OpenSSL's
+            X509_V_FLAG_X509_STRICT), "crl" (revocation of the whole chain), "level" (OpenSSL's security level 2).
+        rfc: the section that the verdict rests on; RFC 5280's unless another is named.
         limbo: the id of the x509-limbo test case of the same defect, if there is one.
+        tls: the only TLS version over which the peer can present itself, "1.2" or "1.3"; None for both.
+        host: the host name or address by which a server of this case has to be asked for.
+        options: how a server of this case behaves, as arguments of `MutualTLSServer`.
     """
 
     id: str
     side: Literal["client", "server"]
     summary: str
-    reason: Reason | None
+    reasons: tuple[Reason, ...]
     tier: Tier
     requires: frozenset[str]
     rfc: str
     limbo: str | None
+    tls: str | None
+    host: str
+    options: Mapping[str, Any]
     build: Build = field(repr=False, compare=False)
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why the other side must refuse it; None if it accepts, or for one of several reasons."""
+        return self.reasons[0] if len(self.reasons) == 1 else None
 
     @property
     def accepted(self) -> bool | None:
@@ -67,12 +86,41 @@ class Case:
         """What the peer presents, made anew at each call.
 
         Args:
-            ca: the CA that the other side trusts.
+            ca: the CA that the other side trusts, or one below it.
 
         Returns:
             The certificate chain and key; None for a client that presents no certificate.
         """
-        return self.build(ca)
+        return self.build(ca, Leaf(self.side, self.id))
+
+    def __and__(self, other: Case) -> Case:
+        """A peer with the defects of both.
+
+        The other's function issues from where this one's would have, so that each adds its part.
+
+        Raises:
+            CaseOfWrongSide: the other is of the other side.
+        """
+        if not isinstance(other, Case):
+            return NotImplemented
+        if other.side != self.side:
+            raise CaseOfWrongSide(other.id, other.side, self.side)
+
+        def build(ca: CertificateAuthority, leaf: Leaf) -> Identity | None:
+            return self.build(ca, replace(leaf, issue=other.build))
+
+        tiers = [tier for tier in Tier if tier in (self.tier, other.tier)]
+        return replace(
+            self,
+            id=f"{self.id}+{other.id}",
+            summary=f"{self.summary} {other.summary}",
+            reasons=tuple(dict.fromkeys((*self.reasons, *other.reasons))),
+            tier=tiers[0],
+            requires=self.requires | other.requires,
+            tls=self.tls or other.tls,
+            options={**self.options, **other.options},
+            build=build,
+        )
 
     def __str__(self) -> str:
         return self.id
@@ -97,7 +145,7 @@ class Catalogue:
         self._cases[new.id] = new
 
     def select(self, patterns: Iterable[str] = (), exclude: str | Iterable[str] = ()) -> list[Case]:
-        """The cases whose ids match any of the glob patterns; all that are not good ones without a pattern.
+        """The cases whose ids match any of the glob patterns; without a pattern, all that any correct peer refuses.
 
         Args:
             patterns: globs over ids (`fnmatch`), case-sensitive.
@@ -109,7 +157,7 @@ class Catalogue:
         excluded = self._matching([exclude] if isinstance(exclude, str) else exclude)
         chosen = self._matching(patterns)
         if chosen is None:
-            chosen = {id for id, known in self._cases.items() if known.tier is not Tier.GOOD}
+            chosen = {id for id, known in self._cases.items() if known.tier is Tier.MUST}
         return [known for id, known in self._cases.items() if id in chosen and id not in (excluded or ())]
 
     def _matching(self, patterns: Iterable[str]) -> set[str] | None:
@@ -130,57 +178,95 @@ CATALOGUE = {"client": Catalogue("client"), "server": Catalogue("server")}
 
 
 def case(
-    side: Literal["client", "server"],
+    side: Literal["client", "server", "both"],
     reason: Reason | str | None = None,
     *,
     tier: Tier | str = Tier.MUST,
     requires: Iterable[str] = (),
     rfc: str = "",
     limbo: str | None = None,
+    tls: str | None = None,
+    host: str = "localhost",
+    options: Mapping[str, Any] | None = None,
     id: str | None = None,
-) -> Callable[[Build], Build]:
+) -> Callable[[Callable[..., Identity | None]], Callable[..., Identity | None]]:
     """Make a case of a function that builds what the peer presents, and add it to the catalogue.
 
-    The function takes the CA that the other side trusts, and returns an `Identity`, or None for no certificate. Its
-    docstring is the case's documentation, the first sentence its summary.
+    The function takes the CA that the other side trusts, and returns an `Identity`, or None for no certificate. If it takes
+    a second argument it gets the side's `Leaf`. Its docstring is the case's documentation, its first sentence the summary.
 
     Args:
-        side: "client" or "server".
+        side: "client", "server", or "both" for a case of each.
         reason: why it must be refused.
         tier: how binding that is; `Tier.MUST` by default.
-        requires: the settings under which it is refused.
+        requires: the settings under which it is refused: "strict", "crl" or "level".
         rfc: the section that the verdict rests on.
         limbo: the id of the same case in x509-limbo.
+        tls: the only TLS version over which it can be presented; both by default.
+        host: the name or address by which a server of this case has to be asked for.
+        options: how a server of this case behaves, as arguments of `MutualTLSServer`.
         id: the name; that of the function, with hyphens, by default.
 
     Raises:
-        InvalidArgument: an unknown side, reason or tier.
+        InvalidArgument: an unknown side, reason, tier or setting.
         DuplicateCase: the side has another case of this id.
     """
-    if side not in CATALOGUE:
-        raise InvalidArgument("side", side, "'client' or 'server'")
-    try:
-        known_reason = None if reason is None else Reason(reason)
-    except ValueError:
-        raise InvalidArgument("reason", reason, f"one of {', '.join(Reason)}") from None
-    try:
-        known_tier = Tier(tier)
-    except ValueError:
-        raise InvalidArgument("tier", tier, f"one of {', '.join(t.value for t in Tier)}") from None
+    if side not in ("client", "server", "both"):
+        raise InvalidArgument("side", side, "'client', 'server' or 'both'")
+    known_reason = None if reason is None else _member(Reason, "reason", reason)
+    known_tier = _member(Tier, "tier", tier)
+    unknown = set(requires) - _SETTINGS
+    if unknown:
+        raise InvalidArgument("requires", sorted(unknown), f"of {', '.join(sorted(_SETTINGS))}")
 
-    def register(build: Build) -> Build:
-        name = id or build.__name__.strip("_").replace("_", "-")
-        text = inspect.getdoc(build) or name.replace("-", " ")
-        summary = " ".join(text.split("\n\n")[0].split())
-        CATALOGUE[side].add(
-            Case(name, side, summary, known_reason, known_tier, frozenset(requires), rfc, limbo, build)
-        )
-        return build
+    def register(function: Callable[..., Identity | None]) -> Callable[..., Identity | None]:
+        name = id or function.__name__.strip("_").replace("_", "-")
+        text = inspect.getdoc(function) or name.replace("-", " ")
+        for one_side in ("client", "server") if side == "both" else (side,):
+            new = Case(
+                id=name,
+                side=one_side,
+                summary=" ".join(text.split("\n\n")[0].split()),
+                reasons=() if known_reason is None else (known_reason,),
+                tier=known_tier,
+                requires=frozenset(requires),
+                rfc=rfc,
+                limbo=limbo,
+                tls=tls,
+                host=host,
+                options=dict(options or {}),
+                build=_builder(function),
+            )
+            CATALOGUE[one_side].add(new)
+        return function
 
     return register
 
 
+_Member = TypeVar("_Member", bound=Enum)
+
+_SETTINGS = {"crl", "level", "strict"}
+
+
+def _member(kind: type[_Member], argument: str, value: object) -> _Member:
+    try:
+        return kind(value)
+    except ValueError:
+        raise InvalidArgument(argument, value, f"one of {', '.join(str(known.value) for known in kind)}") from None
+
+
+def _builder(function: Callable[..., Identity | None]) -> Build:
+    if len(inspect.signature(function).parameters) > 1:
+        return function
+
+    @functools.wraps(function)
+    def build(ca: CertificateAuthority, _: Leaf) -> Identity | None:
+        return function(ca)
+
+    return build
+
+
 def _origin(build: Build) -> tuple[str, int]:
     """Where a function is written, so that a module which is imported again does not clash with itself."""
-    code = build.__code__
+    code = inspect.unwrap(build).__code__
     return code.co_filename, code.co_firstlineno

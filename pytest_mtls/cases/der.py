@@ -15,23 +15,38 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pytest_mtls.certificates.key import PrivateKey
 
-__all__ = ["EMPTY_NAME", "ISSUER", "SERIAL", "SIGNATURE", "VERSION", "Edit", "assemble", "element", "resign", "take_apart"]
+__all__ = [
+    "ECDSA_WITH_SHA1",
+    "ECDSA_WITH_SHA384",
+    "EMPTY_NAME",
+    "EXTENSIONS",
+    "ISSUER",
+    "MD5_WITH_RSA",
+    "SERIAL",
+    "SIGNATURE",
+    "VERSION",
+    "Edit",
+    "assemble",
+    "element",
+    "resign",
+    "take_apart",
+]
 
 #: Changes the fields of a TBSCertificate in place.
 Edit = Callable[[list[bytes]], None]
 
 #: Where fields of a version 3 TBSCertificate are.
-VERSION, SERIAL, SIGNATURE, ISSUER = 0, 1, 2, 3
+VERSION, SERIAL, SIGNATURE, ISSUER, EXTENSIONS = 0, 1, 2, 3, -1
 
 EMPTY_NAME = b"\x30\x00"
 
 _SEQUENCE = 0x30
 _BIT_STRING = 0x03
 
-#: AlgorithmIdentifiers that `cryptography` does not sign certificates with (RFC 5758 section 3.2, RFC 3279 section 2.2.1).
+#: AlgorithmIdentifiers (RFC 5758 section 3.2, RFC 3279 section 2.2).
+ECDSA_WITH_SHA384 = bytes.fromhex("300a06082a8648ce3d040303")
 ECDSA_WITH_SHA1 = bytes.fromhex("300906072a8648ce3d0401")
 MD5_WITH_RSA = bytes.fromhex("300d06092a864886f70d0101040500")
-SHA1_WITH_RSA = bytes.fromhex("300d06092a864886f70d0101050500")
 
 
 def element(tag: int, content: bytes) -> bytes:
@@ -90,8 +105,9 @@ def resign(
 def _sign(key: PrivateKey, data: bytes, digest: hashes.HashAlgorithm) -> bytes:
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(data, PKCS1v15(), digest)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    return key.sign(data, ec.ECDSA(digest))
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key.sign(data, ec.ECDSA(digest))
+    return key.sign(data)  # type: ignore[call-arg]  # Ed25519 and ML-DSA have a hash of their own
 
 
 def _split(data: bytes) -> tuple[bytes, bytes]:

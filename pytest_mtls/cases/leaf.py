@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.issuer import Issuer
 from pytest_mtls.certificates.names import general_name
 from pytest_mtls.certificates.profile import CertificateProfile, client_profile, extended_key_usages, server_profile
+from pytest_mtls.errors import InvalidArgument
 
 __all__ = ["Leaf"]
 
@@ -23,11 +24,13 @@ class Leaf:
         side: whose certificate it is.
         name: a client's common name. A server is ``localhost``, 127.0.0.1 and ::1.
         changes: what is changed in every certificate that it issues; see `__call__`.
+        issue: another case's function, which then issues in place of this; see `Case.__and__`.
     """
 
     side: Literal["client", "server"]
     name: str = "client"
     changes: Mapping[str, Any] = field(default_factory=dict)
+    issue: Callable[..., Identity | None] | None = None
 
     def __call__(self, issuer: Issuer, **changes: Any) -> Identity:
         """Issue the certificate.
@@ -40,6 +43,11 @@ class Leaf:
                 of the part that is signed, before it is signed; and any field of `CertificateProfile`.
         """
         changes = {**self.changes, **changes}
+        if self.issue is not None:
+            identity = self.issue(issuer, Leaf(self.side, self.name, changes))
+            if identity is None:
+                raise InvalidArgument("case", self.name, "one that presents a certificate, to be combined with another")
+            return identity
         how = {name: changes.pop(name) for name in ("key_kind", "private_key", "chain") if name in changes}
         edit: Edit | None = changes.pop("edit", None)
         identity = issuer.issue(self.profile(**changes), **how)

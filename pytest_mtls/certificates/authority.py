@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from pytest_mtls.certificates.files import FileContent, file_stem, write_files
 from pytest_mtls.certificates.hierarchy import Hierarchy
@@ -76,8 +77,9 @@ class CertificateAuthority(Issuer):
         self._hierarchy: Hierarchy[CertificateAuthority] = Hierarchy() if parent is None else parent._hierarchy
         super().__init__(certificate, private_key, parent=parent, files=self._hierarchy.files)
         self.parent = parent
-        self._register = Register(self._name, self._key_identifier)
+        self._register = Register(self._name, self.key_identifier)
         self._published: x509.CertificateRevocationList | None = None
+        self._pem_of: tuple[x509.CertificateRevocationList, bytes] | None = None
         self._hierarchy.authorities.append(self)
 
     # --- making one --------------------------------------------------------------------------------------------------
@@ -347,8 +349,11 @@ class CertificateAuthority(Issuer):
 
     def crls(self) -> tuple[x509.CertificateRevocationList, ...]:
         """The CRLs of this CA and all related ones whose key is here: what a check of whole chains needs."""
-        authorities = tuple(self._hierarchy.authorities)
-        return tuple(ca._published or ca.crl() for ca in authorities if ca.private_key is not None)
+        return tuple(ca._given_out_crl() for ca in self._hierarchy.authorities.copy() if ca.private_key is not None)
+
+    def crl_pems(self) -> tuple[bytes, ...]:
+        """The same as `crls`, PEM."""
+        return tuple(ca._given_out_pem() for ca in self._hierarchy.authorities.copy() if ca.private_key is not None)
 
     def publish(self, crl: x509.CertificateRevocationList | None) -> None:
         """Give out this CRL from now on as this CA's own, whatever it says: an old one, say, or one of another issuer.
@@ -358,6 +363,15 @@ class CertificateAuthority(Issuer):
         """
         self._published = crl
         self._hierarchy.changes.append("published a CRL")
+
+    def _given_out_crl(self) -> x509.CertificateRevocationList:
+        return self.crl() if self._published is None else self._published
+
+    def _given_out_pem(self) -> bytes:
+        crl = self._given_out_crl()
+        if self._pem_of is None or self._pem_of[0] is not crl:
+            self._pem_of = crl, crl.public_bytes(Encoding.PEM)
+        return self._pem_of[1]
 
     @property
     def revision(self) -> int:

@@ -42,6 +42,7 @@ class Issuer:
         private_key: what it signs with; None if it is not here, and then it issues nothing.
         chain: what its certificates are sent with: its own and those above it without the root; none for a root.
         root: the self-signed certificate at the top; None if it is not known.
+        key_identifier: what the certificates that it issues name as its key (RFC 5280 section 4.2.1.1).
         files: where the files of its identities are.
     """
 
@@ -63,7 +64,7 @@ class Issuer:
             self.chain = (certificate, *(() if parent is None else parent.chain))
             self.root = None if parent is None else parent.root
         self._name = certificate.subject
-        self._key_identifier = key_identifier(certificate)
+        self.key_identifier = key_identifier(certificate)
 
     @cached_property
     def subject(self) -> str:
@@ -243,7 +244,7 @@ class Issuer:
             public_key,
             issuer_name=self._name,
             issuer_key=self._signing_key("issuing a certificate"),
-            issuer_key_identifier=self._key_identifier,
+            issuer_key_identifier=self.key_identifier,
         )
 
     def _signing_key(self, operation: str) -> PrivateKey:

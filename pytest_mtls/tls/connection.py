@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure, refused_by_alert
+from pytest_mtls.tls.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS, reset
 from pytest_mtls.tls.transcript import failure, messages_of, server_name
 from pytest_mtls.tls.wire import Deadline, drain, drive, is_readable
 
@@ -31,6 +32,7 @@ class Connection:
         sock: the TCP socket.
         peer_address: the client's (host, port).
         context: the server's TLS context of now.
+        misbehaviour: what the server does instead of serving, by its name in `MISBEHAVIOURS`; None to serve.
         on_change: called when this connection begins to wait for its client, or stops.
         on_verdict: called with this connection when it has a verdict, and again if the verdict changes.
 
@@ -44,6 +46,7 @@ class Connection:
         sock: socket.socket,
         peer_address: tuple[str, int],
         context: ssl.SSLContext,
+        misbehaviour: str | None,
         on_change: Callable[[], None],
         on_verdict: Callable[[Connection], None],
     ) -> None:
@@ -52,6 +55,7 @@ class Connection:
         self.handshake: Handshake | None = None
         self._sock = sock
         self._context = context
+        self._misbehaviour = misbehaviour
         self._on_change = on_change
         self._on_verdict = on_verdict
         self._waiting = False
@@ -66,11 +70,17 @@ class Connection:
             idle_timeout: seconds that an accepted client may be silent.
         """
         try:
+            if self._misbehaviour in MISBEHAVIOURS:
+                self._misbehave(self._misbehaviour, handshake_timeout)
+                return
             sock = self._shake_hands(Deadline(handshake_timeout))
             assert self.handshake is not None
             if self.handshake.accepted:
                 sock.settimeout(idle_timeout)
-                self._speak(sock, self.handshake, handler)
+                if self._misbehaviour == AFTER_HANDSHAKE:
+                    reset(sock)
+                else:
+                    self._speak(sock, self.handshake, handler)
             else:
                 self._use(socket.socket(fileno=sock.detach()))
                 drain(self._sock, Deadline(handshake_timeout))
@@ -79,6 +89,12 @@ class Connection:
             self._decide(self.handshake or seen)
         finally:
             self._sock.close()
+
+    def _misbehave(self, misbehaviour: str, timeout: float) -> None:
+        error = f"this server does not shake hands: it plays {misbehaviour!r}"
+        self._decide(Handshake("server", None, error=error, peer_address=self.peer_address))
+        self._sock.settimeout(timeout)
+        MISBEHAVIOURS[misbehaviour](self._sock)
 
     def is_settled(self) -> bool:
         """Whether there is a verdict, or none can come before the client sends something."""

@@ -10,12 +10,11 @@ from __future__ import annotations
 import os
 import secrets
 import ssl
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pytest_mtls.certificates.files import PrivateDirectory
@@ -31,6 +30,8 @@ ClientCerts = Literal["required", "optional", "none"]
 
 _VERIFY_MODES = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "none": ssl.CERT_NONE}
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+#: What OpenSSL says of an identity that is below its security level.
+_TOO_WEAK = ("EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK")
 #: The first OpenSSL that can use ML-DSA keys in TLS.
 _OPENSSL_WITH_ML_DSA = (3, 5)
 
@@ -43,7 +44,8 @@ def server_context(
     tls: str | None = None,
     alpn: Sequence[str] = (),
     strict: bool = True,
-    crls: Iterable[x509.CertificateRevocationList] = (),
+    revocation: bool | None = None,
+    weak: bool = False,
 ) -> ssl.SSLContext:
     """The context of a server.
 
@@ -54,7 +56,8 @@ def server_context(
         tls: "1.2" or "1.3"; both by default.
         alpn: application protocols that it accepts, the preferred one first.
         strict: refuse what only RFC 5280's profile forbids, such as a certificate without authority key identifier.
-        crls: CRLs by which the whole chain is checked; without any, revocation is not looked at.
+        revocation: whether the whole chain is checked by the CRLs of the trusted CAs; by default if all have one.
+        weak: present an identity that is too weak for OpenSSL's security level, which is then 0.
 
     Raises:
         InvalidArgument: an unknown ``client_certs`` or ``tls``, or no trust to check certificates by.
@@ -68,11 +71,11 @@ def server_context(
     if client_certs != "none":
         if trust is None or not trust.authorities:
             raise InvalidArgument("trust", trust, "at least one CA, since client certificates are checked by it")
-        _trust(context, trust, strict, tuple(crls), identity.files)
+        _trust(context, trust, strict, revocation)
     context.verify_mode = _VERIFY_MODES[client_certs]
     if alpn:
         context.set_alpn_protocols(list(alpn))
-    _present(context, identity)
+    _present(context, identity, weak)
     return context
 
 
@@ -83,6 +86,8 @@ def client_context(
     tls: str | None = None,
     alpn: Sequence[str] = (),
     strict: bool = True,
+    revocation: bool | None = None,
+    weak: bool = False,
 ) -> ssl.SSLContext:
     """The context of a client, which checks the server's certificate and host name.
 
@@ -92,6 +97,8 @@ def client_context(
         tls: "1.2" or "1.3"; both by default.
         alpn: application protocols that it offers.
         strict: refuse what only RFC 5280's profile forbids.
+        revocation: whether the server's chain is checked by the CRLs of the trusted CAs; by default if all have one.
+        weak: present an identity that is too weak for OpenSSL's security level, which is then 0.
 
     Raises:
         InvalidArgument: an unknown ``tls``.
@@ -103,11 +110,11 @@ def client_context(
     if trust is None:
         context.load_default_certs()
     else:
-        _trust(context, trust, strict, (), None)
+        _trust(context, trust, strict, revocation)
     if alpn:
         context.set_alpn_protocols(list(alpn))
     if identity is not None:
-        _present(context, identity)
+        _present(context, identity, weak)
     return context
 
 
@@ -142,31 +149,28 @@ def _limit_version(context: ssl.SSLContext, tls: str | None) -> None:
     context.minimum_version = context.maximum_version = _VERSIONS[tls]
 
 
-def _trust(
-    context: ssl.SSLContext,
-    trust: Trust,
-    strict: bool,
-    crls: tuple[x509.CertificateRevocationList, ...],
-    files: PrivateDirectory | None,
-) -> None:
+def _trust(context: ssl.SSLContext, trust: Trust, strict: bool, revocation: bool | None) -> None:
     if strict:
         context.verify_flags |= ssl.VERIFY_X509_STRICT
     if trust.is_partial:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    if not crls or files is None:
+    if not (trust.can_revoke if revocation is None else revocation):
         context.load_verify_locations(cadata=trust.pem.decode("ascii"))
         return
     # From memory OpenSSL's binding reads certificates alone and silently drops CRLs: they need a file.
     context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
-    with _file_for_a_moment(files, trust.pem + b"".join(crl.public_bytes(Encoding.PEM) for crl in crls)) as path:
+    with _file_for_a_moment(trust.authorities[0].files, trust.pem + trust.crl_pem()) as path:
         context.load_verify_locations(cafile=path)
 
 
-def _present(context: ssl.SSLContext, identity: Identity) -> None:
+def _present(context: ssl.SSLContext, identity: Identity, weak: bool) -> None:
     try:
         context.load_cert_chain(identity.combined_path)
     except ssl.SSLError as error:
-        raise _why_not_presentable(identity, error) from error
+        if not weak or error.reason not in _TOO_WEAK:
+            raise _why_not_presentable(identity, error) from error
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        context.load_cert_chain(identity.combined_path)
 
 
 def _why_not_presentable(identity: Identity, error: ssl.SSLError) -> Exception:

@@ -116,7 +116,8 @@ class Handshake:
     @property
     def is_reason_exact(self) -> bool:
         """Whether the reason comes from the side that refused, and not from its alert alone."""
-        return self.rejected_by == self.side or self.counterpart is not None
+        there = self.counterpart
+        return self.rejected_by == self.side or (there is not None and there.rejected_by == there.side)
 
     def seen_from_both_ends(self, counterpart: Handshake) -> Handshake:
         """This handshake completed by what the other end, where it is ours, knows better."""

@@ -6,6 +6,7 @@ import socket
 import ssl
 from dataclasses import replace
 
+from pytest_mtls.cases.case import Case
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.errors import InvalidArgument, InvalidEndpoint
 from pytest_mtls.tls.context import client_context
@@ -78,9 +79,13 @@ def probe(
     target = endpoint_of(endpoint)
     trust = target.trust if trust is None else trust
     trusted = None if trust is None else Trust.of(trust)
+    if isinstance(client, Case) and client.tls is not None:
+        if tls not in (None, client.tls):
+            raise InvalidArgument("tls", tls, f"{client.tls!r}: over no other version can case {client.id!r} present itself")
+        tls = client.tls
     issuer = ca or target.ca or (trusted.issuer if trusted is not None else None)
     identity = presented(client, "client", issuer)
-    context = client_context(identity, trusted, tls=tls)
+    context = client_context(identity, trusted, tls=tls, weak=isinstance(client, Case))
     name = _host_name(server_name or target.server_name or target.host)
     deadline = Deadline(timeout)
     try:

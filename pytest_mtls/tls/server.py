@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Sequence
+from ipaddress import ip_address
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.http import WSGIApplication, default_app, http_handler
 from pytest_mtls.tls.listener import Listener
+from pytest_mtls.tls.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS
 from pytest_mtls.tls.peer import PeerArgument, presented
 from pytest_mtls.tls.trust import Trust, TrustArgument
 from pytest_mtls.tls.wire import is_readable
@@ -56,6 +58,8 @@ class TLSServer:
             here; the server then follows the CAs: who is revoked now is refused at the next handshake.
         handshake_timeout: seconds that a client has for its handshake.
         idle_timeout: seconds that an accepted client may be silent.
+        misbehaviour: what to do instead of serving, for clients that have to live with it: "close", "reset", "hang",
+            speak plain "http" or send a fatal "alert" when the client has said hello, or "reset after handshake".
     """
 
     def __init__(
@@ -74,7 +78,15 @@ class TLSServer:
         revocation: bool | None = None,
         handshake_timeout: float = 5.0,
         idle_timeout: float = 60.0,
+        misbehaviour: str | None = None,
     ) -> None:
+        if isinstance(cert, Case):
+            client_certs = cert.options.get("client_certs", client_certs)
+            tls = cert.options.get("tls", tls)
+            misbehaviour = cert.options.get("misbehaviour", misbehaviour)
+        if misbehaviour not in (None, AFTER_HANDSHAKE, *MISBEHAVIOURS):
+            allowed = ", ".join(map(repr, (AFTER_HANDSHAKE, *MISBEHAVIOURS)))
+            raise InvalidArgument("misbehaviour", misbehaviour, f"None, or one of {allowed}")
         if app is not None and handler is not None:
             raise InvalidArgument("handler", handler, "None where there is an app: a server speaks one protocol")
         for name, seconds in (("handshake_timeout", handshake_timeout), ("idle_timeout", idle_timeout)):
@@ -86,6 +98,7 @@ class TLSServer:
         self.idle_timeout = idle_timeout
         self._wanted_port = port
         self._tls, self._alpn, self._strict, self._revocation = tls, tuple(alpn), strict, revocation
+        self._misbehaviour = misbehaviour
         self._handler = handler or http_handler(app or default_app)
         self._configure(cert, trust)
         self._changed = threading.Condition()
@@ -120,14 +133,17 @@ class TLSServer:
     @property
     def url(self) -> str:
         """The URL of its root, e.g. ``https://localhost:40123``; raises as `port` does."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"https://{host}:{self.port}"
+        host = self._case.host if self._case is not None and _is_address(self._case.host) else self.host
+        return f"https://[{host}]:{self.port}" if ":" in host else f"https://{host}:{self.port}"
 
     @property
     def endpoint(self) -> Endpoint:
         """What a probe needs to know of it; raises as `port` does."""
         issuer = self._trust.issuer if self._trust is not None else None
-        return Endpoint(self.host, self.port, trust=self._client_trust, ca=issuer, server_case=self._case)
+        name = self._case.host if self._case is not None else None
+        return Endpoint(
+            self.host, self.port, server_name=name, trust=self._client_trust, ca=issuer, server_case=self._case
+        )
 
     @property
     def cert(self) -> Identity:
@@ -261,15 +277,13 @@ class TLSServer:
         identity = presented(cert, "server", issuer)
         if identity is None:
             raise InvalidArgument("cert", cert, "an Identity, a server Case, or trustme's LeafCert")
-        context, revision = self._make_context(identity, known)
+        context, revision = self._make_context(identity, known, weak=isinstance(cert, Case))
         self._identity, self._trust, self._context, self._revision = identity, known, context, revision
         self._case = cert if isinstance(cert, Case) else None
-        knows_root = self._case is None and identity.root is not None
-        self._client_trust = Trust.of(identity.root) if knows_root and identity.root is not None else known
+        self._client_trust = known if self._case is not None else _trust_in(identity, known)
 
-    def _make_context(self, identity: Identity, trust: Trust | None) -> tuple[ssl.SSLContext, int]:
+    def _make_context(self, identity: Identity, trust: Trust | None, weak: bool) -> tuple[ssl.SSLContext, int]:
         revision = trust.revision if trust is not None else 0
-        checks = trust is not None and (trust.can_revoke if self._revocation is None else self._revocation)
         context = server_context(
             identity,
             trust,
@@ -277,14 +291,15 @@ class TLSServer:
             tls=self._tls,
             alpn=self._alpn,
             strict=self._strict,
-            crls=trust.crls() if trust is not None and checks else (),
+            revocation=self._revocation,
+            weak=weak,
         )
         return context, revision
 
     def _current_context(self) -> ssl.SSLContext:
         """The context for the next connection, made anew if a CA has revoked anything since."""
         if self._trust is not None and self._trust.revision != self._revision:
-            self._context, self._revision = self._make_context(self._identity, self._trust)
+            self._context, self._revision = self._make_context(self._identity, self._trust, self._case is not None)
         return self._context
 
     def _accept(self, listener: Listener, woken: socket.socket) -> None:
@@ -293,12 +308,13 @@ class TLSServer:
                 selector.register(sock, selectors.EVENT_READ)
             while True:
                 self._set_accepting(False)
-                ready = [key.fileobj for key, _ in selector.select()]
+                ready = {key.fileobj for key, _ in selector.select()}
                 self._set_accepting(True)
                 if woken in ready:
                     break
-                for sock in ready:
-                    self._take_all(sock)
+                for sock in listener.sockets:
+                    if sock in ready:
+                        self._take_all(sock)
         listener.close()
         self._set_accepting(False)
 
@@ -312,8 +328,9 @@ class TLSServer:
                 continue  # the client has gone before it was taken
             with self._changed:
                 number, self._count = self._count, self._count + 1
+                context = self._current_context()
                 connection = Connection(
-                    number, sock, address[:2], self._current_context(), self._notify, self._record
+                    number, sock, address[:2], context, self._misbehaviour, self._notify, self._record
                 )
                 thread = threading.Thread(
                     target=self._serve, args=(connection,), name=f"mtls-connection-{number}", daemon=True
@@ -348,3 +365,19 @@ class TLSServer:
         if self._listener is None:
             return not self._accepting
         return not self._accepting and not any(map(is_readable, self._listener.sockets))
+
+
+def _trust_in(identity: Identity, known: Trust | None) -> Trust | None:
+    """What a client should trust: the root of the server's identity, as the CA itself if it is at hand."""
+    if identity.root is None or (known is not None and identity.root in {ca.root for ca in known.authorities}):
+        return known
+    return Trust.of(identity.root)
+
+
+def _is_address(host: str) -> bool:
+    """Whether a host is an IP address, and so has to be asked for in the URL itself."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

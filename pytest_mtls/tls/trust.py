@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Union
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.errors import InvalidArgument
@@ -79,13 +78,9 @@ class Trust:
         """Whether the keys of all CAs from the trusted ones up to their roots are here, so that each has a CRL."""
         return all(map(_has_keys_to_the_root, self.authorities))
 
-    def crls(self) -> tuple[x509.CertificateRevocationList, ...]:
-        """The current CRL of each CA in the hierarchies whose keys are here."""
-        found: dict[bytes, x509.CertificateRevocationList] = {}
-        for ca in self.authorities:
-            for crl in ca.crls():
-                found.setdefault(crl.public_bytes(Encoding.DER), crl)
-        return tuple(found.values())
+    def crl_pem(self) -> bytes:
+        """The current CRL of each CA in the hierarchies whose keys are here, one after the other."""
+        return b"".join(dict.fromkeys(pem for ca in self.authorities for pem in ca.crl_pems()))
 
 
 def _authorities(value: TrustArgument) -> Iterable[CertificateAuthority]:
