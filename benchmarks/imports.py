@@ -26,12 +26,16 @@ def run(suite: Path, *options: str) -> str:
 
 def main() -> None:
     """Print the modules and the ratio."""
-    others = [option for name in ("randomly", "xdist", "anyio", "asyncio", "httpserver") for option in ("-p", f"no:{name}")]
+    others = [
+        option for name in ("randomly", "xdist", "anyio", "asyncio", "httpserver") for option in ("-p", f"no:{name}")
+    ]
     others += ["-p", "no:hypothesispytest"]
     with tempfile.TemporaryDirectory() as directory:
         suite = Path(directory, "test_unrelated.py")
         suite.write_text(UNRELATED)
-        print("imported with the plugin:", run(suite, *others), "| without:", run(suite, *others, "-p", "no:mtls") or "-")
+        print(
+            "imported with the plugin:", run(suite, *others), "| without:", run(suite, *others, "-p", "no:mtls") or "-"
+        )
         compare(
             "an unrelated test run, with the plugin : without",
             lambda: run(suite, *others),

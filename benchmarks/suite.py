@@ -73,7 +73,18 @@ def httpserver(make_httpserver, httpserver_ssl_context):
 
 def run(suite: Path, *options: str) -> None:
     """Run a suite in a pytest of its own; it has to pass."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *options, str(suite)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+        *options,
+        str(suite),
+    ]
     done = subprocess.run(command, cwd=suite.parent, capture_output=True, text=True, check=False)
     assert f"{TESTS} passed" in done.stdout, done.stdout
 

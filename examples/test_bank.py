@@ -28,7 +28,9 @@ def test_bank_knows_us(mtls_server: MutualTLSServer, mtls_client_cert: Identity,
     assert dial(mtls_server, mtls_client_cert).whoami()["subject"] == "CN=client"
 
 
-def test_our_own_certificate_is_presented(mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority, dial: Dial) -> None:
+def test_our_own_certificate_is_presented(
+    mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority, dial: Dial
+) -> None:
     """The certificate that arrives is ours, and no other."""
     alice = mtls_ca.issue_client("alice")
     with mtls_server.expect_accepted(client=alice):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -89,9 +90,9 @@ def assert_rejected(
         MtlsError: a bad argument, as for `probe`.
     """
     target = endpoint_of(endpoint)
-    if reason is None and isinstance(client, Case):
-        reason = client.reason
     expected = _refusal(reason, by, "client" if target.server_case is not None else "server")
+    if reason is None and isinstance(client, Case):
+        expected = replace(expected, reasons=client.reasons)
     trusted = target.trust if trust is None else trust
     issuer = ca or target.ca or (Trust.of(trusted).issuer if trusted is not None else None)
     if expected.by == "server" and issuer is not None:
@@ -185,7 +186,7 @@ def _refusal(reason: Reason | str | None, by: Side | None, default: Side) -> Exp
         known = None if reason is None else Reason(reason)
     except ValueError:
         raise InvalidArgument("reason", reason, f"one of {', '.join(Reason)}") from None
-    return Expected(accepted=False, by=by or default, reason=known)
+    return Expected(accepted=False, by=by or default, reasons=() if known is None else (known,))
 
 
 def _check_that_a_good_client_gets_in(endpoint: EndpointArgument, issuer: CertificateAuthority, *how: Any) -> None:
@@ -215,7 +216,9 @@ def _complaint(handshake: Handshake, expected: Expected) -> str:
 def _nobody_came(silent: int, error: BaseException | None) -> str:
     """What is wrong where no handshake was seen at all."""
     said = f"the client raised {type(error).__name__}: {error}" if error is not None else "the client raised nothing"
-    opened = f"{silent} connection{'s were' if silent != 1 else ' was'} opened and closed in silence, and " if silent else ""
+    opened = (
+        f"{silent} connection{'s were' if silent != 1 else ' was'} opened and closed in silence, and " if silent else ""
+    )
     return f"no handshake happened: {opened}{said}"
 
 
@@ -224,4 +227,3 @@ def _may_be_the_clients(error: BaseException) -> bool:
     if sys.version_info >= (3, 11) and isinstance(error, BaseExceptionGroup):
         return all(map(_may_be_the_clients, error.exceptions))
     return isinstance(error, Exception) and not isinstance(error, _NOT_A_CLIENT_FAILURE)
-

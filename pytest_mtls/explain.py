@@ -27,24 +27,24 @@ class Expected:
     Attributes:
         accepted: True to be accepted, False to be refused.
         by: for a refusal, the side that refuses.
-        reason: for a refusal, why; None for any reason.
+        reasons: for a refusal, why, or one of several reasons; empty for any reason.
     """
 
     accepted: bool
     by: Side = "server"
-    reason: Reason | None = None
+    reasons: tuple[Reason, ...] = ()
 
     def is_met_by(self, handshake: Handshake) -> bool:
         """Whether this handshake is what was expected. One that is undecided never is."""
         if self.accepted or handshake.accepted is not False:
             return handshake.accepted is self.accepted
-        is_for_reason = self.reason is None or self.reason in handshake.possible_reasons
+        is_for_reason = not self.reasons or not handshake.possible_reasons.isdisjoint(self.reasons)
         return handshake.rejected_by == self.by and is_for_reason
 
     def __str__(self) -> str:
         if self.accepted:
             return "accepted by both sides"
-        why = f" for {self.reason.words}" if self.reason is not None else ""
+        why = f" for {' or '.join(reason.words for reason in self.reasons)}" if self.reasons else ""
         return f"refused by the {self.by}{why}"
 
 
@@ -94,17 +94,15 @@ def _sections(handshake: Handshake, expected: Expected | None) -> Iterator[str]:
     if handshake.alert is not None:
         yield f"  alert: {handshake.alert.label}, sent by the {handshake.rejected_by}"
     elif handshake.accepted is False:
-        yield "  alert: none was seen, the connection just ended" if handshake.rejected_by != handshake.side else (
-            "  alert: none"
-        )
+        yield "  alert: none was seen"
     if handshake.verify_error is not None:
         yield f"  verification: {handshake.verify_error} (OpenSSL's code {handshake.verify_code})"
     yield f"  parameters: {_parameters(handshake)}"
-    reason = handshake.reason if handshake.reason is not None else (expected.reason if expected else None)
+    reasons = (handshake.reason,) if handshake.reason is not None else (expected.reasons if expected else ())
     refused = _refused_side(handshake, expected)
     for side, chain in (("client", handshake.client_chain_der), ("server", handshake.server_chain_der)):
         yield f"  the {side} presented {'' if chain else 'no certificate'}".rstrip() + (":" if chain else "")
-        marked = reason if side == refused else None
+        marked = reasons if side == refused else ()
         yield from (f"    {line}" for line in _chain(chain, marked, handshake.server_name))
     if handshake.transcript:
         yield "  messages:"
@@ -134,89 +132,88 @@ def _parameters(handshake: Handshake) -> str:
 # --- the presented chain ---------------------------------------------------------------------------------------------
 
 
-def _chain(chain: Sequence[bytes], reason: Reason | None, server_name: str | None) -> Iterator[str]:
-    """A line a certificate, the field that the reason is about marked."""
+@dataclass(frozen=True)
+class _Presented:
+    """One certificate of a chain, and where it stands."""
+
+    certificate: x509.Certificate
+    index: int
+    is_last: bool
+    server_name: str | None
+
+
+def _chain(chain: Sequence[bytes], reasons: Sequence[Reason], server_name: str | None) -> Iterator[str]:
+    """A line a certificate, with a mark where the reasons are about it."""
     for index, der in enumerate(chain):
         try:
             certificate = x509.load_der_x509_certificate(der)
-            fields = _fields(certificate)
-            mark = _mark(certificate, fields, index, len(chain), reason, server_name)
+            presented = _Presented(certificate, index, index == len(chain) - 1, server_name)
+            marks = [mark for reason in reasons if (mark := _mark(presented, reason))]
+            line = "; ".join(_fields(certificate))
         except ValueError as error:
             yield f"{index}: {len(der)} bytes that are no certificate ({error})"
             continue
-        yield f"{index}: " + "; ".join(fields.values()) + (f"  <-- {mark}" if mark else "")
+        yield f"{index}: {line}" + (f"  <-- {', '.join(marks)}" if marks else "")
 
 
-def _fields(certificate: x509.Certificate) -> dict[str, str]:
-    fields = {
-        "subject": describe_name(certificate.subject),
-        "issuer": f"issued by {describe_name(certificate.issuer)}",
-        "usage": _usage(certificate),
-        "names": _names(certificate),
-        "validity": f"valid {_moment(certificate.not_valid_before_utc)} to {_moment(certificate.not_valid_after_utc)}",
-    }
-    return {name: text for name, text in fields.items() if text}
+def _fields(certificate: x509.Certificate) -> Iterator[str]:
+    yield describe_name(certificate.subject)
+    yield f"issued by {describe_name(certificate.issuer)}"
+    yield from _usage(certificate)
+    yield from _names(certificate)
+    yield f"valid {_moment(certificate.not_valid_before_utc)} to {_moment(certificate.not_valid_after_utc)}"
 
 
-def _mark(
-    certificate: x509.Certificate,
-    fields: dict[str, str],
-    index: int,
-    count: int,
-    reason: Reason | None,
-    server_name: str | None,
-) -> str | None:
-    """What is wrong with this certificate, if it is the one that the reason is about. Puts the field in question last."""
+def _mark(presented: _Presented, reason: Reason) -> str | None:
+    """What is wrong with this certificate, if it is the one that the reason is about."""
+    certificate, now_ = presented.certificate, now()
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    moment = now()
-    field, mark = None, None
-    if reason is Reason.EXPIRED and end < moment:
-        field, mark = "validity", f"not after {_moment(end)}: expired {_ago(moment - end)} ago"
-    elif reason is Reason.NOT_YET_VALID and start > moment:
-        field, mark = "validity", f"not before {_moment(start)}: not valid for another {_ago(start - moment)}"
-    elif reason is Reason.SELF_SIGNED and certificate.issuer == certificate.subject:
-        field, mark = "issuer", "issued by itself"
-    elif reason is Reason.WRONG_PURPOSE and index == 0:
-        field, mark = "usage", "not for this purpose"
-    elif reason is Reason.HOSTNAME_MISMATCH and index == 0:
-        field, mark = "names", f"not the name asked for, {server_name}"
-    elif reason is Reason.REVOKED and index == 0:
-        field, mark = "subject", f"serial number {certificate.serial_number:x} is revoked, or one of its issuers is"
-    elif reason is Reason.POSSESSION_NOT_PROVED and index == 0:
-        field, mark = "subject", "its private key was not proved to be there"
-    elif reason is Reason.UNKNOWN_CA and index == count - 1:
-        field, mark = "issuer", "no trusted CA of this name and key is known"
-    elif reason is not None and index == 0 and reason not in _MARKED_ELSEWHERE:
-        mark = reason.words
-    if field in fields:
-        fields[field] = fields.pop(field)
-    return mark
+    if reason is Reason.EXPIRED:
+        return f"not after {_moment(end)}: expired {_span(now_ - end)} ago" if end < now_ else None
+    if reason is Reason.NOT_YET_VALID:
+        return f"not before {_moment(start)}: not valid for another {_span(start - now_)}" if start > now_ else None
+    if reason is Reason.SELF_SIGNED:
+        return "issued by itself" if certificate.issuer == certificate.subject else None
+    if reason is Reason.UNKNOWN_CA:
+        return "no trusted CA has its issuer's name and key" if presented.is_last else None
+    if presented.index:
+        return None
+    if reason is Reason.HOSTNAME_MISMATCH:
+        return f"none of its names is {presented.server_name}, which was asked for"
+    if reason is Reason.REVOKED:
+        return f"serial number {certificate.serial_number:x} is revoked, or a CA above it is"
+    return _MARKS_ON_LEAF.get(reason, reason.words)
 
 
-_MARKED_ELSEWHERE = {Reason.EXPIRED, Reason.NOT_YET_VALID, Reason.SELF_SIGNED, Reason.UNKNOWN_CA}
+#: What is wrong with the peer's own certificate.
+_MARKS_ON_LEAF = {
+    Reason.WRONG_PURPOSE: "its usage is not for this side",
+    Reason.POSSESSION_NOT_PROVED: "the peer did not prove that it has the private key",
+    Reason.BAD_SIGNATURE: "its signature, or one above it, does not hold",
+}
 
 
-def _usage(certificate: x509.Certificate) -> str:
+def _usage(certificate: x509.Certificate) -> Iterator[str]:
     try:
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
-        return ""
-    return "for " + ", ".join(oid._name if oid._name != "Unknown OID" else oid.dotted_string for oid in usage)
+        return
+    yield "for " + ", ".join(oid._name if oid._name != "Unknown OID" else oid.dotted_string for oid in usage)
 
 
-def _names(certificate: x509.Certificate) -> str:
+def _names(certificate: x509.Certificate) -> Iterator[str]:
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return ""
-    return "names " + ", ".join(str(getattr(name, "value", name)) for name in names)
+        return
+    yield "names " + ", ".join(str(getattr(name, "value", name)) for name in names)
 
 
 def _moment(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _ago(span: timedelta) -> str:
+def _span(span: timedelta) -> str:
     """A span in its largest unit, e.g. ``1 day``, ``3 hours``."""
     seconds = int(span.total_seconds())
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
@@ -285,10 +282,10 @@ def _cause_of_acceptance(handshake: Handshake, expected: Expected) -> str:
     side = expected.by
     if handshake.resumed:
         return f"the {side} resumed an earlier session and did not judge the certificate again."
-    if expected.reason is Reason.NO_CERTIFICATE or (side == "server" and not handshake.client_chain_der):
+    if Reason.NO_CERTIFICATE in expected.reasons or (side == "server" and not handshake.client_chain_der):
         return f"the {side} does not require a certificate: verification is off or optional (not ssl.CERT_REQUIRED)."
-    if expected.reason is Reason.REVOKED:
+    if Reason.REVOKED in expected.reasons:
         return f"the {side} has no CRL, an old one, or checks the CRL for the wrong part of the chain."
-    if expected.reason is Reason.HOSTNAME_MISMATCH:
+    if Reason.HOSTNAME_MISMATCH in expected.reasons:
         return f"the {side} does not compare the name with the certificate (check_hostname is off)."
     return f"the {side} does not verify the certificate (not ssl.CERT_REQUIRED), or overlooks what is wrong with it."

@@ -129,7 +129,9 @@ def _misuse(metafunc: pytest.Metafunc, problem: str) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    if call.when == "call":  # JUnit XML takes the properties from the report on the teardown, which copies them from here
+    if (
+        call.when == "call"
+    ):  # JUnit XML takes the properties from the report on the teardown, which copies them from here
         kept = [(name, value) for name, value in item.user_properties if name != _PROPERTY]
         item.user_properties[:] = [*kept, *_properties(item)]
     report = yield

@@ -11,7 +11,7 @@ from pytest_mtls.tls.transcript import Side
 __all__ = ["MutualTLSServer"]
 
 
-class MutualTLSServer(TLSServer):
+class MutualTLSServer(TLSServer):  # noqa: D101
     __doc__ = TLSServer.__doc__
 
     def expect_accepted(self, client: Identity | None = None) -> Expectation:

@@ -6,19 +6,19 @@ documentation. ``python -m pytest_mtls cases`` lists them all.
 
 from __future__ import annotations
 
-# In the order in which the catalogue has them.
+# Each adds its cases to the catalogue.
 from pytest_mtls.cases import (
-    path,  # noqa: F401
-    purpose,  # noqa: F401
+    behaviour,  # noqa: F401
     constraints,  # noqa: F401
+    good,  # noqa: F401
+    names,  # noqa: F401
+    path,  # noqa: F401
+    possession,  # noqa: F401
+    purpose,  # noqa: F401
+    revocation,  # noqa: F401
+    shape,  # noqa: F401
     signature,  # noqa: F401
     strength,  # noqa: F401
-    revocation,  # noqa: F401
-    possession,  # noqa: F401
-    names,  # noqa: F401
-    shape,  # noqa: F401
-    behaviour,  # noqa: F401
-    good,  # noqa: F401
 )
 from pytest_mtls.cases.case import CATALOGUE, Case, Catalogue, Tier, case
 

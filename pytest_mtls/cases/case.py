@@ -24,8 +24,10 @@ from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.errors import CaseOfWrongSide, DuplicateCase, InvalidArgument, UnknownCase
 from pytest_mtls.reason import Reason
 
-__all__ = ["CATALOGUE", "Case", "Catalogue", "Tier", "case"]
+__all__ = ["CATALOGUE", "Case", "Catalogue", "Function", "Tier", "case"]
 
+#: What `case` decorates: takes the CA that the other side trusts, and may take a `Leaf`.
+Function = Callable[..., "Identity | None"]
 #: What builds a case's peer: of the CA that the other side trusts, and of the side's ordinary certificate.
 Build = Callable[[CertificateAuthority, Leaf], "Identity | None"]
 
@@ -189,7 +191,7 @@ def case(
     host: str = "localhost",
     options: Mapping[str, Any] | None = None,
     id: str | None = None,
-) -> Callable[[Callable[..., Identity | None]], Callable[..., Identity | None]]:
+) -> Callable[[Function], Function]:
     """Make a case of a function that builds what the peer presents, and add it to the catalogue.
 
     The function takes the CA that the other side trusts, and returns an `Identity`, or None for no certificate. If it takes
@@ -219,7 +221,7 @@ def case(
     if unknown:
         raise InvalidArgument("requires", sorted(unknown), f"of {', '.join(sorted(_SETTINGS))}")
 
-    def register(function: Callable[..., Identity | None]) -> Callable[..., Identity | None]:
+    def register(function: Function) -> Function:
         name = id or function.__name__.strip("_").replace("_", "-")
         text = inspect.getdoc(function) or name.replace("-", " ")
         for one_side in ("client", "server") if side == "both" else (side,):
@@ -255,7 +257,7 @@ def _member(kind: type[_Member], argument: str, value: object) -> _Member:
         raise InvalidArgument(argument, value, f"one of {', '.join(str(known.value) for known in kind)}") from None
 
 
-def _builder(function: Callable[..., Identity | None]) -> Build:
+def _builder(function: Function) -> Build:
     if len(inspect.signature(function).parameters) > 1:
         return function
 

@@ -68,7 +68,9 @@ def uri_excluded(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 def directory_name_not_permitted(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The subject is outside the organization that the intermediate CA may issue for."""
     permitted = x509.DirectoryName(distinguished_name(None, "Permitted"))
-    return leaf(ca.intermediate("constrained CA", permitted=[permitted]), subject=distinguished_name("alice", "Outside"))
+    return leaf(
+        ca.intermediate("constrained CA", permitted=[permitted]), subject=distinguished_name("alice", "Outside")
+    )
 
 
 @case("both", Reason.NAME_CONSTRAINT_VIOLATED, rfc=_SECTION)

@@ -64,7 +64,7 @@ def take_apart(sequence: bytes) -> list[bytes]:
     assert not rest
     parts = []
     while content:
-        body, rest = _split(content)
+        _, rest = _split(content)
         parts.append(content[: len(content) - len(rest)])
         content = rest
     return parts

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Literal
 
 from cryptography import x509
 
-from pytest_mtls.cases.case import Tier, case
+from pytest_mtls.cases.case import Function, Tier, case
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.cases.strength import rsa_key
 from pytest_mtls.certificates.authority import CertificateAuthority
@@ -20,9 +21,11 @@ from pytest_mtls.certificates.profile import CertificateProfile
 _END_OF_TIME = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
 
 
-def good(side: Any = "both", **facts: Any) -> Any:
+def good(
+    side: Literal["client", "server", "both"] = "both", *, rfc: str = "", host: str = "localhost"
+) -> Callable[[Function], Function]:
     """`case`, for one that must be accepted."""
-    return case(side, tier=Tier.GOOD, **facts)
+    return case(side, tier=Tier.GOOD, rfc=rfc, host=host)
 
 
 @good()
@@ -125,7 +128,14 @@ def spiffe_id(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 @good(rfc="section 4.2.1.6")
 def names_of_every_kind(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The alternative names are DNS names, a wildcard, IP addresses, an e-mail address and a URI."""
-    names = ("www.mtls.example", "*.mtls.example", "192.0.2.1", "2001:db8::1", "alice@mtls.example", "https://mtls.example/")
+    names = (
+        "www.mtls.example",
+        "*.mtls.example",
+        "192.0.2.1",
+        "2001:db8::1",
+        "alice@mtls.example",
+        "https://mtls.example/",
+    )
     return leaf(ca, also_named=names)
 
 

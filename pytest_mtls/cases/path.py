@@ -119,7 +119,12 @@ def issuer_without_cert_sign(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(subordinate(ca, key_usage=frozenset({"crl_sign"}), path_length=None))
 
 
-@case("both", Reason.PATH_LENGTH_EXCEEDED, rfc="section 6.1.4 (l)", limbo="rfc5280::pathlen::intermediate-violates-pathlen-0")
+@case(
+    "both",
+    Reason.PATH_LENGTH_EXCEEDED,
+    rfc="section 6.1.4 (l)",
+    limbo="rfc5280::pathlen::intermediate-violates-pathlen-0",
+)
 def path_length_exceeded(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """An intermediate CA stands below one that allows none."""
     return leaf(ca.intermediate("last CA", path_length=0).intermediate("one CA too many", path_length=None))

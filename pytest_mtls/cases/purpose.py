@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pytest_mtls.cases.build import subordinate
 from pytest_mtls.cases.case import Tier, case
 from pytest_mtls.cases.leaf import Leaf

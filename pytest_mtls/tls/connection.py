@@ -70,7 +70,7 @@ class Connection:
             idle_timeout: seconds that an accepted client may be silent.
         """
         try:
-            if self._misbehaviour in MISBEHAVIOURS:
+            if self._misbehaviour is not None and self._misbehaviour in MISBEHAVIOURS:
                 self._misbehave(self._misbehaviour, handshake_timeout)
                 return
             sock = self._shake_hands(Deadline(handshake_timeout))

@@ -107,7 +107,7 @@ class _Requests(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def log_message(self, format: str, *args: Any) -> None:
-        log.debug("%s:%d " + format, *self.client_address[:2], *args)
+        log.debug("%s:%d %s", *self.client_address[:2], format % args)
 
     def _respond(self) -> None:
         answer: dict[str, Any] = {"status": "500 Internal Server Error", "headers": []}

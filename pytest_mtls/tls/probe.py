@@ -81,7 +81,9 @@ def probe(
     trusted = None if trust is None else Trust.of(trust)
     if isinstance(client, Case) and client.tls is not None:
         if tls not in (None, client.tls):
-            raise InvalidArgument("tls", tls, f"{client.tls!r}: over no other version can case {client.id!r} present itself")
+            raise InvalidArgument(
+                "tls", tls, f"{client.tls!r}: over no other version can case {client.id!r} present itself"
+            )
         tls = client.tls
     issuer = ca or target.ca or (trusted.issuer if trusted is not None else None)
     identity = presented(client, "client", issuer)

@@ -170,7 +170,10 @@ class TLSServer:
             self._listener = Listener(self.host, self._wanted_port)
             self._wake, woken = socket.socketpair()
             self._acceptor = threading.Thread(
-                target=self._accept, args=(self._listener, woken), name=f"mtls-accept-{self._listener.port}", daemon=True
+                target=self._accept,
+                args=(self._listener, woken),
+                name=f"mtls-accept-{self._listener.port}",
+                daemon=True,
             )
             self._acceptor.start()
         return self

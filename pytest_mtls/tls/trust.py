@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from cryptography import x509
 
@@ -83,15 +83,15 @@ class Trust:
         return b"".join(dict.fromkeys(pem for ca in self.authorities for pem in ca.crl_pems()))
 
 
-def _authorities(value: TrustArgument) -> Iterable[CertificateAuthority]:
+def _authorities(value: Any) -> Iterator[CertificateAuthority]:
     if isinstance(value, CertificateAuthority):
         yield value
+    elif isinstance(value, Trust):
+        yield from value.authorities
     elif isinstance(value, (bytes, str, os.PathLike, x509.Certificate)):
         yield CertificateAuthority.load(value, partial=True)
     elif type(value).__module__.partition(".")[0] == "trustme" and hasattr(value, "create_child_ca"):
         yield CertificateAuthority.from_trustme(value)
-    elif isinstance(value, Trust):
-        yield from value.authorities
     elif isinstance(value, Iterable):
         for one in value:
             yield from _authorities(one)

@@ -101,7 +101,9 @@ def test_bad_client_is_refused_for_its_reason(mtls_server: MutualTLSServer, case
     assert seen.alert is not None
 
 
-def test_refusal_is_the_same_without_our_own_servers_word(mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority) -> None:
+def test_refusal_is_the_same_without_our_own_servers_word(
+    mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority
+) -> None:
     """To a server of somebody else the alert alone tells, and stands for several reasons."""
     stranger = Endpoint("localhost", mtls_server.port, trust=mtls_ca)
     seen = probe(stranger, mtls_ca.issue_client(not_before=-10, not_after=-1))
@@ -136,7 +138,11 @@ def test_plain_http_is_refused_by_the_client(mtls_ca: CertificateAuthority) -> N
 def test_hanging_server_is_undecided(mtls_ca: CertificateAuthority) -> None:
     """A time-out is no verdict."""
     hold = threading.Event()
-    with raw_server(lambda _: None if hold.wait(30) else None) as address:
+
+    def hang(_: socket.socket) -> None:
+        hold.wait(30)
+
+    with raw_server(hang) as address:
         seen = probe(address, trust=mtls_ca, timeout=0.2)
         hold.set()
     assert seen.accepted is None
