@@ -97,13 +97,13 @@ def assert_rejected(
     issuer = ca or target.ca or (Trust.of(trusted).issuer if trusted is not None else None)
     if expected.by == "server" and issuer is not None:
         _check_that_a_good_client_gets_in(endpoint, issuer, trust, tls, server_name, timeout)
-    identity = presented(client, "client", issuer)
-    handshake = probe(endpoint, identity, trust, tls, server_name, timeout)
+    presents = presented(client, "client", issuer)
+    handshake = probe(endpoint, presents, trust, tls, server_name, timeout)
     if isinstance(client, Case) and client.tier is Tier.INFORMATIVE and handshake.accepted is not None:
         return handshake
     if not expected.is_met_by(handshake):
         raise HandshakeAssertionError(tell([handshake], expected, _complaint(handshake, expected)), [handshake])
-    if expected.by == "server" and not _was_presented(identity, handshake):
+    if expected.by == "server" and not _was_presented(presents.identity, handshake):
         remark = "the refusal proves nothing: the client's certificate did not go over the wire"
         raise HandshakeAssertionError(tell([handshake], expected, remark), [handshake])
     return handshake

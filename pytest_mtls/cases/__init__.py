@@ -11,6 +11,7 @@ from pytest_mtls.cases import (
     behaviour,  # noqa: F401
     constraints,  # noqa: F401
     good,  # noqa: F401
+    message,  # noqa: F401
     names,  # noqa: F401
     path,  # noqa: F401
     possession,  # noqa: F401

@@ -24,10 +24,12 @@ from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.errors import CaseOfWrongSide, DuplicateCase, InvalidArgument, UnknownCase
 from pytest_mtls.reason import Reason
 
-__all__ = ["CATALOGUE", "Case", "Catalogue", "Function", "Tier", "case"]
+__all__ = ["CATALOGUE", "Case", "Catalogue", "Function", "Rewrite", "Tier", "case"]
 
 #: What `case` decorates: takes the CA that the other side trusts, and may take a `Leaf`.
 Function = Callable[..., "Identity | None"]
+#: What makes the body of a client's Certificate message anew; see `Case.rewrite`.
+Rewrite = Callable[[CertificateAuthority, tuple[bytes, ...]], bytes]
 #: What builds a case's peer: of the CA that the other side trusts, and of the side's ordinary certificate.
 Build = Callable[[CertificateAuthority, Leaf], "Identity | None"]
 
@@ -59,6 +61,8 @@ class Case:
         tls: the only TLS version over which the peer can present itself, "1.2" or "1.3"; None for both.
         host: the host name or address by which a server of this case has to be asked for.
         options: how a server of this case behaves, as arguments of `MutualTLSServer`.
+        rewrite: for a client whose Certificate message is replaced on the wire: makes the new body, of the CA and of the
+            certificates, DER, that the client would have sent. Only over TLS 1.2.
     """
 
     id: str
@@ -72,6 +76,7 @@ class Case:
     tls: str | None
     host: str
     options: Mapping[str, Any]
+    rewrite: Rewrite | None = field(repr=False, compare=False)
     build: Build = field(repr=False, compare=False)
 
     @property
@@ -121,6 +126,7 @@ class Case:
             requires=self.requires | other.requires,
             tls=self.tls or other.tls,
             options={**self.options, **other.options},
+            rewrite=self.rewrite or other.rewrite,
             build=build,
         )
 
@@ -190,6 +196,7 @@ def case(
     tls: str | None = None,
     host: str = "localhost",
     options: Mapping[str, Any] | None = None,
+    rewrite: Rewrite | None = None,
     id: str | None = None,
 ) -> Callable[[Function], Function]:
     """Make a case of a function that builds what the peer presents, and add it to the catalogue.
@@ -207,6 +214,7 @@ def case(
         tls: the only TLS version over which it can be presented; both by default.
         host: the name or address by which a server of this case has to be asked for.
         options: how a server of this case behaves, as arguments of `MutualTLSServer`.
+        rewrite: for a client, what makes the body of its Certificate message, under TLS 1.2; see `Case`.
         id: the name; that of the function, with hyphens, by default.
 
     Raises:
@@ -237,6 +245,7 @@ def case(
                 tls=tls,
                 host=host,
                 options=dict(options or {}),
+                rewrite=rewrite,
                 build=_builder(function),
             )
             CATALOGUE[one_side].add(new)

@@ -122,7 +122,7 @@ class Connection:
         self._use(sock)
         failed: Exception | None = None
         try:
-            drive(sock, sock.do_handshake, deadline, self._set_waiting)
+            drive(sock, sock.do_handshake, deadline, waiting=self._set_waiting)
         except OSError as error:
             failed = error
         transcript = messages_of(sock)

@@ -5,6 +5,7 @@ No sockets here: the two ends (`probe`, `server`) bring what they saw, and this 
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -217,7 +218,7 @@ def _is_end_of_stream(error: Exception) -> bool:
     """Whether the other end is gone. If it sent an alert before, that was lost with the connection or never sent."""
     if isinstance(error, ssl.SSLError):
         is_kind = isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
-        return is_kind or error.reason in (None, "UNEXPECTED_EOF_WHILE_READING")
+        return is_kind or error.reason == "UNEXPECTED_EOF_WHILE_READING"
     return True
 
 
@@ -236,7 +237,13 @@ def _reason_of_ssl_error(error: Exception, seen: Handshake) -> Reason | None:
     name = getattr(error, "reason", None) or ""
     if name in _BAD_PROOFS:
         return _reason_of_bad_proof(name, seen)
-    return REASON_BY_SSL_ERROR.get(name)
+    if name in REASON_BY_SSL_ERROR:
+        return REASON_BY_SSL_ERROR[name]
+    heard = [message.name for message in seen.transcript if message.sender != seen.side]
+    ending = failure(seen.transcript)
+    if heard[-1:] == ["Certificate"] and ending is not None and ending.alert is Alert.DECODE_ERROR:
+        return Reason.MALFORMED_CERTIFICATE
+    return None
 
 
 def _reason_of_bad_proof(name: str, seen: Handshake) -> Reason:
@@ -252,4 +259,4 @@ def _text_of(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError) and error.reason:
         return error.reason.replace("_", " ").lower()
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return text or type(error).__name__
+    return re.sub(r"\s*\(_ssl\.c:\d+\)$", "", text) or type(error).__name__

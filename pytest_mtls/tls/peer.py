@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Union
 
 from pytest_mtls.cases.case import Case
@@ -13,17 +16,35 @@ from pytest_mtls.tls.transcript import Side
 if TYPE_CHECKING:
     import trustme
 
-__all__ = ["PeerArgument", "presented"]
+__all__ = ["PeerArgument", "Presentation", "presented"]
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """What one side presents, and how.
+
+    Attributes:
+        identity: its certificates and key; None for a client without a certificate.
+        tls: the only TLS version over which it can be presented; None for both.
+        is_weak: whether it may be too weak for OpenSSL to present it at its ordinary security level.
+        rewrite: what replaces the body of a client's Certificate message on the wire, if anything does.
+    """
+
+    identity: Identity | None
+    tls: str | None = None
+    is_weak: bool = False
+    rewrite: Callable[[tuple[bytes, ...]], bytes] | None = None
+
 
 #: What may stand for what a side presents.
-PeerArgument = Union[Identity, Case, "trustme.LeafCert"]
+PeerArgument = Union[Identity, Case, Presentation, "trustme.LeafCert"]
 
 
-def presented(value: PeerArgument | None, side: Side, ca: CertificateAuthority | None) -> Identity | None:
-    """The identity that one side presents; None for a client without a certificate.
+def presented(value: PeerArgument | None, side: Side, ca: CertificateAuthority | None) -> Presentation:
+    """What one side presents.
 
     Args:
-        value: an `Identity`, a `Case` (which is built now), or trustme's LeafCert.
+        value: an `Identity`, a `Case` (which is built now), trustme's LeafCert, or None for a client without a certificate.
         side: which side this is.
         ca: the CA to build a case against.
 
@@ -32,19 +53,21 @@ def presented(value: PeerArgument | None, side: Side, ca: CertificateAuthority |
         CaseOfWrongSide: a client's case was given for a server, or the other way round.
         InvalidArgument: anything else, or a case without a CA that could issue it.
     """
-    if value is None or isinstance(value, Identity):
+    if isinstance(value, Presentation):
         return value
+    if value is None or isinstance(value, Identity):
+        return Presentation(value)
     if isinstance(value, Case):
         if value.side != side:
             raise CaseOfWrongSide(value.id, value.side, side)
         if ca is None:
             raise InvalidArgument("ca", None, f"a CertificateAuthority with its key, to build case {value.id!r}")
-        return value.identity(ca)
+        rewrite = None if value.rewrite is None else partial(value.rewrite, ca)
+        return Presentation(value.identity(ca), value.tls, is_weak=True, rewrite=rewrite)
     if isinstance(value, CertificateAuthority):
         raise AuthorityUsedAsIdentity(value.subject)
-    module, _, _ = type(value).__module__.partition(".")
-    if module == "trustme" and hasattr(value, "create_child_ca"):
-        raise AuthorityUsedAsIdentity("made by trustme")
-    if module == "trustme":
-        return Identity.from_trustme(value)
+    if type(value).__module__.partition(".")[0] == "trustme":
+        if hasattr(value, "create_child_ca"):
+            raise AuthorityUsedAsIdentity("made by trustme")
+        return Presentation(Identity.from_trustme(value))
     raise InvalidArgument(f"the {side}'s certificate", value, "an Identity, a Case, or trustme's LeafCert")

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import replace
 
-from pytest_mtls.cases.case import Case
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.errors import InvalidArgument, InvalidEndpoint
 from pytest_mtls.tls.context import client_context
 from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure
 from pytest_mtls.tls.peer import PeerArgument, presented
+from pytest_mtls.tls.rewrite import CertificateRewriter
 from pytest_mtls.tls.server import TLSServer
 from pytest_mtls.tls.transcript import messages_of, was_sent
 from pytest_mtls.tls.trust import Trust, TrustArgument
-from pytest_mtls.tls.wire import Deadline, drain, drive
+from pytest_mtls.tls.wire import Deadline, drain, drive, wait_for
 
 __all__ = ["EndpointArgument", "endpoint_of", "probe"]
 
@@ -79,15 +80,11 @@ def probe(
     target = endpoint_of(endpoint)
     trust = target.trust if trust is None else trust
     trusted = None if trust is None else Trust.of(trust)
-    if isinstance(client, Case) and client.tls is not None:
-        if tls not in (None, client.tls):
-            raise InvalidArgument(
-                "tls", tls, f"{client.tls!r}: over no other version can case {client.id!r} present itself"
-            )
-        tls = client.tls
     issuer = ca or target.ca or (trusted.issuer if trusted is not None else None)
-    identity = presented(client, "client", issuer)
-    context = client_context(identity, trusted, tls=tls, weak=isinstance(client, Case))
+    presents = presented(client, "client", issuer)
+    if presents.tls is not None and tls not in (None, presents.tls):
+        raise InvalidArgument("tls", tls, f"{presents.tls!r}, over which alone this client can present itself")
+    context = client_context(presents.identity, trusted, tls=tls or presents.tls, weak=presents.is_weak)
     name = _host_name(server_name or target.server_name or target.host)
     deadline = Deadline(timeout)
     try:
@@ -97,9 +94,15 @@ def probe(
     with plain:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         plain.setblocking(False)
-        seen = _shake_hands(context, plain, name, deadline)
-    if isinstance(endpoint, TLSServer) and seen.local_address is not None:
-        counterpart = endpoint.handshake_of(seen.local_address, deadline.remaining)
+        local, peer = plain.getsockname()[:2], plain.getpeername()[:2]
+        if presents.rewrite is None:
+            seen = _shake_hands(context, plain, name, deadline)
+        else:
+            with CertificateRewriter(plain, presents.rewrite) as rewriter:
+                seen = _shake_hands(context, rewriter.client, name, deadline, rewriter.wait)
+    seen = replace(seen, server_name=name, local_address=local, peer_address=peer)
+    if isinstance(endpoint, TLSServer):
+        counterpart = endpoint.handshake_of(local, deadline.remaining)
         if counterpart is not None:
             return seen.seen_from_both_ends(counterpart)
     return seen
@@ -113,21 +116,17 @@ def _host_name(name: str) -> str:
     return name
 
 
-def _shake_hands(context: ssl.SSLContext, plain: socket.socket, name: str, deadline: Deadline) -> Handshake:
-    local, peer = plain.getsockname()[:2], plain.getpeername()[:2]
+def _shake_hands(
+    context: ssl.SSLContext, plain: socket.socket, name: str, deadline: Deadline, wait: Callable[..., bool] = wait_for
+) -> Handshake:
     with context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False) as sock:
         failed: Exception | None = None
         try:
-            drive(sock, sock.do_handshake, deadline)
+            drive(sock, sock.do_handshake, deadline, wait=wait)
             accepted = sock.version() != "TLSv1.3" or _settle(sock, deadline)
         except OSError as error:
             accepted, failed = False, error
-        seen = replace(
-            describe_socket(sock, "client", messages_of(sock)),
-            server_name=name,
-            local_address=local,
-            peer_address=peer,
-        )
+        seen = describe_socket(sock, "client", messages_of(sock))
         if accepted:
             _say_goodbye(sock)
             return replace(seen, accepted=True)

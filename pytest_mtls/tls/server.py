@@ -277,10 +277,11 @@ class TLSServer:
         """Take up a certificate and trust, all of it or (where anything is wrong) nothing."""
         known = None if trust is None else Trust.of(trust)
         issuer = known.issuer if known is not None else None
-        identity = presented(cert, "server", issuer)
+        presents = presented(cert, "server", issuer)
+        identity = presents.identity
         if identity is None:
             raise InvalidArgument("cert", cert, "an Identity, a server Case, or trustme's LeafCert")
-        context, revision = self._make_context(identity, known, weak=isinstance(cert, Case))
+        context, revision = self._make_context(identity, known, weak=presents.is_weak)
         self._identity, self._trust, self._context, self._revision = identity, known, context, revision
         self._case = cert if isinstance(cert, Case) else None
         self._client_trust = known if self._case is not None else _trust_in(identity, known)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["Deadline", "drain", "drive", "is_readable"]
+__all__ = ["Deadline", "drain", "drive", "is_readable", "wait_for"]
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class Deadline:
         return max(0.0, self._end - time.monotonic())
 
 
-def _wait(sock: socket.socket, seconds: float, *, to_write: bool = False) -> bool:
+def wait_for(sock: socket.socket, seconds: float, *, to_write: bool = False) -> bool:
     """Wait until a socket can be read from, or written to. False if the time is over first."""
     if hasattr(select, "poll"):
         poller = select.poll()
@@ -46,11 +46,16 @@ def _wait(sock: socket.socket, seconds: float, *, to_write: bool = False) -> boo
 
 def is_readable(sock: socket.socket) -> bool:
     """Whether bytes, an end of stream or (for a listener) a connection are there to be taken now."""
-    return _wait(sock, 0)
+    return wait_for(sock, 0)
 
 
 def drive(
-    sock: ssl.SSLSocket, step: Callable[[], T], deadline: Deadline, waiting: Callable[[bool], None] | None = None
+    sock: ssl.SSLSocket,
+    step: Callable[[], T],
+    deadline: Deadline,
+    *,
+    waiting: Callable[[bool], None] | None = None,
+    wait: Callable[..., bool] = wait_for,
 ) -> T:
     """Call a step of a non-blocking TLS socket until it is done.
 
@@ -58,6 +63,7 @@ def drive(
         sock: the socket, non-blocking.
         step: e.g. ``sock.do_handshake``.
         deadline: when to give up.
+        wait: what waits, in place of `wait_for`.
         waiting: told True before each wait for the peer's bytes, and False after it, before any of them is taken.
 
     Returns:
@@ -73,11 +79,11 @@ def drive(
         except ssl.SSLWantReadError:
             if waiting is not None:
                 waiting(True)
-            ready = _wait(sock, deadline.remaining)
+            ready = wait(sock, deadline.remaining)
             if waiting is not None:
                 waiting(False)
         except ssl.SSLWantWriteError:
-            ready = _wait(sock, deadline.remaining, to_write=True)
+            ready = wait(sock, deadline.remaining, to_write=True)
         if not ready:
             raise TimeoutError(f"the other side was silent until the deadline of {deadline.seconds:g} s")
 
@@ -91,7 +97,7 @@ def drain(sock: socket.socket, deadline: Deadline) -> None:
     try:
         sock.shutdown(socket.SHUT_WR)
         sock.setblocking(False)
-        while _wait(sock, deadline.remaining):
+        while wait_for(sock, deadline.remaining):
             if not sock.recv(65536):
                 break
     except OSError:
