@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pytest_mtls.cases.case import Case, Tier
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
-from pytest_mtls.errors import HandshakeAssertionError, InvalidArgument
+from pytest_mtls.errors import CaseNotPresentable, HandshakeAssertionError, InvalidArgument
 from pytest_mtls.explain import Expected, headline, tell
 from pytest_mtls.reason import Reason
 from pytest_mtls.tls.handshake import Handshake
@@ -88,6 +88,7 @@ def assert_rejected(
     Raises:
         HandshakeAssertionError: it was accepted, is undecided, or was refused by another side or for another reason.
         MtlsError: a bad argument, as for `probe`.
+        CaseNotPresentable: what the case presents did not go over the wire. The plugin lets the test skip for it.
     """
     target = endpoint_of(endpoint)
     expected = _refusal(reason, by, "client" if target.server_case is not None else "server")
@@ -104,6 +105,8 @@ def assert_rejected(
     if not expected.is_met_by(handshake):
         raise HandshakeAssertionError(tell([handshake], expected, _complaint(handshake, expected)), [handshake])
     if expected.by == "server" and not _was_presented(presents.identity, handshake):
+        if isinstance(client, Case):
+            raise CaseNotPresentable(client.id, "its key fits none of the signature algorithms that the server takes")
         remark = "the refusal proves nothing: the client's certificate did not go over the wire"
         raise HandshakeAssertionError(tell([handshake], expected, remark), [handshake])
     return handshake

@@ -12,6 +12,7 @@ from typing import Any
 
 __all__ = [
     "AuthorityUsedAsIdentity",
+    "CaseNotPresentable",
     "CaseOfWrongSide",
     "DuplicateCase",
     "HandshakeAssertionError",
@@ -301,6 +302,17 @@ class CaseOfWrongSide(MtlsError):
             f"case {self.id!r} is a {self.side}'s, and a {self.wanted}'s is needed here. "
             f"Take one of pytest_mtls.{self.wanted}_cases()."
         )
+
+
+@dataclass(eq=False)
+class CaseNotPresentable(MtlsError):
+    """What a case presents cannot go over this TLS version, or not by this TLS library. A test skips for it."""
+
+    id: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"case {self.id!r} cannot be presented here: {self.problem}."
 
 
 # --- servers and endpoints -------------------------------------------------------------------------------------------

@@ -126,6 +126,17 @@ def _misuse(metafunc: pytest.Metafunc, problem: str) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, object, object]:
+    """Skip a test of a case that cannot be presented, with that reason."""
+    try:
+        return (yield)
+    except Exception as error:
+        if type(error).__module__ == "pytest_mtls.errors" and type(error).__name__ == "CaseNotPresentable":
+            pytest.skip(str(error))
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:

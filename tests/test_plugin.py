@@ -206,11 +206,11 @@ def test_fixtures_are_overridden_in_a_conftest(run: Run, scope: str) -> None:
     run(
         """
         def test_ca(mtls_ca, mtls_server_cert, mtls_untrusted_ca):
-            assert mtls_ca.subject == mtls_untrusted_ca.subject == "CN=ours"
+            assert mtls_ca.subject == mtls_untrusted_ca.subject == "CN=ours,O=pytest-mtls"
             mtls_server_cert.certificate.verify_directly_issued_by(mtls_ca.certificate)
 
         def test_server(mtls_server, mtls_client):
-            assert mtls_client.get(mtls_server.url).json()["client"]["issuer"] == "CN=ours"
+            assert mtls_client.get(mtls_server.url).json()["client"]["issuer"] == "CN=ours,O=pytest-mtls"
             assert len(mtls_server.cert.certificate.extensions) and mtls_server.cert.subject == "CN=web.example"
 
         def test_target(mtls_target, mtls_client_cert):
@@ -278,12 +278,29 @@ def test_marker_narrows_the_cases(run: Run) -> None:
         "test_it.py::test_module[no-certificate]",
         "test_it.py::test_patterns[expired]",
         "test_it.py::test_patterns[untrusted-ca]",
-        "test_it.py::test_exclude_one[expired]",
         "test_it.py::test_exclude_one[no-certificate]",
+        "test_it.py::test_exclude_one[expired]",
         "test_it.py::test_exclude_several[expired]",
         "test_it.py::test_server[expired]",
         "test_it.py::TestGroup::test_in_class[not-yet-valid]",
     ] == [line for line in result.outlines if "::" in line]
+
+
+def test_case_that_cannot_be_presented_skips(run: Run) -> None:
+    """A case that a TLS version cannot carry skips the test with that reason; it does not pass unseen."""
+    result = run(
+        """
+        import pytest
+        from pytest_mtls import assert_rejected
+
+        @pytest.mark.mtls_cases("garbage-certificate", "expired")
+        def test_it(mtls_target, mtls_client_case):
+            assert_rejected(mtls_target, mtls_client_case, tls="1.3")
+        """,
+        "-rs",
+    )
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED*case 'garbage-certificate' cannot be presented here: it goes over TLS 1.2*"])
 
 
 def test_exclude_alone_narrows_all_bad_ones(run: Run) -> None:
@@ -518,7 +535,7 @@ def test_junit_xml_has_the_verdicts(run: Run, pytester: pytest.Pytester) -> None
     run(PROPERTIES, "--junit-xml=report.xml", "-o", "junit_family=xunit1").assert_outcomes(passed=1)
     (case,) = ET.parse(pytester.path / "report.xml").iter("testcase")
     properties = [(one.get("name"), one.get("value")) for one in case.iter("property")]
-    assert [("mtls_handshake", verdict) for verdict in VERDICTS] == sorted(properties)  # type: ignore[type-var]
+    assert [("mtls_handshake", verdict) for verdict in VERDICTS] == sorted(properties)
 
 
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "xdist"])
@@ -728,6 +745,8 @@ def test_clock_tricks_change_no_verdict(run: Run, frozen: str) -> None:
         import requests
         import time_machine
         from pytest_mtls import assert_accepted, assert_rejected
+
+        pytestmark = pytest.mark.filterwarnings("ignore:System time is way off")  # urllib3's, of what it is shown
 
         @pytest.mark.mtls_cases("expired", "not-yet-valid", "revoked")
         def test_cases(mtls_target, mtls_client_case):

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure, refused_by_alert
 from pytest_mtls.tls.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS, reset
 from pytest_mtls.tls.transcript import failure, messages_of, server_name
-from pytest_mtls.tls.wire import Deadline, drain, drive, is_readable
+from pytest_mtls.tls.wire import Deadline, drain, drive, is_readable, say_goodbye
 
 __all__ = ["Connection", "Handler"]
 
@@ -66,7 +66,7 @@ class Connection:
 
         Args:
             handler: what is spoken inside once the client is accepted.
-            handshake_timeout: seconds for the handshake, and for the drain after a refusal.
+            handshake_timeout: seconds for the handshake, and for the client to close when all is said.
             idle_timeout: seconds that an accepted client may be silent.
         """
         try:
@@ -81,14 +81,19 @@ class Connection:
                     reset(sock)
                 else:
                     self._speak(sock, self.handshake, handler)
+                    say_goodbye(sock)
+                    self._drain(sock, handshake_timeout)
             else:
-                self._use(socket.socket(fileno=sock.detach()))
-                drain(self._sock, Deadline(handshake_timeout))
+                self._drain(sock, handshake_timeout)
         except OSError as error:  # before TLS: the client had gone, or what it sent cannot be TLS
             seen = Handshake("server", None, error=str(error), peer_address=self.peer_address)
             self._decide(self.handshake or seen)
         finally:
             self._sock.close()
+
+    def _drain(self, sock: ssl.SSLSocket, timeout: float) -> None:
+        self._use(socket.socket(fileno=sock.detach()))
+        drain(self._sock, Deadline(timeout))
 
     def _misbehave(self, misbehaviour: str, timeout: float) -> None:
         error = f"this server does not shake hands: it plays {misbehaviour!r}"
@@ -96,9 +101,9 @@ class Connection:
         self._sock.settimeout(timeout)
         MISBEHAVIOURS[misbehaviour](self._sock)
 
-    def is_settled(self) -> bool:
-        """Whether there is a verdict, or none can come before the client sends something."""
-        return self.handshake is not None or (self._waiting and not is_readable(self._sock))
+    def is_client_silent(self) -> bool:
+        """Whether there can be no verdict before the client sends something."""
+        return self._waiting and not is_readable(self._sock)
 
     def abort(self) -> None:
         """End the connection now: whatever its thread waits for ends with an error."""

@@ -27,12 +27,14 @@ class Presentation:
         identity: its certificates and key; None for a client without a certificate.
         tls: the only TLS version over which it can be presented; None for both.
         is_weak: whether it may be too weak for OpenSSL to present it at its ordinary security level.
+        name: the id of the case that it is, if it is one's.
         rewrite: what replaces the body of a client's Certificate message on the wire, if anything does.
     """
 
     identity: Identity | None
     tls: str | None = None
     is_weak: bool = False
+    name: str = ""
     rewrite: Callable[[tuple[bytes, ...]], bytes] | None = None
 
 
@@ -63,7 +65,7 @@ def presented(value: PeerArgument | None, side: Side, ca: CertificateAuthority |
         if ca is None:
             raise InvalidArgument("ca", None, f"a CertificateAuthority with its key, to build case {value.id!r}")
         rewrite = None if value.rewrite is None else partial(value.rewrite, ca)
-        return Presentation(value.identity(ca), value.tls, is_weak=True, rewrite=rewrite)
+        return Presentation(value.identity(ca), value.tls, is_weak=True, name=value.id, rewrite=rewrite)
     if isinstance(value, CertificateAuthority):
         raise AuthorityUsedAsIdentity(value.subject)
     if type(value).__module__.partition(".")[0] == "trustme":

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pytest_mtls.certificates.authority import CertificateAuthority
-from pytest_mtls.errors import InvalidArgument, InvalidEndpoint
+from pytest_mtls.errors import CaseNotPresentable, InvalidArgument, InvalidEndpoint
 from pytest_mtls.tls.context import client_context
 from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure
@@ -17,7 +17,7 @@ from pytest_mtls.tls.rewrite import CertificateRewriter
 from pytest_mtls.tls.server import TLSServer
 from pytest_mtls.tls.transcript import messages_of, was_sent
 from pytest_mtls.tls.trust import Trust, TrustArgument
-from pytest_mtls.tls.wire import Deadline, drain, drive, wait_for
+from pytest_mtls.tls.wire import Deadline, drain, drive, say_goodbye, wait_for
 
 __all__ = ["EndpointArgument", "endpoint_of", "probe"]
 
@@ -74,6 +74,7 @@ def probe(
 
     Raises:
         MtlsError: a bad argument, such as a CA in place of a client's identity.
+        CaseNotPresentable: the case cannot go over the TLS version that ``tls`` names.
     """
     if not timeout > 0:
         raise InvalidArgument("timeout", timeout, "a number of seconds above 0")
@@ -83,7 +84,7 @@ def probe(
     issuer = ca or target.ca or (trusted.issuer if trusted is not None else None)
     presents = presented(client, "client", issuer)
     if presents.tls is not None and tls not in (None, presents.tls):
-        raise InvalidArgument("tls", tls, f"{presents.tls!r}, over which alone this client can present itself")
+        raise CaseNotPresentable(presents.name, f"it goes over TLS {presents.tls} alone, and TLS {tls} is asked for")
     context = client_context(presents.identity, trusted, tls=tls or presents.tls, weak=presents.is_weak)
     name = _host_name(server_name or target.server_name or target.host)
     deadline = Deadline(timeout)
@@ -128,7 +129,7 @@ def _shake_hands(
             accepted, failed = False, error
         seen = describe_socket(sock, "client", messages_of(sock))
         if accepted:
-            _say_goodbye(sock)
+            say_goodbye(sock)
             return replace(seen, accepted=True)
         seen = judge_failure(seen, failed or ConnectionError("the server ended the connection without a byte of data"))
         if seen.rejected_by == "client":
@@ -149,11 +150,3 @@ def _settle(sock: ssl.SSLSocket, deadline: Deadline) -> bool:
             raise
 
     return drive(sock, read, deadline)
-
-
-def _say_goodbye(sock: ssl.SSLSocket) -> None:
-    """Send close_notify, so that the server sees an orderly end; its own is not waited for."""
-    try:
-        sock.unwrap()
-    except (ssl.SSLError, OSError):
-        pass  # it has not answered yet, or is gone already

@@ -243,8 +243,8 @@ class TLSServer:
         """
 
         def is_settled() -> bool:
-            undecided = [c for c in self._live if c.number >= bookmark and c.handshake is None]
-            return self._is_accept_queue_empty() and all(not wait and c.is_settled() for c in undecided)
+            undecided = [c for c in self._live if c.number >= bookmark and c.number not in self._decided]
+            return self._is_accept_queue_empty() and all(not wait and c.is_client_silent() for c in undecided)
 
         with self._changed:
             self._changed.wait_for(is_settled, self.handshake_timeout + 1.0)

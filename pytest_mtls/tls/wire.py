@@ -10,11 +10,17 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
-__all__ = ["Deadline", "drain", "drive", "is_readable", "wait_for"]
+__all__ = ["Deadline", "drain", "drive", "is_readable", "say_goodbye", "wait_for"]
 
 T = TypeVar("T")
+
+#: Seconds that pass evenly, by a clock that freezegun and time-machine leave alone; Windows has no such.
+_seconds: Callable[[], float] = (
+    partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else time.monotonic
+)
 
 
 class Deadline:
@@ -26,12 +32,12 @@ class Deadline:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._end = time.monotonic() + seconds
+        self._end = _seconds() + seconds
 
     @property
     def remaining(self) -> float:
         """Seconds left; never negative."""
-        return max(0.0, self._end - time.monotonic())
+        return max(0.0, self._end - _seconds())
 
 
 def wait_for(sock: socket.socket, seconds: float, *, to_write: bool = False) -> bool:
@@ -102,3 +108,12 @@ def drain(sock: socket.socket, deadline: Deadline) -> None:
                 break
     except OSError:
         pass  # the peer has reset the connection: it does not want to hear more
+
+
+def say_goodbye(sock: ssl.SSLSocket) -> None:
+    """Send close_notify (RFC 8446 section 6.1), so that the peer sees an orderly end; its own is not waited for."""
+    try:
+        sock.setblocking(False)
+        sock.unwrap()
+    except (OSError, ValueError):
+        pass  # it has not answered yet, or is gone already

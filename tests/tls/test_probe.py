@@ -18,10 +18,16 @@ from pytest_mtls import (
     MtlsError,
     MutualTLSServer,
     Reason,
-    client_cases,
     probe,
 )
-from pytest_mtls.errors import AuthorityUsedAsIdentity, CaseOfWrongSide, InvalidArgument, InvalidEndpoint
+from pytest_mtls.cases import CATALOGUE, Case
+from pytest_mtls.errors import (
+    AuthorityUsedAsIdentity,
+    CaseNotPresentable,
+    CaseOfWrongSide,
+    InvalidArgument,
+    InvalidEndpoint,
+)
 from pytest_mtls.tls.context import server_context
 from pytest_mtls.tls.trust import Trust
 
@@ -93,12 +99,28 @@ def test_good_client_is_accepted(mtls_server: MutualTLSServer, mtls_client_cert:
     assert seen.local_address == there.peer_address
 
 
-@pytest.mark.parametrize("case", client_cases())
-def test_bad_client_is_refused_for_its_reason(mtls_server: MutualTLSServer, case: object, tls: str) -> None:
-    """Each bad client is refused by the server, for its own reason, over both versions."""
-    seen = probe(mtls_server, case, tls=tls)  # type: ignore[arg-type]
-    assert (False, "server", case.reason) == (seen.accepted, seen.rejected_by, seen.reason)  # type: ignore[attr-defined]
+@pytest.mark.parametrize(
+    ("case", "version"),
+    [
+        pytest.param(case, version, id=f"{case.id}-{version}")
+        for case in CATALOGUE["client"].select()
+        for version in ("1.2", "1.3")
+        if case.tls in (None, version)
+    ],
+)
+def test_bad_client_is_refused_for_its_reason(mtls_server: MutualTLSServer, case: Case, version: str) -> None:
+    """Each bad client is refused by the server, for its own reason, over every version that can carry it."""
+    seen = probe(mtls_server, case, tls=version)
+    assert (False, "server", case.reason) == (seen.accepted, seen.rejected_by, seen.reason)
     assert seen.alert is not None
+
+
+def test_case_is_not_carried_by_every_version(mtls_server: MutualTLSServer) -> None:
+    """What only TLS 1.2 can carry is an error under TLS 1.3 and no verdict."""
+    (garbage,) = CATALOGUE["client"].select(["garbage-certificate"])
+    with pytest.raises(CaseNotPresentable, match=r"'garbage-certificate' .* TLS 1\.2 alone, and TLS 1\.3 is asked"):
+        probe(mtls_server, garbage, tls="1.3")
+    assert () == mtls_server.handshakes
 
 
 def test_refusal_is_the_same_without_our_own_servers_word(

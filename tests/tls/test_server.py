@@ -134,7 +134,7 @@ def test_raw_handler_speaks_any_protocol(mtls_server_factory: Factory, mtls_ca: 
 
 
 def test_optional_and_no_client_certificate(mtls_server_factory: Factory, mtls_ca: CertificateAuthority) -> None:
-    """ "optional" lets in who has none and refuses a bad one; "none" asks nobody."""
+    """With "optional" who has none gets in and who has a bad one does not; with "none" nobody is asked."""
     expired = mtls_ca.issue_client(not_before=-10, not_after=-1)
     optional = mtls_server_factory(client_certs="optional")
     assert_accepted(optional)
@@ -294,7 +294,7 @@ def test_refused_client_that_writes_sees_the_alert(mtls_server: MutualTLSServer,
             context.wrap_socket(plain, server_hostname="localhost") as sock,
         ):
             sock.sendall(b"x" * 300_000)
-            with pytest.raises(ssl.SSLError, match="(?i)alert certificate expired"):
+            with pytest.raises(ssl.SSLError, match=r"(?i)alert certificate expired"):
                 sock.recv(1)
 
 
