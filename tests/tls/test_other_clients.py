@@ -22,8 +22,8 @@ def curl(
 ) -> subprocess.CompletedProcess[str]:
     """``curl URL`` with a client certificate."""
     program = require_program("curl", apt="curl")
-    presents = [] if who is None else ["--cert", who.cert_path, "--key", who.key_path]
-    command = [program, "--silent", "--show-error", f"--tlsv{tls}", "--tls-max", tls, "--cacert", ca.cert_path]
+    presents: list[str] = [] if who is None else ["--cert", who.cert_path, "--key", who.key_path]
+    command = [str(program), "--silent", "--show-error", f"--tlsv{tls}", "--tls-max", tls, "--cacert", ca.cert_path]
     return subprocess.run([*command, *presents, server.url], capture_output=True, text=True, timeout=20)
 
 
