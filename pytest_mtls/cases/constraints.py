@@ -37,7 +37,7 @@ def ip_address_not_permitted(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(ca.intermediate("constrained CA", permitted=_LOOPBACK), also_named=["192.0.2.1"])
 
 
-@case("both", Reason.NAME_CONSTRAINT_VIOLATED, rfc=_SECTION, limbo="rfc5280::nc::excluded-ip-match")
+@case("both", Reason.NAME_CONSTRAINT_VIOLATED, rfc=_SECTION, limbo="rfc5280::nc::excluded-ipv4-match")
 def ip_address_excluded(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """An IP address is in a network that the intermediate CA must not issue for."""
     return leaf(ca.intermediate("constrained CA", excluded=["192.0.2.0/24"]), also_named=["192.0.2.1"])
@@ -73,7 +73,7 @@ def directory_name_not_permitted(ca: CertificateAuthority, leaf: Leaf) -> Identi
     )
 
 
-@case("both", Reason.NAME_CONSTRAINT_VIOLATED, rfc=_SECTION)
+@case("both", Reason.NAME_CONSTRAINT_VIOLATED, rfc=_SECTION, limbo="rfc5280::nc::excluded-dn-match")
 def directory_name_excluded(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The subject is in an organization that the intermediate CA must not issue for."""
     excluded = x509.DirectoryName(distinguished_name(None, "Excluded"))
@@ -87,7 +87,14 @@ def common_name_not_permitted(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(middle, subject=distinguished_name("outside.example"))
 
 
-@case("both", tier=Tier.INFORMATIVE, rfc=_SECTION)
+@case("both", tier=Tier.INFORMATIVE, rfc=_SECTION, limbo="rfc5280::nc::not-allowed-in-ee-critical")
 def name_constraints_in_leaf(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The certificate of an end entity has name constraints, which only a CA's may."""
     return leaf(ca, name_constraints=x509.NameConstraints([x509.DNSName("permitted.example")], None))
+
+
+@case("server", tier=Tier.INFORMATIVE, rfc=_SECTION, limbo="cve::cve-2025-61727", host="www.excluded.example")
+def wildcard_over_excluded_name(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """A wildcard stands for a host that the intermediate CA must not issue for; the rules do not say what then."""
+    middle = ca.intermediate("constrained CA", excluded=["www.excluded.example"])
+    return leaf(middle, sans=(x509.DNSName("*.excluded.example"),))

@@ -5,6 +5,7 @@ Only what a case needs: the fields of the part of a certificate that is signed (
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 from cryptography import x509
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
 
 from pytest_mtls.certificates.key import PrivateKey
 
@@ -72,9 +74,11 @@ def take_apart(sequence: bytes) -> list[bytes]:
 
 def assemble(tbs: bytes, algorithm: bytes, signature: bytes) -> x509.Certificate:
     """A certificate of its three parts, whether they fit together or not."""
-    return x509.load_der_x509_certificate(
-        element(_SEQUENCE, tbs + algorithm + element(_BIT_STRING, b"\x00" + signature))
-    )
+    with warnings.catch_warnings():  # of serial numbers that are not positive
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return x509.load_der_x509_certificate(
+            element(_SEQUENCE, tbs + algorithm + element(_BIT_STRING, b"\x00" + signature))
+        )
 
 
 def resign(

@@ -19,7 +19,7 @@ def _to_version_1(fields: list[bytes]) -> None:
     del fields[VERSION]
 
 
-@case("both", tier=Tier.INFORMATIVE, rfc="section 4.1.2.1")
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.1.2.1", limbo="webpki::v1-cert")
 def version_1(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The certificate is of version 1, without extensions."""
     return leaf(ca, edit=_to_version_1)
@@ -44,12 +44,32 @@ def version_1_intermediate(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(CertificateAuthority(version_1, middle.private_key, parent=ca))
 
 
-@case("both", tier=Tier.INFORMATIVE, rfc="section 4.1.2.2")
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.1.2.2", limbo="rfc5280::serial::serial-number-too-long")
 def serial_number_of_40_bytes(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The serial number is twice as long as the longest allowed."""
 
     def edit(fields: list[bytes]) -> None:
         fields[SERIAL] = element(0x02, b"\x2a" * 40)
+
+    return leaf(ca, edit=edit)
+
+
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.1.2.2", limbo="rfc5280::serial::serial-number-zero")
+def serial_number_zero(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The serial number is zero."""
+
+    def edit(fields: list[bytes]) -> None:
+        fields[SERIAL] = element(0x02, b"\x00")
+
+    return leaf(ca, edit=edit)
+
+
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.1.2.2", limbo="rfc5280::serial::serial-number-negative")
+def serial_number_negative(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The serial number is negative."""
+
+    def edit(fields: list[bytes]) -> None:
+        fields[SERIAL] = element(0x02, b"\xd6")
 
     return leaf(ca, edit=edit)
 

@@ -44,7 +44,7 @@ def signature_of_zeros(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return _with_signature(leaf(ca), bytes.fromhex("3006020100020100"))
 
 
-@case("both", Reason.BAD_SIGNATURE, rfc="section 4.1.1.2")
+@case("both", Reason.BAD_SIGNATURE, rfc="section 4.1.1.2", limbo="rfc5280::mismatching-signature-algorithm")
 def signature_algorithms_differ(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The signed part names another signature algorithm than the certificate around it."""
 
