@@ -9,6 +9,7 @@ from typing import Literal
 
 from cryptography import x509
 
+from pytest_mtls.cases.build import intermediate
 from pytest_mtls.cases.case import Function, Tier, case
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.cases.strength import rsa_key
@@ -119,7 +120,7 @@ def chain_with_root(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 @good(rfc="section 4.2.1.10", limbo="rfc5280::nc::permitted-dns-match-more")
 def name_constraints_kept(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The intermediate CA may issue for some names only, and the certificate keeps to them."""
-    middle = ca.intermediate("constrained CA", permitted=["localhost", "permitted.example"], excluded=["192.0.2.0/24"])
+    middle = intermediate(ca, "constrained CA", permitted=["localhost", "permitted.example"], excluded=["192.0.2.0/24"])
     return leaf(middle, also_named=["www.permitted.example"])
 
 
@@ -138,7 +139,7 @@ def no_subject_key_identifier(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 @good(rfc="section 4.2.1.9", limbo="pathlen::intermediate-pathlen-may-increase")
 def path_length_grows(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """A lower CA allows more CAs below it than the one above, whose limit is kept all the same."""
-    return leaf(ca.intermediate("upper CA", path_length=1).intermediate("lower CA", path_length=2))
+    return leaf(intermediate(intermediate(ca, "upper CA", path_length=1), "lower CA", path_length=2))
 
 
 @good(rfc="SPIFFE X509-SVID section 2")
@@ -217,5 +218,5 @@ def valid_until_9999(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 
 def _below(ca: CertificateAuthority, depth: int) -> CertificateAuthority:
     for number in range(depth):
-        ca = ca.intermediate(f"intermediate CA {number + 1}", path_length=None)
+        ca = intermediate(ca, f"intermediate CA {number + 1}", path_length=None)
     return ca

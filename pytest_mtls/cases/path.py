@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from cryptography import x509
 
-from pytest_mtls.cases.build import UNKNOWN_EXTENSION, self_signed, subordinate
+from pytest_mtls.cases.build import UNKNOWN_EXTENSION, intermediate, self_signed, subordinate
 from pytest_mtls.cases.case import Tier, case
 from pytest_mtls.cases.der import EMPTY_NAME, ISSUER
 from pytest_mtls.cases.leaf import Leaf
@@ -82,25 +82,25 @@ def untrusted_ca_same_key_identifier(ca: CertificateAuthority, leaf: Leaf) -> Id
 @case("both", Reason.UNKNOWN_CA, rfc="section 6.1", limbo="webpki::cryptographydotio-chain-missing-intermediate")
 def intermediate_missing(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The intermediate CA's certificate is not sent."""
-    return leaf(ca.intermediate("intermediate CA"), chain=[])
+    return leaf(intermediate(ca, "intermediate CA"), chain=[])
 
 
 @case("both", Reason.UNKNOWN_CA, rfc="section 6.1")
 def intermediate_of_another(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """In place of its intermediate CA's certificate, that of another is sent."""
-    return leaf(ca.intermediate("intermediate CA"), chain=[ca.intermediate("another CA").certificate, *ca.chain])
+    return leaf(intermediate(ca, "intermediate CA"), chain=[intermediate(ca, "another CA").certificate, *ca.chain])
 
 
 @case("both", Reason.EXPIRED, rfc="section 6.1.3 (a)(2)", limbo="rfc5280::validity::expired-intermediate")
 def intermediate_expired(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The intermediate CA's validity ended a day ago."""
-    return leaf(ca.intermediate("expired CA", not_before=-10, not_after=-1))
+    return leaf(intermediate(ca, "expired CA", not_before=-10, not_after=-1))
 
 
 @case("both", Reason.NOT_YET_VALID, rfc="section 6.1.3 (a)(2)")
 def intermediate_not_yet_valid(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The intermediate CA's validity begins tomorrow."""
-    return leaf(ca.intermediate("future CA", not_before=1, not_after=10))
+    return leaf(intermediate(ca, "future CA", not_before=1, not_after=10))
 
 
 @case("both", Reason.INVALID_CA, rfc="section 6.1.4 (k)", limbo="rfc5280::intermediate-ca-without-ca-bit")
@@ -129,7 +129,7 @@ def issuer_without_cert_sign(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 )
 def path_length_exceeded(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """An intermediate CA stands below one that allows none."""
-    return leaf(ca.intermediate("last CA", path_length=0).intermediate("one CA too many", path_length=None))
+    return leaf(intermediate(intermediate(ca, "last CA", path_length=0), "one CA too many", path_length=None))
 
 
 @case("both", Reason.UNKNOWN_CRITICAL_EXTENSION, rfc="section 4.2", limbo="rfc5280::unknown-critical-extension-ee")

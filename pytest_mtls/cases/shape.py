@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pytest_mtls.cases.build import authority_name
 from pytest_mtls.cases.case import Tier, case
 from pytest_mtls.cases.der import EXTENSIONS, SERIAL, VERSION, element, resign
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
-from pytest_mtls.certificates.names import distinguished_name
 from pytest_mtls.certificates.profile import authority_profile
 from pytest_mtls.reason import Reason
 
@@ -38,7 +38,7 @@ def version_1_with_extensions(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 @case("both", Reason.INVALID_CA, rfc="section 6.1.4 (k)")
 def version_1_intermediate(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The intermediate CA's certificate is of version 1, and so cannot say that it is a CA's."""
-    middle = ca.issue(authority_profile(distinguished_name("CA of version 1"), path_length=None))
+    middle = ca.issue(authority_profile(authority_name("CA of version 1"), path_length=None))
     assert ca.private_key is not None
     version_1 = resign(middle.certificate, ca.private_key, _to_version_1)
     return leaf(CertificateAuthority(version_1, middle.private_key, parent=ca))

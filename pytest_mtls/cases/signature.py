@@ -7,6 +7,7 @@ from dataclasses import replace
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from pytest_mtls.cases.build import intermediate
 from pytest_mtls.cases.case import case
 from pytest_mtls.cases.der import ECDSA_WITH_SHA384, SERIAL, SIGNATURE, assemble, element, take_apart
 from pytest_mtls.cases.leaf import Leaf
@@ -26,7 +27,7 @@ def content_forged(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 @case("both", Reason.BAD_SIGNATURE, rfc=_SECTION)
 def intermediate_forged(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The intermediate CA's serial number was changed after its certificate was signed."""
-    return _forged(leaf(ca.intermediate("forged CA")), 1)
+    return _forged(leaf(intermediate(ca, "forged CA")), 1)
 
 
 @case("both", Reason.BAD_SIGNATURE, rfc=_SECTION)

@@ -8,13 +8,13 @@ from functools import cache
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
+from pytest_mtls.cases.build import authority_name, intermediate
 from pytest_mtls.cases.case import Tier, case
 from pytest_mtls.cases.der import ECDSA_WITH_SHA1, MD5_WITH_RSA, SIGNATURE, resign
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.issuer import Issuer
-from pytest_mtls.certificates.names import distinguished_name
 from pytest_mtls.certificates.profile import authority_profile
 from pytest_mtls.reason import Reason
 
@@ -40,15 +40,15 @@ def rsa_1024_intermediate(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 @case("both", Reason.WEAK_SIGNATURE, tier=Tier.SETTING, requires=["level"], rfc="RFC 9155 section 2")
 def sha1_signature(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The certificate is signed with SHA-1."""
-    middle = ca.intermediate("intermediate CA")
+    middle = intermediate(ca, "intermediate CA")
     return _signed_weakly(leaf(middle), middle, ECDSA_WITH_SHA1, hashes.SHA1(), 0)
 
 
 @case("both", Reason.WEAK_SIGNATURE, tier=Tier.SETTING, requires=["level"], rfc="RFC 9155 section 2")
 def sha1_intermediate(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The intermediate CA's certificate is signed with SHA-1."""
-    upper = ca.intermediate("upper CA")
-    return _signed_weakly(leaf(upper.intermediate("lower CA")), upper, ECDSA_WITH_SHA1, hashes.SHA1(), 1)
+    upper = intermediate(ca, "upper CA")
+    return _signed_weakly(leaf(intermediate(upper, "lower CA")), upper, ECDSA_WITH_SHA1, hashes.SHA1(), 1)
 
 
 @case("both", Reason.WEAK_SIGNATURE, tier=Tier.SETTING, requires=["level"], rfc="RFC 6151 section 2")
@@ -62,7 +62,7 @@ def md5_signature(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 def md5_intermediate(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The intermediate CA's certificate is signed with MD5."""
     upper = _rsa_intermediate(ca, 2048)
-    return _signed_weakly(leaf(upper.intermediate("lower CA")), upper, MD5_WITH_RSA, hashes.MD5(), 1)
+    return _signed_weakly(leaf(intermediate(upper, "lower CA")), upper, MD5_WITH_RSA, hashes.MD5(), 1)
 
 
 @case(
@@ -109,7 +109,7 @@ def _dsa_parameters() -> dsa.DSAParameters:
 
 
 def _rsa_intermediate(ca: CertificateAuthority, bits: int) -> CertificateAuthority:
-    profile = authority_profile(distinguished_name("RSA CA"), path_length=None)
+    profile = authority_profile(authority_name("RSA CA"), path_length=None)
     return ca.issue_authority(profile, private_key=rsa_key(bits))
 
 
