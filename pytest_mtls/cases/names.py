@@ -96,6 +96,7 @@ def wildcard_twice(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 @case(
     "server",
     Reason.HOSTNAME_MISMATCH,
+    tier=Tier.INFORMATIVE,
     rfc=_SECTION,
     limbo="webpki::san::public-suffix-wildcard-san",
     host="mtls.example",

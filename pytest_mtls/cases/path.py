@@ -212,7 +212,7 @@ def intermediate_without_key_usage(ca: CertificateAuthority, leaf: Leaf) -> Iden
     return leaf(subordinate(ca, key_usage=None))
 
 
-@case("both", Reason.UNKNOWN_CA, rfc="section 4.2.1.1")
+@case("both", Reason.UNKNOWN_CA, tier=Tier.INFORMATIVE, rfc="section 4.2.1.1")
 def wrong_authority_key_identifier(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The certificate claims to be signed with another key than its issuer's."""
     return leaf(ca, authority_key_identifier=bytes(20))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,14 +11,14 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from pytest_mtls import Case, CertificateAuthority
 from pytest_mtls.cases import CATALOGUE
+from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.certificates.identity import Identity
 
-__all__ = ["Judgement", "Subject", "by_cryptography", "by_openssl", "subjects"]
+__all__ = ["OPENSSL_SETTINGS", "Judgement", "Subject", "by_cryptography", "by_openssl", "subjects"]
 
 #: What openssl is told of each setting that a case may require.
 OPENSSL_SETTINGS: Mapping[str, tuple[str, ...]] = {
@@ -55,10 +56,12 @@ class Judgement:
     Attributes:
         accepted: its verdict.
         why: what it complained of, in its own words; empty if nothing.
+        code: the same as OpenSSL's X509_V_ERR number; None for another judge.
     """
 
     accepted: bool
     why: str = ""
+    code: int | None = None
 
 
 def subjects(ca: CertificateAuthority) -> list[Subject]:
@@ -93,32 +96,41 @@ def by_openssl(
                 command += ["-verify_ip" if _is_address(subject.case.host) else "-verify_hostname", subject.case.host]
             commands.append([*command, "-untrusted", str(chain), str(chain)])
         said = _run(commands)
-    return {
-        subject.key: Judgement(status == 0, error) for subject, (status, error) in zip(wanted, said, strict=True)
-    }
+    return {subject.key: judgement for subject, judgement in zip(wanted, said, strict=True)}
 
 
-def _run(commands: Sequence[list[str]]) -> list[tuple[int, str]]:
-    """Exit status and first complaint of each command, some at a time."""
-    results: list[tuple[int, str]] = []
+def _run(commands: Sequence[list[str]]) -> list[Judgement]:
+    """What each command says, some at a time."""
+    results: list[Judgement] = []
     for start in range(0, len(commands), ABREAST):
         programs = [
             subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             for command in commands[start : start + ABREAST]
         ]
         for program in programs:
-            _, error = program.communicate()
-            found = [line.partition(": ")[2] for line in error.splitlines() if line.startswith("error ")]
-            results.append((program.returncode, found[0] if found else error.strip()))
+            _, said = program.communicate()
+            complaint = re.search(r"^error (\d+) at \d+ depth lookup: (.*)$", said, re.MULTILINE)
+            code, why = (int(complaint[1]), complaint[2]) if complaint else (None, said.strip())
+            results.append(Judgement(program.returncode == 0, why, code))
     return results
 
 
+#: Clients that have no subject alternative name for a reason; see `by_cryptography`.
+NAMELESS = {"common-name-not-permitted", "empty-alternative-names", "no-alternative-name", "valid"}
+
+
 def by_cryptography(wanted: Sequence[Subject], ca: CertificateAuthority) -> dict[tuple[str, str], Judgement]:
-    """What ``cryptography.x509.verification`` says, with the policy that it has of itself."""
+    """What ``cryptography.x509.verification`` says, with the policy that it has of itself.
+
+    It knows no CRLs. It wants a subject alternative name, which our ordinary client does not have: a client is given one,
+    so that the verdict is about what the case is about.
+    """
     builder = PolicyBuilder().store(Store([ca.certificate]))
     judgements = {}
     for subject in wanted:
-        leaf, *others = subject.identity.chain
+        if "crl" in subject.case.requires:
+            continue
+        leaf, *others = _named(subject, ca).chain
         try:
             if subject.case.side == "client":
                 builder.build_client_verifier().verify(leaf, others)
@@ -133,14 +145,19 @@ def by_cryptography(wanted: Sequence[Subject], ca: CertificateAuthority) -> dict
     return judgements
 
 
-def der_of(identity: Identity) -> list[bytes]:
-    """The chain, DER."""
-    return [certificate.public_bytes(Encoding.DER) for certificate in identity.chain]
-
-
 def _is_address(host: str) -> bool:
     try:
         ip_address(host)
     except ValueError:
         return False
     return True
+
+
+def _named(subject: Subject, ca: CertificateAuthority) -> Identity:
+    """The case's certificates, where a client has a DNS name."""
+    case = subject.case
+    if case.side == "server" or case.id in NAMELESS:
+        return subject.identity
+    identity = case.build(ca, Leaf("client", case.id, {"also_named": ("client.example",)}))
+    assert identity is not None
+    return identity
