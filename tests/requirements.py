@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["require_library", "require_program"]
+__all__ = ["require_program", "require_version"]
 
 
 def require_program(name: str, *, apt: str) -> Path:
@@ -27,7 +27,7 @@ def require_program(name: str, *, apt: str) -> Path:
     return Path(found)
 
 
-def require_library(name: str, at_least: str) -> None:
+def require_version(name: str, at_least: str) -> None:
     """See to it that the calling test has a Python distribution.
 
     Args:

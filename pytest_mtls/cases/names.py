@@ -235,4 +235,4 @@ def another_key(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 def empty_alternative_names(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The subject alternative name is there, and holds no name."""
     names = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"\x30\x00")
-    return leaf(ca, extra_extensions=(x509.Extension(names.oid, critical=False, value=names),))
+    return leaf(ca, also_named=(), extra_extensions=(x509.Extension(names.oid, critical=False, value=names),))

@@ -70,19 +70,20 @@ def unknown_ca_with_root(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 @case("both", Reason.UNKNOWN_CA, rfc="section 6.1.3 (a)(1)")
 def untrusted_ca(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The certificate comes from a CA of the trusted one's name, with another key."""
-    return leaf(ca.impostor())
+    return leaf(ca.impostor(), chain=ca.chain)
 
 
 @case("both", Reason.BAD_SIGNATURE, rfc="section 6.1.3 (a)(1)")
 def untrusted_ca_same_key_identifier(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The certificate comes from a CA of the trusted one's name, and claims the trusted one's key identifier too."""
-    return leaf(ca.impostor(), authority_key_identifier=ca.key_identifier)
+    kind = KeyKind.of(ca.certificate.public_key()) or KeyKind.P256  # by another, the two would not be taken for one
+    return leaf(ca.impostor(key_kind=kind), authority_key_identifier=ca.key_identifier, chain=ca.chain)
 
 
 @case("both", Reason.UNKNOWN_CA, rfc="section 6.1", limbo="webpki::cryptographydotio-chain-missing-intermediate")
 def intermediate_missing(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The intermediate CA's certificate is not sent."""
-    return leaf(intermediate(ca, "intermediate CA"), chain=[])
+    return leaf(intermediate(ca, "intermediate CA"), chain=ca.chain)
 
 
 @case("both", Reason.UNKNOWN_CA, rfc="section 6.1")

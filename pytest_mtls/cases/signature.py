@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pytest_mtls.cases.build import intermediate
 from pytest_mtls.cases.case import case
-from pytest_mtls.cases.der import ECDSA_WITH_SHA384, SERIAL, SIGNATURE, assemble, element, take_apart
+from pytest_mtls.cases.der import ECDSA_WITH_SHA256, ECDSA_WITH_SHA384, SERIAL, assemble, element, take_apart
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
@@ -47,12 +47,11 @@ def signature_of_zeros(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 
 @case("both", Reason.BAD_SIGNATURE, rfc="section 4.1.1.2", limbo="rfc5280::mismatching-signature-algorithm")
 def signature_algorithms_differ(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The signed part names another signature algorithm than the certificate around it."""
-
-    def edit(fields: list[bytes]) -> None:
-        fields[SIGNATURE] = ECDSA_WITH_SHA384
-
-    return leaf(ca, edit=edit)
+    """The certificate names another signature algorithm than the signed part in it."""
+    identity = leaf(ca)
+    tbs, algorithm, _ = take_apart(identity.certificate.public_bytes(Encoding.DER))
+    other = ECDSA_WITH_SHA256 if algorithm == ECDSA_WITH_SHA384 else ECDSA_WITH_SHA384
+    return _with(identity, 0, assemble(tbs, other, identity.certificate.signature))
 
 
 def _forged(identity: Identity, index: int) -> Identity:

@@ -9,7 +9,7 @@ from cases.disagreements import EXPLANATIONS, Row, as_markdown, rows
 from cases.judging import OPENSSL_SETTINGS, Subject, by_openssl, subjects
 from certificates.pkilint_profile import findings
 from generated import DOCS, generated_part
-from requirements import require_library, require_program
+from requirements import require_program, require_version
 
 from pytest_mtls import CertificateAuthority, Tier
 from pytest_mtls.reason import reason_of_verify_code
@@ -67,7 +67,7 @@ def test_a_setting_is_what_it_takes(
 @pytest.fixture(scope="module")
 def table(judged: list[Subject], ca: CertificateAuthority, openssl: Path) -> list[Row]:
     """What every judge made of every case."""
-    require_library("cryptography", "50")
+    require_version("cryptography", "50")
     return rows(judged, ca, openssl)
 
 
@@ -78,7 +78,7 @@ def test_every_disagreement_is_explained(table: list[Row]) -> None:
 
 def test_page_is_current(table: list[Row]) -> None:
     """docs/explanation/judges.md has the table of now."""
-    assert as_markdown(table) == generated_part(PAGE), "run: python docs/generate.py judges"
+    assert as_markdown(table) == generated_part(PAGE), "run: python docs/generate/catalogue.py judges"
 
 
 def test_pkilint_has_nothing_to_say_of_good_ones(judged: list[Subject]) -> None:

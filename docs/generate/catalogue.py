@@ -1,4 +1,4 @@
-"""Write the pages, or parts of pages, that a program makes: ``python docs/generate.py cases judges``."""
+"""Write the pages, or parts of pages, that a program makes: ``python docs/generate/catalogue.py cases judges``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent.parent / "tests"))
 
 from generated import DOCS, replace_generated_part
 
