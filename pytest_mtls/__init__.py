@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from pytest_mtls.tls.endpoint import Endpoint
     from pytest_mtls.tls.handshake import Handshake
     from pytest_mtls.tls.probe import probe
+    from pytest_mtls.tls.protocols import Answer, register_protocol
 
 __all__ = [
     "Alert",
+    "Answer",
     "Case",
     "CertificateAuthority",
     "CertificateSigningRequest",
@@ -46,11 +48,13 @@ __all__ = [
     "case",
     "client_cases",
     "probe",
+    "register_protocol",
     "server_cases",
 ]
 
 _HOMES = {
     "Alert": "alert",
+    "Answer": "tls.protocols",
     "Case": "cases",
     "CertificateAuthority": "certificates.authority",
     "CertificateSigningRequest": "certificates.signing_request",
@@ -70,6 +74,7 @@ _HOMES = {
     "case": "cases",
     "client_cases": "plugin",
     "probe": "tls.probe",
+    "register_protocol": "tls.protocols",
     "server_cases": "plugin",
 }
 

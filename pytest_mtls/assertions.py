@@ -25,7 +25,7 @@ from pytest_mtls.tls.trust import Trust, TrustArgument
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Expectation", "assert_accepted", "assert_rejected"]
+__all__ = ["Expectation", "assert_accepted", "assert_rejected", "was_presented"]
 
 #: What is a slip in the test's own code and never a client's answer to a refusal: it passes through `Expectation`.
 _NOT_A_CLIENT_FAILURE = (AssertionError, NameError, AttributeError, TypeError, ImportError)
@@ -98,13 +98,13 @@ def assert_rejected(
     issuer = ca or target.ca or (Trust.of(trusted).issuer if trusted is not None else None)
     if expected.by == "server" and issuer is not None:
         _check_that_a_good_client_gets_in(endpoint, issuer, trust, tls, server_name, timeout)
-    presents = presented(client, "client", issuer)
+    presents = presented(client, "client", issuer, target.client_cases)
     handshake = probe(endpoint, presents, trust, tls, server_name, timeout)
     if isinstance(client, Case) and client.tier is Tier.INFORMATIVE and handshake.accepted is not None:
         return handshake
     if not expected.is_met_by(handshake):
         raise HandshakeAssertionError(tell([handshake], expected, _complaint(handshake, expected)), [handshake])
-    if expected.by == "server" and not _was_presented(presents.identity, handshake):
+    if expected.by == "server" and not was_presented(presents.identity, handshake):
         if isinstance(client, Case):
             raise CaseNotPresentable(client.id, "its key fits none of the signature algorithms that the server takes")
         remark = "the refusal proves nothing: the client's certificate did not go over the wire"
@@ -199,7 +199,7 @@ def _check_that_a_good_client_gets_in(endpoint: EndpointArgument, issuer: Certif
         raise HandshakeAssertionError(tell([control], Expected(accepted=True), remark), [control])
 
 
-def _was_presented(identity: Identity | None, handshake: Handshake) -> bool:
+def was_presented(identity: Identity | None, handshake: Handshake) -> bool:
     """Whether the client's own certificate went over the wire, or there was none to go."""
     if identity is None or not handshake.transcript:
         return True

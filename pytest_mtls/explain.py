@@ -74,7 +74,9 @@ def headline(handshake: Handshake) -> str:
         return f"undecided: {handshake.error or 'no verdict'}"
     reason = handshake.reason.words if handshake.reason is not None else "an unknown reason"
     told = handshake.is_reason_exact or handshake.alert is None
-    return f"refused by the {handshake.rejected_by} for {reason}" + ("" if told else ", as its alert says")
+    where = f", at the {handshake.layer} layer" if handshake.layer not in (None, "tls") else ""
+    said = f": {handshake.answer}" if where and handshake.answer else ""
+    return f"refused by the {handshake.rejected_by} for {reason}{'' if told else ', as its alert says'}{where}{said}"
 
 
 def explain(handshake: Handshake, expected: Expected | None = None) -> str:
