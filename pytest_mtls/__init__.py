@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_mtls.certificates.key import KeyKind
     from pytest_mtls.certificates.signing_request import CertificateSigningRequest, SigningPolicy
     from pytest_mtls.errors import HandshakeAssertionError, MtlsError, SigningRequestRefused
+    from pytest_mtls.launched import LaunchedServer, launch
     from pytest_mtls.plugin import client_cases, server_cases
     from pytest_mtls.reason import Reason
     from pytest_mtls.server import MutualTLSServer
@@ -37,6 +38,7 @@ __all__ = [
     "HandshakeAssertionError",
     "Identity",
     "KeyKind",
+    "LaunchedServer",
     "MtlsError",
     "MutualTLSServer",
     "Reason",
@@ -47,6 +49,7 @@ __all__ = [
     "assert_rejected",
     "case",
     "client_cases",
+    "launch",
     "probe",
     "register_protocol",
     "server_cases",
@@ -63,6 +66,7 @@ _HOMES = {
     "HandshakeAssertionError": "errors",
     "Identity": "certificates.identity",
     "KeyKind": "certificates.key",
+    "LaunchedServer": "launched",
     "MtlsError": "errors",
     "MutualTLSServer": "server",
     "Reason": "reason",
@@ -73,6 +77,7 @@ _HOMES = {
     "assert_rejected": "assertions",
     "case": "cases",
     "client_cases": "plugin",
+    "launch": "launched",
     "probe": "tls.probe",
     "register_protocol": "tls.protocols",
     "server_cases": "plugin",

@@ -27,6 +27,7 @@ __all__ = [
     "NotACertificateAuthority",
     "NotIssuedByThisAuthority",
     "PortUnavailable",
+    "ServerNotLaunched",
     "ServerNotRunning",
     "SigningRequestRefused",
     "UnknownCase",
@@ -366,6 +367,19 @@ class ServerNotRunning(MtlsError):
     def __str__(self) -> str:
         state = "has been stopped" if self.stopped else "has not been started"
         return f"{self.operation} needs a running server, and this one {state}. Use it inside `with server:`."
+
+
+@dataclass(eq=False)
+class ServerNotLaunched(MtlsError):
+    """A server under test could not be started as a subprocess, or did not become ready."""
+
+    command: tuple[str, ...]
+    problem: str
+    output: str
+
+    def __str__(self) -> str:
+        said = f"Its output:\n{self.output.rstrip()}" if self.output.strip() else "It printed nothing."
+        return f"the server `{' '.join(self.command)}` did not come up: {self.problem}. {said}"
 
 
 # --- assertions ------------------------------------------------------------------------------------------------------
