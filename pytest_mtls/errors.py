@@ -20,6 +20,7 @@ __all__ = [
     "InvalidArgument",
     "InvalidEndpoint",
     "InvalidName",
+    "InvalidPolicy",
     "InvalidValidity",
     "KeyMismatch",
     "MissingPrivateKey",
@@ -27,6 +28,7 @@ __all__ = [
     "NotACertificateAuthority",
     "NotIssuedByThisAuthority",
     "PortUnavailable",
+    "RemoteTarget",
     "ServerNotLaunched",
     "ServerNotRunning",
     "SigningRequestRefused",
@@ -342,6 +344,31 @@ class InvalidEndpoint(MtlsError):
         return (
             f"{self.value!r} is no endpoint: {self.problem}. "
             "Give a running MutualTLSServer, an Endpoint, a pair (host, port), or a URL such as https://localhost:8443."
+        )
+
+
+@dataclass(eq=False)
+class InvalidPolicy(MtlsError):
+    """A policy for the conformance run cannot be read, or says what no policy can."""
+
+    source: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"the policy in {self.source} cannot be used: {self.problem}."
+
+
+@dataclass(eq=False)
+class RemoteTarget(MtlsError):
+    """The server to be tested is not on this machine, and nobody has said that this is meant."""
+
+    target: str
+    address: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.target} is not on this machine (its address is {self.address}), and it would get hundreds of bad "
+            "handshakes. If it is yours to test, say --mtls-allow-remote."
         )
 
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from pytest_mtls.cases.case import Case
 from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.errors import InvalidEndpoint
 from pytest_mtls.tls.pace import Pace
 from pytest_mtls.tls.protocols import ALIASES, PROTOCOLS
@@ -34,6 +35,8 @@ class Endpoint:
         user: who logs in, where the protocol has that: "postgres", "mysql", "mqtt".
         password: the same.
         strict: whether the server's certificate may break no rule of RFC 5280's profile.
+        client: a client that the server is known to accept, for the control beside each refusal; by default one that the CA
+            issues.
         client_cases: a directory of clients that were minted before the server was started, as ``<case>.crt`` and
             ``<case>.key``: they are presented in place of new ones, so that the server's CRL knows of them.
         pace: how many connections a second are made at most; no limit by default.
@@ -50,6 +53,7 @@ class Endpoint:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     strict: bool = True
+    client: Identity | None = None
     client_cases: str | os.PathLike[str] | None = None
     pace: Pace | None = field(default=None, repr=False, compare=False)
 
