@@ -104,7 +104,8 @@ def launch(
     own_ca = CertificateAuthority.create() if ca is None else ca
     directory = Path(tempfile.mkdtemp(prefix="pytest-mtls-"))
     try:
-        templates = [*map(os.fspath, command), *(files or {}).values(), *(env or {}).values()]
+        words = [os.fspath(word) for word in command]
+        templates = [*words, *(files or {}).values(), *(env or {}).values()]
         values = {"dir": str(directory), "host": host, "port": str(free_port() if port is None else port)}
         values |= _write_certificates(
             directory, own_ca, cert or own_ca.issue_server(), any("{crl}" in t for t in templates)
@@ -114,7 +115,7 @@ def launch(
         minted = directory / "client-cases"
         given = {"trust": own_ca.pem, "ca": own_ca, "client_cases": minted if minted.exists() else None, **known}
         endpoint = Endpoint(host, int(values["port"]), protocol, **given)
-        filled = [_filled_in(os.fspath(word), values) for word in command]
+        filled = [_filled_in(word, values) for word in words]
         environment = {**os.environ, **{name: _filled_in(text, values) for name, text in (env or {}).items()}}
         log = directory / "output.log"
         process = _start(filled, log, environment, directory if cwd is None else Path(cwd))

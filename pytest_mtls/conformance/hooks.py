@@ -11,7 +11,7 @@ import pytest
 
 from pytest_mtls.conformance.policy import Policy, read_policy
 from pytest_mtls.conformance.report import as_json, summary, table
-from pytest_mtls.conformance.run import Run
+from pytest_mtls.conformance.run import Run, checks
 from pytest_mtls.errors import MtlsError
 from pytest_mtls.options import TargetOptions, read_target
 from pytest_mtls.tls.endpoint import Endpoint
@@ -72,7 +72,8 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the table, what could not be done, and the summary line; write the report for machines."""
-    results = list(_results(terminalreporter))
+    order = {(case.id, tls): place for place, (case, tls) in enumerate(checks())}
+    results = sorted(_results(terminalreporter), key=lambda facts: order[facts["case"], facts["tls"]])
     path = config.getoption("mtls_report")
     if path is not None:
         text = as_json(config.stash[_TARGET], sorted(config.stash[_POLICY].settings), results)
@@ -89,7 +90,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _results(terminalreporter: pytest.TerminalReporter) -> Iterator[dict[str, Any]]:
-    """The facts of every result, in the order of the tests; they come from xdist's workers too."""
+    """The facts of every result; they come from xdist's workers too."""
     for reports in terminalreporter.stats.values():
         for report in reports:
             properties = dict(getattr(report, "user_properties", ()))

@@ -7,16 +7,15 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from pytest_mtls.cases import CATALOGUE
 from pytest_mtls.errors import InvalidPolicy, UnknownCase
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+#: pytest itself brings the older one where the standard library has none.
+_toml_library = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 __all__ = ["ExpectedException", "Policy", "read_policy"]
 
@@ -99,11 +98,12 @@ def read_policy(
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = _toml_library.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidPolicy(str(path), error.strerror or str(error)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise InvalidPolicy(str(path), f"it is no TOML ({error})") from None
+    return document
 
 
 def _exception(check: _Checker, entry: Any) -> ExpectedException:

@@ -20,6 +20,7 @@ from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.peer import presented
 from pytest_mtls.tls.probe import probe
+from pytest_mtls.tls.transcript import was_sent
 
 __all__ = ["VERSIONS", "Outcome", "Result", "Run", "checks", "theme_of"]
 
@@ -115,6 +116,12 @@ class Result:
         return {name: value for name, value in facts.items() if value is not None}
 
 
+def _why_not_sent(seen: Handshake) -> str:
+    if was_sent(seen.transcript, "client", "Certificate"):
+        return "its certificate was not sent: its key fits none of the signature algorithms that the server takes"
+    return "the server ended the connection before the certificate was sent"
+
+
 class Run:
     """Checks one server.
 
@@ -158,8 +165,7 @@ class Run:
         except MtlsError as error:
             return Result(case, tls, expected, Outcome.LEFT_OUT, None, str(error))
         if seen.accepted is False and not was_presented(presents.identity, seen):
-            note = "its certificate did not go over the wire: its key fits none of the server's signature algorithms"
-            return Result(case, tls, expected, Outcome.LEFT_OUT, seen, note)
+            return Result(case, tls, expected, Outcome.LEFT_OUT, seen, _why_not_sent(seen))
         outcome, note = self._judge(case, seen)
         if seen.accepted is False and not self._still_takes_good_clients(tls):
             outcome, note = Outcome.DEVIATES, "after this refusal a good client does not get in any more"
@@ -212,7 +218,9 @@ class Run:
             return "accepted"
         if case.tier is Tier.INFORMATIVE:
             return "either"
-        return "refused" if self._is_claimed(case) else f"either, without {' and '.join(sorted(case.requires))}"
+        if self._is_claimed(case):
+            return "refused"
+        return f"either, without {' and '.join(sorted(case.requires))}" if case.requires else "either"
 
     def _judge(self, case: Case, seen: Handshake) -> tuple[Outcome, str]:
         if case.tier is Tier.INFORMATIVE or (case.tier is not Tier.GOOD and not self._is_claimed(case)):

@@ -20,7 +20,7 @@ from pytest_mtls.tls.protocols.channel import Channel
 from pytest_mtls.tls.protocols.protocol import UnexpectedAnswer
 from pytest_mtls.tls.rewrite import CertificateRewriter
 from pytest_mtls.tls.server import TLSServer
-from pytest_mtls.tls.transcript import messages_of, was_sent
+from pytest_mtls.tls.transcript import Message, messages_of, was_sent
 from pytest_mtls.tls.trust import Trust, TrustArgument
 from pytest_mtls.tls.wire import Deadline, drain, drive, say_goodbye, wait_for
 
@@ -32,6 +32,8 @@ _DRAIN_SECONDS = 1.0
 #: How long a TLS 1.3 server is given to show its judgement before it is asked something, in seconds. It matters only for
 #: one that issues no session tickets, such as PostgreSQL, and then costs no more than the alert of a late refusal.
 _TICKET_SECONDS = 0.05
+
+_ALERT_RECORD = 21
 
 EndpointArgument = TLSServer | Endpoint | tuple[str, int] | str
 
@@ -196,7 +198,10 @@ def _shake_hands(
                 accepted = sock.version() != "TLSv1.3" or _settle(sock, deadline, wait)
         except (OSError, UnexpectedAnswer) as error:
             accepted, failed = False, error
-        seen = describe_socket(sock, "client", messages_of(sock))
+        transcript = messages_of(sock)
+        if isinstance(failed, ConnectionError) and not is_done:
+            transcript += _last_words(sock)
+        seen = describe_socket(sock, "client", transcript)
         if isinstance(failed, UnexpectedAnswer):
             return replace(seen, error=f"inside TLS, in {protocol.name}: {failed}")
         if answer is not None:
@@ -212,6 +217,23 @@ def _shake_hands(
         if is_done and seen.accepted is False and seen.alert is None and _has_taken_the_client_in(seen):
             return replace(seen, layer=protocol.layer)
         return seen
+
+
+def _last_words(sock: ssl.SSLSocket) -> tuple[Message, ...]:
+    """The alert that a server sent in plain before it reset the connection, if any.
+
+    What failed was this end's writing, so that OpenSSL has not come to read it.
+    """
+    try:
+        data = socket.socket.recv(sock, 65536)
+    except OSError:
+        return ()
+    while len(data) >= 5:
+        size = int.from_bytes(data[3:5], "big")
+        record, data = data[: 5 + size], data[5 + size :]
+        if record[0] == _ALERT_RECORD and size == 2 and len(record) == 7:
+            return (Message("server", "Alert", record[5:]),)
+    return ()
 
 
 def _answered(seen: Handshake, answer: Answer, layer: str) -> Handshake:
