@@ -28,7 +28,6 @@ __all__ = [
     "NotACertificateAuthority",
     "NotIssuedByThisAuthority",
     "PortUnavailable",
-    "RemoteTarget",
     "ServerNotLaunched",
     "ServerNotRunning",
     "SigningRequestRefused",
@@ -356,20 +355,6 @@ class InvalidPolicy(MtlsError):
 
     def __str__(self) -> str:
         return f"the policy in {self.source} cannot be used: {self.problem}."
-
-
-@dataclass(eq=False)
-class RemoteTarget(MtlsError):
-    """The server to be tested is not on this machine, and nobody has said that this is meant."""
-
-    target: str
-    address: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.target} is not on this machine (its address is {self.address}), and it would get hundreds of bad "
-            "handshakes. If it is yours to test, say --mtls-allow-remote."
-        )
 
 
 @dataclass(eq=False)

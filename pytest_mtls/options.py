@@ -13,7 +13,7 @@ from pathlib import Path
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.validity import now
-from pytest_mtls.errors import InvalidArgument, RemoteTarget
+from pytest_mtls.errors import InvalidArgument
 from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.pace import Pace
 
@@ -56,7 +56,7 @@ def read_target(options: TargetOptions) -> Endpoint:
     """The endpoint under test.
 
     Raises:
-        MtlsError: an option is none that there can be; `RemoteTarget` for a server elsewhere that may not be tested.
+        MtlsError: an option is none that there can be, or the server is elsewhere and may not be tested.
     """
     endpoint = Endpoint.parse(options.target, server_name=options.server_name, strict=False)
     if not options.allow_remote:
@@ -84,7 +84,8 @@ def _check_loopback(endpoint: Endpoint, url: str) -> None:
     for *_, address in found:
         number = str(address[0]).partition("%")[0]
         if not ip_address(number).is_loopback:
-            raise RemoteTarget(url, number)
+            allowed = f"on this machine, unless --mtls-allow-remote says that {number} is yours to test"
+            raise InvalidArgument("--mtls-target", url, allowed)
 
 
 def _authority(options: TargetOptions, directory: Path | None) -> CertificateAuthority | None:

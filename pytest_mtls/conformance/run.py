@@ -20,12 +20,13 @@ from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.peer import presented
 from pytest_mtls.tls.probe import probe
-from pytest_mtls.tls.transcript import was_sent
+from pytest_mtls.tls.transcript import Side, was_sent
 
 __all__ = ["VERSIONS", "Outcome", "Result", "Run", "checks", "theme_of"]
 
 VERSIONS = ("1.2", "1.3")
 _CASES = "pytest_mtls.cases."
+_ASKED_AND_SENT: tuple[tuple[Side, str], ...] = (("server", "CertificateRequest"), ("client", "Certificate"))
 
 
 class Outcome(str, Enum):
@@ -116,6 +117,12 @@ class Result:
         return {name: value for name, value in facts.items() if value is not None}
 
 
+def _was_being_sent(seen: Handshake) -> bool:
+    """Whether the server ended the connection while a certificate, asked for, was still on its way: it was too long."""
+    asked, sent = (was_sent(seen.transcript, *what) for what in _ASKED_AND_SENT)
+    return asked and not sent
+
+
 def _why_not_sent(seen: Handshake) -> str:
     if was_sent(seen.transcript, "client", "Certificate"):
         return "its certificate was not sent: its key fits none of the signature algorithms that the server takes"
@@ -164,7 +171,7 @@ class Run:
             )
         except MtlsError as error:
             return Result(case, tls, expected, Outcome.LEFT_OUT, None, str(error))
-        if seen.accepted is False and not was_presented(presents.identity, seen):
+        if seen.accepted is False and not was_presented(presents.identity, seen) and not _was_being_sent(seen):
             return Result(case, tls, expected, Outcome.LEFT_OUT, seen, _why_not_sent(seen))
         outcome, note = self._judge(case, seen)
         if seen.accepted is False and not self._still_takes_good_clients(tls):
