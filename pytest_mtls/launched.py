@@ -66,6 +66,7 @@ def launch(
     host: str = "localhost",
     env: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
+    user: str | None = None,
     timeout: float = 20.0,
     stop_timeout: float = 5.0,
     **known: Any,
@@ -91,6 +92,7 @@ def launch(
         host: where to connect to.
         env: environment variables besides those of this process.
         cwd: the working directory; the server's own by default.
+        user: the account that it runs as and that owns its files, for one that does not run as root. POSIX only.
         timeout: seconds until it has to be ready.
         stop_timeout: seconds that it has to end after it is asked to. Then it is killed.
         **known: other attributes of its `Endpoint`, such as ``path`` or ``user``.
@@ -118,7 +120,9 @@ def launch(
         filled = [_filled_in(word, values) for word in words]
         environment = {**os.environ, **{name: _filled_in(text, values) for name, text in (env or {}).items()}}
         log = directory / "output.log"
-        process = _start(filled, log, environment, directory if cwd is None else Path(cwd))
+        if user is not None:
+            _hand_over(directory, user)
+        process = _start(filled, log, environment, directory if cwd is None else Path(cwd), user)
         try:
             server = LaunchedServer(endpoint, process, directory, log)
             _wait_until_ready(server, filled, ready, Deadline(timeout))
@@ -173,8 +177,23 @@ def mint_client_cases(directory: Path, ca: CertificateAuthority) -> None:
 # --- the process -----------------------------------------------------------------------------------------------------
 
 
-def _start(command: Sequence[str], log: Path, env: Mapping[str, str], cwd: Path) -> subprocess.Popen[bytes]:
-    own_group: dict[str, Any] = {"start_new_session": True}
+def _hand_over(directory: Path, user: str) -> None:
+    """Give all that a server needs to the account that it runs as.
+
+    Raises:
+        InvalidArgument: there is no such account, or files cannot be given away.
+    """
+    try:
+        for path in (directory, *directory.rglob("*")):
+            shutil.chown(path, user)
+    except (OSError, LookupError) as error:
+        raise InvalidArgument("user", user, f"an account that files can be given to ({error})") from None
+
+
+def _start(
+    command: Sequence[str], log: Path, env: Mapping[str, str], cwd: Path, user: str | None
+) -> subprocess.Popen[bytes]:
+    own_group: dict[str, Any] = {"start_new_session": True, "user": user}
     if _IS_WINDOWS:
         own_group = {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["require_program"]
+__all__ = ["require_postgres", "require_program"]
 
 
 def require_program(name: str, *, apt: str) -> Path:
@@ -24,3 +24,16 @@ def require_program(name: str, *, apt: str) -> Path:
     if found is None:
         pytest.skip(f"needs {name}: apt-get install {apt}")
     return Path(found)
+
+
+def require_postgres() -> Path:
+    """The directory of PostgreSQL's own programs, which Debian keeps off the path.
+
+    Raises:
+        pytest.skip.Exception: it is not installed.
+    """
+    on_path = [Path(found).parent for found in (shutil.which("initdb"),) if found]
+    installed = [*on_path, *(path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
+    if not installed:
+        pytest.skip("needs initdb: apt-get install postgresql")
+    return installed[-1]

@@ -692,6 +692,7 @@ def test_marker_and_fixtures_are_documented(run: Run) -> None:
         "mtls_client",
         "mtls_client_case",
         "mtls_client_cert",
+        "mtls_launch",
         "mtls_server",
         "mtls_server_case",
         "mtls_server_cert",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from pytest_mtls.reason import Reason
 from pytest_mtls.tls.protocols.protocol import Answer, UnexpectedAnswer, shortened
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ __all__ = ["log_in_mysql", "ping", "request_ssl_mysql", "request_ssl_postgres", 
 _SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
 _PROTOCOL_3 = (196608).to_bytes(4, "big")
 _AUTHENTICATION_OK = 0
+#: What the server says to a client without certificate.
+_NO_CERTIFICATE = "connection requires a valid client certificate"
 #: SQLSTATE class 28, "invalid authorization specification".
 _INVALID_AUTHORIZATION = b"28"
 
@@ -52,7 +55,7 @@ def start_postgres(channel: Channel, endpoint: Endpoint) -> Answer:
     said = shortened(fields.get(b"M", b""))
     if not fields.get(b"C", b"").startswith(_INVALID_AUTHORIZATION):
         raise UnexpectedAnswer(f"the server is not ready: {said}")
-    return Answer(False, said)
+    return Answer(False, said, Reason.NO_CERTIFICATE if said == _NO_CERTIFICATE else Reason.UNSPECIFIED)
 
 
 # --- MySQL and MariaDB ("Connection Phase") ---------------------------------------------------------------------------
