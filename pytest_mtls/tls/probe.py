@@ -20,7 +20,7 @@ from pytest_mtls.tls.protocols.channel import Channel
 from pytest_mtls.tls.protocols.protocol import UnexpectedAnswer
 from pytest_mtls.tls.rewrite import CertificateRewriter
 from pytest_mtls.tls.server import TLSServer
-from pytest_mtls.tls.transcript import Message, messages_of, was_sent
+from pytest_mtls.tls.transcript import Message, failure, messages_of, was_sent
 from pytest_mtls.tls.trust import Trust, TrustArgument
 from pytest_mtls.tls.wire import Deadline, drain, drive, say_goodbye, wait_for
 
@@ -277,12 +277,16 @@ def _probe_by_hand(
 def _settle(sock: ssl.SSLSocket, deadline: Deadline, wait: Callable[..., bool]) -> bool:
     """Read until a TLS 1.3 server's judgement is known. False if its stream ended without one."""
 
+    def has_ticket() -> bool:
+        return was_sent(messages_of(sock), "server", "NewSessionTicket")
+
     def read() -> bool:
         try:
-            return bool(sock.recv(1))
-        except ssl.SSLWantReadError:
-            if was_sent(messages_of(sock), "server", "NewSessionTicket"):
-                return True
-            raise
+            return bool(sock.recv(1)) or has_ticket()
+        except OSError as error:  # nothing there yet, an alert, or an end that is no orderly one
+            is_over = not isinstance(error, ssl.SSLWantReadError) and failure(messages_of(sock)) is not None
+            if is_over or not has_ticket():
+                raise
+            return True
 
     return drive(sock, read, deadline, wait=wait)
