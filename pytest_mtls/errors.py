@@ -19,12 +19,14 @@ __all__ = [
     "IncompleteChain",
     "InvalidArgument",
     "InvalidEndpoint",
+    "InvalidForwardedHeader",
     "InvalidName",
     "InvalidPolicy",
     "InvalidValidity",
     "KeyMismatch",
     "MissingExtra",
     "MissingPrivateKey",
+    "MissingProgram",
     "MtlsError",
     "NotACertificateAuthority",
     "NotIssuedByThisAuthority",
@@ -36,6 +38,7 @@ __all__ = [
     "UnreadableCertificate",
     "UnreadablePrivateKey",
     "UnreadableSigningRequest",
+    "UnsupportedFormat",
     "UnsupportedKeyKind",
     "UnusableDirectory",
     "UnusableIdentity",
@@ -148,6 +151,17 @@ class MissingPrivateKey(MtlsError):
 
 
 @dataclass(eq=False)
+class MissingProgram(MtlsError):
+    """Something needs a program that is not on the path."""
+
+    program: str
+    origin: str
+
+    def __str__(self) -> str:
+        return f"the program {self.program} is not on the path. It is one of {self.origin}."
+
+
+@dataclass(eq=False)
 class NotACertificateAuthority(MtlsError):
     """A certificate that may not issue others (RFC 5280 section 4.2.1.9) was given as a CA's."""
 
@@ -183,6 +197,17 @@ class UnsupportedKeyKind(MtlsError):
 
     def __str__(self) -> str:
         return f"key kind {self.kind!r} cannot be used: {self.problem}"
+
+
+@dataclass(eq=False)
+class UnsupportedFormat(MtlsError):
+    """Files of this format cannot be written here."""
+
+    format: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"the format {self.format!r} cannot be written: {self.problem}."
 
 
 @dataclass(eq=False)
@@ -262,6 +287,21 @@ class UnusableIdentity(MtlsError):
         return (
             f"the TLS library will not present the certificate of {self.subject}: {self.problem}. "
             "Its security level decides; issue the certificate with a stronger key or signature."
+        )
+
+
+@dataclass(eq=False)
+class InvalidForwardedHeader(MtlsError):
+    """A header about a client certificate that the proxy cannot have sent as it is."""
+
+    header: str
+    value: str
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"the header {self.header} is {self.value!r}, which the proxy cannot have sent: {self.problem}. "
+            "Trust such headers only from the proxy, and let it delete those of its clients."
         )
 
 

@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from ipaddress import ip_address
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 from pytest_mtls.cases.case import Case
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.errors import InvalidArgument, ServerNotRunning
+from pytest_mtls.tls.asgi import ServedASGI
 from pytest_mtls.tls.connection import Connection, Handler
 from pytest_mtls.tls.context import ClientCerts, server_context
 from pytest_mtls.tls.endpoint import Endpoint
@@ -43,7 +45,8 @@ class TLSServer:
     """A TLS server in this process, on loopback. `pytest_mtls.MutualTLSServer` adds the assertions.
 
     Args:
-        app: the WSGI application that answers over HTTP/1.1; by default one that tells the client, as JSON, who it is.
+        app: the WSGI application that answers over HTTP/1.1 (`asgi_app` makes one of an ASGI application); by default
+            one that tells the client, as JSON, who it is.
         cert: what the server presents: an `Identity`, a server `Case`, or trustme's LeafCert.
         trust: the CA or CAs whose clients it accepts; needed unless ``client_certs`` is "none".
         client_certs: whether a client certificate is "required", "optional", or "none" is asked for (standard TLS).
@@ -100,6 +103,8 @@ class TLSServer:
         self._tls, self._alpn, self._strict, self._revocation = tls, tuple(alpn), strict, revocation
         self._misbehaviour = misbehaviour
         self._handler = handler or http_handler(app or default_app)
+        self._app = app
+        self._inside = ExitStack()
         self._configure(cert, trust)
         self._changed = threading.Condition()
         self._listener: Listener | None = None
@@ -167,7 +172,11 @@ class TLSServer:
         if self._stopped:
             raise ServerNotRunning("start()", stopped=True)
         if self._listener is None:
-            self._listener = Listener(self.host, self._wanted_port)
+            with ExitStack() as inside:
+                if isinstance(self._app, ServedASGI):
+                    inside.enter_context(self._app)
+                self._listener = Listener(self.host, self._wanted_port)
+                self._inside = inside.pop_all()
             self._wake, woken = socket.socketpair()
             self._acceptor = threading.Thread(
                 target=self._accept,
@@ -192,6 +201,7 @@ class TLSServer:
         for thread in live.values():
             if thread is not threading.current_thread():
                 thread.join(_JOIN_SECONDS)
+        self._inside.close()
 
     def reload(self, *, cert: PeerArgument | None = None, trust: TrustArgument | None = None) -> None:
         """Go on with another certificate or other trusted CAs, from the next handshake on.
