@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = [
+    "AppNotStarted",
     "AuthorityUsedAsIdentity",
     "CaseNotPresentable",
     "CaseOfWrongSide",
@@ -410,6 +411,16 @@ class InvalidPolicy(MtlsError):
 
     def __str__(self) -> str:
         return f"the policy in {self.source} cannot be used: {self.problem}."
+
+
+@dataclass(eq=False)
+class AppNotStarted(MtlsError):
+    """An ASGI app said that its start-up failed."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return f"the ASGI app could not be started up: {self.problem}. Its own exception is the cause of this one."
 
 
 @dataclass(eq=False)

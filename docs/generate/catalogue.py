@@ -29,7 +29,13 @@ def judges() -> None:
     replace_generated_part(DOCS / "explanation" / "judges.md", as_markdown(table))
 
 
-PAGES: Mapping[str, Callable[[], None]] = {"cases": cases, "judges": judges}
+def forwarded() -> None:
+    from certificates.forwarded_table import as_markdown
+
+    replace_generated_part(DOCS / "reference" / "forwarded.md", as_markdown())
+
+
+PAGES: Mapping[str, Callable[[], None]] = {"cases": cases, "judges": judges, "forwarded": forwarded}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """ASGI apps inside our server: an ASGI app as the WSGI app that it takes, with the TLS extension in its scope.
 
-`a2wsgi` translates, `asgi-lifespan` starts the app up and shuts it down, and `anyio` runs the event loop in a thread of
-its own; all three come with the extra ``asgi`` and are imported when an app is served.
+`a2wsgi` translates, and `anyio` runs the event loop in a thread of its own; both come with the extra ``asgi`` and are
+imported when an app is served.
 """
 
 from __future__ import annotations
@@ -48,10 +48,9 @@ def asgi_app(app: ASGIApplication) -> ServedASGI:
     try:
         import a2wsgi
         import anyio
-        import asgi_lifespan
     except ImportError as error:
         raise MissingExtra("asgi", str(error.name)) from None
-    del a2wsgi, anyio, asgi_lifespan
+    del a2wsgi, anyio
     return ServedASGI(app)
 
 
@@ -67,20 +66,16 @@ class ServedASGI:
         """Start the event loop and the app; called by the server."""
         from a2wsgi import ASGIMiddleware
         from anyio.from_thread import start_blocking_portal
-        from asgi_lifespan import LifespanManager, LifespanNotSupported
+
+        from pytest_mtls.tls.lifespan import lifespan
 
         if self._respond is not None:
             raise InvalidArgument("app", self._app, "an ASGI app that no other server runs; wrap it once for each")
         with ExitStack() as stack:
             portal = stack.enter_context(start_blocking_portal())
-            app: Any = self._app
-            try:
-                manager = portal.call(LifespanManager, app)  # which asks for the loop that it is in
-                stack.enter_context(portal.wrap_async_context_manager(manager))
-                app = manager.app
-            except LifespanNotSupported:
-                pass  # an app need not have anything to start
-            self._respond = ASGIMiddleware(_with_tls(app), loop=portal.call(_running_loop))
+            state: dict[str, Any] = {}
+            stack.enter_context(portal.wrap_async_context_manager(lifespan(self._app, state)))
+            self._respond = ASGIMiddleware(_with_tls(self._app, state), loop=portal.call(_running_loop))
             self._running = stack.pop_all()
         return self
 
@@ -102,13 +97,14 @@ async def _running_loop() -> Any:
     return asyncio.get_running_loop()
 
 
-def _with_tls(app: Any) -> Any:
-    """The app with the TLS extension in the scope of each request."""
+def _with_tls(app: ASGIApplication, state: dict[str, Any]) -> Any:
+    """The app with the TLS extension in the scope of each request, and what it put into its state at start-up."""
 
     async def with_tls(scope: _Scope, receive: Any, send: Any) -> None:
         handshake: Handshake = scope["wsgi_environ"]["pytest_mtls.handshake"]
         extensions = {**scope.get("extensions", {}), "tls": _extension(handshake)}
-        await app({**scope, "extensions": extensions, "pytest_mtls.handshake": handshake}, receive, send)
+        more = {"extensions": extensions, "state": dict(state), "pytest_mtls.handshake": handshake}
+        await app({**scope, **more}, receive, send)
 
     return with_tls
 

@@ -14,8 +14,11 @@ from datetime import datetime, timezone
 from urllib.parse import quote, unquote, unquote_plus
 
 import pytest
+from certificates.forwarded_table import PROGRAMS, as_markdown
+from certificates.rfc9440_identity import ISSUER_BASE64, LEAF_BASE64, LEAF_SHA256, RFC_IDENTITY
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+from generated import DOCS, generated_part
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -30,29 +33,6 @@ from pytest_mtls import (
 from pytest_mtls.certificates.forwarded import STYLES
 from pytest_mtls.certificates.profile import client_profile
 from pytest_mtls.errors import InvalidArgument, InvalidForwardedHeader
-
-LEAF_BASE64 = (
-    "MIIBqDCCAU6gAwIBAgIBBzAKBggqhkjOPQQDAjA6MRswGQYDVQQKDBJMZXQncyBBdXRoZW50aWNhdGUxGzAZBgNVBAMMEkxBIEludGVybWVk"
-    "aWF0ZSBDQTAeFw0yMDAxMTQyMjU1MzNaFw0yMTAxMjMyMjU1MzNaMA0xCzAJBgNVBAMMAkJDMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE"
-    "8YnXXfaUgmnMtOXU/IncWalRhebrXmckC8vdgJ1p5Be5F/3YC8OthxM4+k1M6aEAEFcGzkJiNy6J84y7uzo9M6NyMHAwCQYDVR0TBAIwADAf"
-    "BgNVHSMEGDAWgBRm3WjLa38lbEYCuiCPct0ZaSED2DAOBgNVHQ8BAf8EBAMCBsAwEwYDVR0lBAwwCgYIKwYBBQUHAwIwHQYDVR0RAQH/BBMw"
-    "EYEPYmRjQGV4YW1wbGUuY29tMAoGCCqGSM49BAMCA0gAMEUCIBHda/r1vaL6G3VliL4/Di6YK0Q6bMjeSkC3dFCOOB8TAiEAx/kHSB4urmiZ"
-    "0NX5r5XarmPk0wmuydBVoU4hBVZ1yhk="
-)
-ISSUER_BASE64 = (
-    "MIIB5jCCAYugAwIBAgIBFjAKBggqhkjOPQQDAjBWMQswCQYDVQQGEwJVUzEbMBkGA1UECgwSTGV0J3MgQXV0aGVudGljYXRlMSowKAYDVQQD"
-    "DCFMZXQncyBBdXRoZW50aWNhdGUgUm9vdCBBdXRob3JpdHkwHhcNMjAwMTE0MjEzMjMwWhcNMzAwMTExMjEzMjMwWjA6MRswGQYDVQQKDBJM"
-    "ZXQncyBBdXRoZW50aWNhdGUxGzAZBgNVBAMMEkxBIEludGVybWVkaWF0ZSBDQTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABJf+aA54RC5p"
-    "yLAR5yfXVYmNpgd+CGUTDp2KOGhc0gK91zxhHesEYkdXkpS2UN8Kati+yHtWCV3kkhCngGyv7RqjZjBkMB0GA1UdDgQWBBRm3WjLa38lbEYC"
-    "uiCPct0ZaSED2DAfBgNVHSMEGDAWgBTEA2Q6eecKu9g9yb5glbkhhVINGDASBgNVHRMBAf8ECDAGAQH/AgEAMA4GA1UdDwEB/wQEAwIBhjAK"
-    "BggqhkjOPQQDAgNJADBGAiEA5pLvaFwRRkxomIAtDIwg9D7gC1xzxBl4r28EzmSO1pcCIQCJUShpSXO9HDIQMUgH69fNDEMHXD3RRX5gP7ku"
-    "u2KGMg=="
-)
-LEAF_SHA256 = "bfaf1f7e070f9fa8dd62905f158da73f84a1136624fbafcc9393c8f7287a69eb"
-
-
-def load(text: str) -> x509.Certificate:
-    return x509.load_der_x509_certificate(base64.b64decode(text))
 
 
 def pem(text: str) -> str:
@@ -69,9 +49,6 @@ def aws_pem(text: str) -> str:
     """With ``+=/`` safe, as the load balancer's reference says."""
     return pem(text).replace("\n", "%0A").replace(" ", "%20")
 
-
-RFC_IDENTITY = Identity((load(LEAF_BASE64), load(ISSUER_BASE64)))
-NAMED = "O=Let's Authenticate,CN=LA Intermediate CA"
 
 VECTORS: dict[str, Mapping[str, str]] = {
     "rfc9440": {"Client-Cert": f":{LEAF_BASE64}:", "Client-Cert-Chain": f":{ISSUER_BASE64}:"},
@@ -117,7 +94,7 @@ VECTORS: dict[str, Mapping[str, str]] = {
 }
 
 #: Tested against the programs themselves, in test_forwarded_proxies.py.
-REAL = {"nginx", "ingress-nginx", "haproxy", "apache", "caddy"}
+REAL = set(PROGRAMS)
 
 
 @pytest.fixture(scope="module")
@@ -269,6 +246,11 @@ def test_bad_arguments(alice: Identity, call: Callable[[Identity], object], name
     with pytest.raises(InvalidArgument) as refused:
         call(alice)
     assert name == refused.value.name
+
+
+def test_the_reference_is_current() -> None:
+    """The page of the documentation says what the code has; ``python docs/generate/catalogue.py forwarded`` writes it."""
+    assert as_markdown() == generated_part(DOCS / "reference" / "forwarded.md")
 
 
 # --- read ------------------------------------------------------------------------------------------------------------

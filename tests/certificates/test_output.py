@@ -14,9 +14,6 @@ from requirements import require_program
 from pytest_mtls import CertificateAuthority, Identity
 from pytest_mtls.errors import InvalidArgument, MissingPrivateKey, MissingProgram, UnsupportedFormat
 
-JDK = "openjdk-17-jre-headless"
-NSS = "libnss3-tools"
-
 
 @pytest.fixture(scope="module")
 def alice() -> Identity:
@@ -48,7 +45,7 @@ class TestJava:
     @pytest.mark.parametrize(("password", "needed"), [(None, "changeit"), ("s3cret!", "s3cret!")])
     def test_keytool_reads_them(self, alice: Identity, tmp_path: Path, password: str | None, needed: str) -> None:
         """keytool finds the key with its chain in one, and the root as trusted in the other."""
-        keytool = require_program("keytool", apt=JDK)
+        keytool = require_program("keytool", apt="openjdk-17-jre-headless")
         if not hasattr(pkcs12, "serialize_java_truststore"):
             with pytest.raises(UnsupportedFormat, match="cryptography 45"):
                 alice.write_to(tmp_path, password, formats=["java"])
@@ -111,7 +108,7 @@ class TestNSS:
     @pytest.mark.parametrize("password", [None, "s3cret!"])
     def test_certutil_reads_it(self, alice: Identity, tmp_path: Path, password: str | None) -> None:
         """certutil lists the key, and finds the certificate valid for a TLS client."""
-        certutil = require_program("certutil", apt=NSS)
+        certutil = require_program("certutil", apt="libnss3-tools")
         files = alice.write_to(tmp_path / "db", password, formats=["nss"])
         assert str(tmp_path / "db") == files.nss
         secret = tmp_path / "password"
@@ -142,7 +139,7 @@ def test_no_key(alice: Identity, tmp_path: Path, format: str) -> None:
     """A format that wants the true key refuses an identity that has another's."""
     stolen = replace(alice, private_key=None, raw_key_pem=b"whatever\n")
     if format == "nss":
-        require_program("certutil", apt=NSS)
+        require_program("certutil", apt="libnss3-tools")
     with pytest.raises(MissingPrivateKey):
         stolen.write_to(tmp_path / "certs", formats=[format])
     assert [] == list(tmp_path.iterdir())

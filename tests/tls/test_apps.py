@@ -21,7 +21,7 @@ from pytest_mtls import (
     asgi_scope,
     wsgi_environ,
 )
-from pytest_mtls.errors import InvalidArgument, MissingExtra, PortUnavailable
+from pytest_mtls.errors import AppNotStarted, InvalidArgument, MissingExtra, PortUnavailable
 
 Factory = Callable[..., MutualTLSServer]
 
@@ -208,6 +208,27 @@ async def bare(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None
     await send({"type": "http.response.body", "body": body})
 
 
+@pytest.mark.parametrize("knows_lifespan", [False, "ends at once", "fails at the end"])
+def test_lifespan_is_optional(
+    mtls_server_factory: Factory, mtls_client: requests.Session, knows_lifespan: bool | str
+) -> None:
+    """An app that raises on a lifespan, returns from it, or comes to harm at shut-down, is served all the same."""
+
+    async def app(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan" and knows_lifespan == "ends at once":
+            return
+        if scope["type"] == "lifespan" and knows_lifespan:
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            raise ValueError("at shut-down")
+        await bare(scope, receive, send)
+
+    server = mtls_server_factory(asgi_app(app))
+    assert "CN=client" == mtls_client.get(server.url).text
+    server.stop()
+
+
 def test_nothing_is_left(mtls_ca: CertificateAuthority, mtls_server_cert: Identity) -> None:
     """The event loop's thread ends with the server, also of one that could not start."""
     before = set(threading.enumerate())
@@ -235,8 +256,9 @@ def test_an_app_that_cannot_start(mtls_ca: CertificateAuthority, mtls_server_cer
 
     before = set(threading.enumerate())
     server = MutualTLSServer(asgi_app(starlette.Starlette(lifespan=lifespan)), cert=mtls_server_cert, trust=mtls_ca)
-    with pytest.raises(RuntimeError, match="no database"):
+    with pytest.raises(AppNotStarted, match="RuntimeError: no database") as failed:
         server.start()
+    assert isinstance(failed.value.__cause__, RuntimeError)
     assert (False, before) == (server.is_running, set(threading.enumerate()))
 
 

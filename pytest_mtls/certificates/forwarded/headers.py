@@ -41,7 +41,8 @@ class ForwardedClient:
         failure: why not, in the proxy's words.
         certificate: the client's own.
         chain: the certificates that it sent after its own.
-        subject, issuer: distinguished names as the proxy prints them; Google's as RFC 4514 text.
+        subject: its distinguished name as the proxy prints it; Google's as RFC 4514 text.
+        issuer: that of its issuer, in the same form.
         serial_number: the certificate's.
         fingerprint: SHA-1 or SHA-256, whichever the style has, in lower-case hex.
         not_before, not_after: when the certificate holds.
