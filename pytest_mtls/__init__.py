@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_mtls.certificates.key import KeyKind
     from pytest_mtls.certificates.signing_request import CertificateSigningRequest, SigningPolicy
     from pytest_mtls.errors import HandshakeAssertionError, MtlsError, SigningRequestRefused
-    from pytest_mtls.plugin import client_cases, server_cases
+    from pytest_mtls.plugin import client_cases, run_ca, server_cases
     from pytest_mtls.reason import Reason
     from pytest_mtls.server import MutualTLSServer
     from pytest_mtls.tls.endpoint import Endpoint
@@ -46,6 +46,7 @@ __all__ = [
     "case",
     "client_cases",
     "probe",
+    "run_ca",
     "server_cases",
 ]
 
@@ -70,6 +71,7 @@ _HOMES = {
     "case": "cases",
     "client_cases": "plugin",
     "probe": "tls.probe",
+    "run_ca": "plugin",
     "server_cases": "plugin",
 }
 

@@ -5,6 +5,7 @@ Every other module is imported when a fixture, the marker or a public name is us
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_mtls import Case, CertificateAuthority, Endpoint, Identity, MutualTLSServer
 
-__all__ = ["client_cases", "server_cases"]
+__all__ = ["client_cases", "run_ca", "server_cases"]
 
 _SERVERS = pytest.StashKey[list[Any]]()
 _CASE_FIXTURES: dict[str, Literal["client", "server"]] = {"mtls_client_case": "client", "mtls_server_case": "server"}
@@ -72,6 +73,51 @@ def _parameters(
     if not isinstance(exclude, Iterable):
         raise InvalidArgument("exclude", exclude, "a glob pattern or several")
     return [pytest.param(case, id=case.id) for case in CATALOGUE[side].select(patterns, exclude)]
+
+
+# --- one CA for the whole run ----------------------------------------------------------------------------------------
+
+_RUN_SEED = pytest.StashKey[str]()
+_RUN_CA = pytest.StashKey["CertificateAuthority"]()
+_WORKER_INPUT = "mtls_seed"
+
+
+def run_ca(config: pytest.Config) -> CertificateAuthority:
+    """The CA of the whole run, which ``mtls_ca`` is: the same in the controller of pytest-xdist and in all its workers.
+
+    What is issued in one process is trusted in the others. What is revoked in one is not known to the others.
+
+    Args:
+        config: as every hook and ``request.config`` have it.
+
+    Returns:
+        The CA, which is made by the first call. Its files are gone after the run.
+    """
+    if _RUN_CA not in config.stash:
+        from pytest_mtls.certificates.seeded import authority_from_seed
+        from pytest_mtls.tls import context as _  # gives identities their SSL contexts
+
+        config.stash[_RUN_CA] = authority_from_seed(bytes.fromhex(_run_seed(config)))
+    return config.stash[_RUN_CA]
+
+
+def _run_seed(config: pytest.Config) -> str:
+    """What the CA is made from, in hex; a controller hands it to its workers long before anybody needs a CA."""
+    if _RUN_SEED not in config.stash:
+        handed: dict[str, str] = getattr(config, "workerinput", {})
+        config.stash[_RUN_SEED] = handed.get(_WORKER_INPUT) or os.urandom(32).hex()
+    return config.stash[_RUN_SEED]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput[_WORKER_INPUT] = _run_seed(node.config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _RUN_CA in config.stash:
+        config.stash[_RUN_CA].remove_files()
 
 
 # --- hooks -----------------------------------------------------------------------------------------------------------
@@ -196,13 +242,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def mtls_ca() -> Iterator[CertificateAuthority]:
-    """The `CertificateAuthority` that both sides trust; its files are gone after the run."""
-    from pytest_mtls import CertificateAuthority
+def mtls_ca(request: pytest.FixtureRequest) -> CertificateAuthority:
+    """The `CertificateAuthority` that both sides trust, one for the whole run; its files are gone after it."""
+    from pytest_mtls import run_ca
 
-    ca = CertificateAuthority.create()
-    yield ca
-    ca.remove_files()
+    return run_ca(request.config)
 
 
 @pytest.fixture(scope="session")
