@@ -15,6 +15,7 @@ __all__ = [
     "CaseNotPresentable",
     "CaseOfWrongSide",
     "DuplicateCase",
+    "ExtraNotInstalled",
     "HandshakeAssertionError",
     "IncompleteChain",
     "InvalidArgument",
@@ -36,6 +37,7 @@ __all__ = [
     "UnsupportedKeyKind",
     "UnusableDirectory",
     "UnusableIdentity",
+    "UnusableKeyLog",
     "WrongPassword",
 ]
 
@@ -366,6 +368,31 @@ class ServerNotRunning(MtlsError):
     def __str__(self) -> str:
         state = "has been stopped" if self.stopped else "has not been started"
         return f"{self.operation} needs a running server, and this one {state}. Use it inside `with server:`."
+
+
+@dataclass(eq=False)
+class ExtraNotInstalled(MtlsError):
+    """Something was asked for that an extra of the distribution brings, which is not installed."""
+
+    extra: str
+    purpose: str
+
+    def __str__(self) -> str:
+        return f"{self.purpose} needs the extra {self.extra!r}. Run: python -m pip install 'pytest-mtls[{self.extra}]'"
+
+
+@dataclass(eq=False)
+class UnusableKeyLog(MtlsError):
+    """The secrets of connections cannot be written to this file."""
+
+    path: str
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"cannot write the key log {self.path}: {self.problem}. Give --mtls-keylog, or the environment variable "
+            "SSLKEYLOGFILE, a file that can be written to; or leave it out."
+        )
 
 
 # --- assertions ------------------------------------------------------------------------------------------------------

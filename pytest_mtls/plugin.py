@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -94,8 +95,8 @@ def run_ca(config: pytest.Config) -> CertificateAuthority:
         The CA, which is made by the first call. Its files are gone after the run.
     """
     if _RUN_CA not in config.stash:
+        import_module("pytest_mtls.tls.context")  # gives identities their SSL contexts
         from pytest_mtls.certificates.seeded import authority_from_seed
-        from pytest_mtls.tls import context as _  # gives identities their SSL contexts
 
         config.stash[_RUN_CA] = authority_from_seed(bytes.fromhex(_run_seed(config)))
     return config.stash[_RUN_CA]
@@ -120,6 +121,34 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[_RUN_CA].remove_files()
 
 
+# --- key log ---------------------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("mtls", "mutual TLS").addoption(
+        "--mtls-keylog",
+        metavar="FILE",
+        help="add the TLS secrets of all connections to FILE, so that Wireshark and tshark decrypt a capture of them.",
+    )
+
+
+def _start_key_log(config: pytest.Config) -> None:
+    """Have this process, its workers and what they start write their secrets to the file of the option."""
+    file = config.getoption("mtls_keylog", None)
+    if file is None:
+        return
+    from pytest_mtls.errors import UnusableKeyLog
+    from pytest_mtls.tls.keylog import VARIABLE, create_key_log
+
+    try:
+        path = config.option.mtls_keylog = create_key_log(file)
+    except UnusableKeyLog as error:
+        raise pytest.UsageError(str(error)) from error
+    before = pytest.MonkeyPatch()
+    before.setenv(VARIABLE, path)
+    config.add_cleanup(before.undo)
+
+
 # --- hooks -----------------------------------------------------------------------------------------------------------
 
 
@@ -129,6 +158,7 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{_MARKER}(*patterns, exclude=()): narrow mtls_client_case or mtls_server_case to the cases whose ids match "
         "one of the glob patterns and none of those in exclude.",
     )
+    _start_key_log(config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,0 +1,57 @@
+"""The key log: the secrets of every connection, in a file from which Wireshark and tshark decrypt a capture of them.
+
+Its form is that of NSS (RFC 9850), and its place is where programs look for it, the environment variable SSLKEYLOGFILE:
+so what a test starts or makes by itself, such as curl or `ssl.create_default_context`, writes to the same file.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pytest_mtls.errors import UnusableKeyLog
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["VARIABLE", "create_key_log", "log_keys"]
+
+#: The environment variable that names the file.
+VARIABLE = "SSLKEYLOGFILE"
+
+
+def create_key_log(path: str) -> str:
+    """Make the file, readable by its owner alone, or see that it can be added to.
+
+    Returns:
+        Its absolute path.
+
+    Raises:
+        UnusableKeyLog: it cannot be written to.
+    """
+    absolute = os.path.abspath(path)
+    try:
+        os.close(os.open(absolute, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+    except OSError as error:
+        raise _unusable(absolute, error) from error
+    return absolute
+
+
+def log_keys(context: ssl.SSLContext) -> None:
+    """Have a context add the secrets of its connections to the file that the environment names, if it names one.
+
+    Every line is written at once and at the end of the file, so that threads and processes can share it.
+
+    Raises:
+        UnusableKeyLog: it cannot be written to.
+    """
+    path = os.environ.get(VARIABLE)
+    if path:
+        try:
+            context.keylog_filename = path
+        except OSError as error:
+            raise _unusable(path, error) from error
+
+
+def _unusable(path: str, error: OSError) -> UnusableKeyLog:
+    return UnusableKeyLog(path, (error.strerror or str(error)).lower())
