@@ -6,6 +6,7 @@ import selectors
 import socket
 import struct
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -18,15 +19,13 @@ _SYN, _PSH, _ACK = 0x02, 0x08, 0x10
 class Relay:
     """Passes one connection after the other on to a server, and keeps the bytes of both directions in order.
 
-    Args:
-        target: the server's (host, port).
-
     Attributes:
+        target: the (host, port) of the server for the next connection.
         port: where it listens, on 127.0.0.1.
     """
 
-    def __init__(self, target: tuple[str, int]) -> None:
-        self._target = target
+    def __init__(self) -> None:
+        self.target = ("127.0.0.1", 0)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._connections: list[list[tuple[bool, bytes]]] = []
@@ -39,13 +38,15 @@ class Relay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with socket.create_connection(("127.0.0.1", self.port)):  # an empty connection ends it
-            self._thread.join(10)
+        socket.create_connection(("127.0.0.1", self.port)).close()  # an empty connection ends it
+        self._thread.join()
         self._listener.close()
 
     def write_capture(self, path: Path) -> None:
         """Write all connections as a pcap file of IPv4 packets."""
-        packets = [packet for number, chunks in enumerate(self._connections) for packet in self._packets(number, chunks)]
+        packets = [
+            packet for number, chunks in enumerate(self._connections) for packet in self._packets(number, chunks)
+        ]
         header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)  # 101: packets begin with their IP header
         records = [
             struct.pack("<IIII", 1_700_000_000, number, len(packet), len(packet)) + packet
@@ -59,7 +60,7 @@ class Relay:
             with client:
                 if not client.recv(1, socket.MSG_PEEK):
                     return
-                with socket.create_connection(self._target) as server:
+                with socket.create_connection(self.target) as server:
                     self._pass_on(client, server)
 
     def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
@@ -74,15 +75,14 @@ class Relay:
                     assert isinstance(key.fileobj, socket.socket)
                     try:
                         data = key.fileobj.recv(65536)
+                    except ConnectionError:
+                        data = b""
+                    with suppress(OSError):  # the other side has gone
                         if data:
                             chunks.append((key.fileobj is client, data))
                             others[key.fileobj].sendall(data)
                         else:
                             others[key.fileobj].shutdown(socket.SHUT_WR)
-                    except ConnectionError:
-                        data = b""
-                    except OSError:  # the other direction has ended already
-                        data = b""
                     if not data:
                         selector.unregister(key.fileobj)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from requirements import require_program
 from pytest_mtls import CertificateAuthority, Identity, MutualTLSServer, probe
 from pytest_mtls.errors import UnusableKeyLog
 from pytest_mtls.tls.keylog import VARIABLE, create_key_log
+
+Factory = Callable[..., MutualTLSServer]
 
 LINE = re.compile(r"#.*|[A-Z0-9_]+ [0-9a-f]{64} [0-9a-f]+")
 TLS_1_3 = {
@@ -41,31 +44,50 @@ def labels(path: Path) -> list[str]:
     return [line.partition(" ")[0] for line in lines if not line.startswith("#")]
 
 
-def decrypted(capture: Path, key_log: Path | None) -> list[str]:
-    """What tshark sees in a capture: the request, the status and the certificates' subjects, a line a packet."""
-    tshark = require_program("tshark", apt="tshark")
-    secrets = [] if key_log is None else ["-o", f"tls.keylog_file:{key_log}"]
-    fields = ("http.request.uri", "http.response.code", "http2.headers.path", "http2.headers.status")
+def decrypted(capture: Path, key_log: Path) -> list[str]:
+    """The paths and statuses that tshark sees in a capture, a line a packet."""
+    tshark = str(require_program("tshark", apt="tshark"))
+    fields = ("http.request.uri", "http.response.code")
     shown = [option for field in fields for option in ("-e", field)]
-    command = [tshark, "-n", "-r", capture, *secrets, "-Y", "http or http2.headers", "-T", "fields", *shown]
+    command = [
+        tshark,
+        "-n",
+        "-r",
+        str(capture),
+        "-o",
+        f"tls.keylog_file:{key_log}",
+        "-Y",
+        "http",
+        "-T",
+        "fields",
+        *shown,
+    ]
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
     return [line.strip() for line in finished.stdout.splitlines()]
 
 
 def test_tshark_decrypts_a_capture(
-    mtls_server_factory: type[MutualTLSServer], mtls_client: requests.Session, key_log: Path, tmp_path: Path
+    mtls_server_factory: Factory,
+    mtls_client: requests.Session,
+    key_log: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """TLS 1.2 and TLS 1.3 alike, request and answer; without the key log it sees nothing."""
-    capture = tmp_path / "capture.pcap"
-    with Relay(("127.0.0.1", mtls_server_factory().port)) as relay:
-        mtls_client.get(f"https://localhost:{relay.port}/secret/1.3", headers={"Connection": "close"})
-        relay.write_capture(capture)
-    assert ["/secret/1.3", "200"] == decrypted(capture, key_log)
-    assert [] == decrypted(capture, None)
-    with Relay(("127.0.0.1", mtls_server_factory(tls="1.2").port)) as relay:
-        mtls_client.get(f"https://localhost:{relay.port}/secret/1.2", headers={"Connection": "close"})
-        relay.write_capture(capture)
-    assert ["/secret/1.2", "200"] == decrypted(capture, key_log)
+    """TLS 1.2 and TLS 1.3 alike, request and answer; but no connection from before the key log was in use."""
+
+    def get(path: str) -> None:
+        assert mtls_client.get(f"https://localhost:{relay.port}{path}", headers={"Connection": "close"}).ok
+
+    with Relay() as relay:
+        with monkeypatch.context() as off:
+            off.delenv(VARIABLE)
+            relay.target = mtls_server_factory().address
+            get("/unlogged")
+        for tls in ("1.3", "1.2"):
+            relay.target = mtls_server_factory(tls=tls).address
+            get(f"/secret/{tls}")
+        relay.write_capture(tmp_path / "capture.pcap")
+    assert ["/secret/1.3", "200", "/secret/1.2", "200"] == decrypted(tmp_path / "capture.pcap", key_log)
 
 
 def test_every_context_of_ours_writes(key_log: Path, mtls_ca: CertificateAuthority) -> None:
@@ -151,6 +173,6 @@ def test_option_with_a_file_that_cannot_be_written(pytester: pytest.Pytester) ->
 def test_option_ends_with_the_run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment is as it was before."""
     monkeypatch.setenv(VARIABLE, "before")
-    pytester.makepyfile("def test_it(): pass")
-    pytester.runpytest("--mtls-keylog", "keys.log").assert_outcomes(passed=1)
+    pytester.makepyfile("import os\n\ndef test_it(): assert os.environ['SSLKEYLOGFILE'].endswith('keys.log')")
+    pytester.runpytest("--mtls-keylog", "keys.log", "-p", "no:asyncio").assert_outcomes(passed=1)
     assert "before" == os.environ[VARIABLE]
