@@ -23,6 +23,7 @@ __all__ = [
     "InvalidName",
     "InvalidValidity",
     "KeyMismatch",
+    "MissingExtra",
     "MissingPrivateKey",
     "MtlsError",
     "NotACertificateAuthority",
@@ -262,6 +263,20 @@ class UnusableIdentity(MtlsError):
             f"the TLS library will not present the certificate of {self.subject}: {self.problem}. "
             "Its security level decides; issue the certificate with a stronger key or signature."
         )
+
+
+# --- extras ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class MissingExtra(MtlsError):
+    """Something needs a package that comes only with an extra."""
+
+    extra: str
+    package: str
+
+    def __str__(self) -> str:
+        return f"{self.package} is not installed. It comes with the extra: pip install 'pytest-mtls[{self.extra}]'."
 
 
 # --- cases -----------------------------------------------------------------------------------------------------------

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
 
-__all__ = ["require_program"]
+__all__ = ["require_program", "require_version"]
 
 
 def require_program(name: str, *, apt: str) -> Path:
@@ -24,3 +25,21 @@ def require_program(name: str, *, apt: str) -> Path:
     if found is None:
         pytest.skip(f"needs {name}: apt-get install {apt}")
     return Path(found)
+
+
+def require_version(name: str, at_least: str) -> None:
+    """See to it that the calling test has a Python distribution.
+
+    Args:
+        name: as pip knows it.
+        at_least: its lowest major version.
+
+    Raises:
+        pytest.skip.Exception: it is not installed, or older.
+    """
+    try:
+        found = version(name)
+    except PackageNotFoundError:
+        found = "0"
+    if int(found.partition(".")[0]) < int(at_least.partition(".")[0]):
+        pytest.skip(f"needs {name} {at_least}: pip install '{name}>={at_least}'")

@@ -1,0 +1,37 @@
+"""Write the pages, or parts of pages, that a program makes: ``python docs/generate/catalogue.py cases judges``."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent / "tests"))
+
+from generated import DOCS, replace_generated_part
+
+
+def cases() -> None:
+    from pytest_mtls.catalogue import as_markdown, select
+
+    (DOCS / "reference" / "cases.md").write_text(as_markdown(select()) + "\n", encoding="utf-8")
+
+
+def judges() -> None:
+    from cases.disagreements import as_markdown, rows
+    from cases.judging import subjects
+
+    from pytest_mtls import CertificateAuthority
+
+    ca = CertificateAuthority.create()
+    table = rows(subjects(ca), ca, Path(shutil.which("openssl") or "openssl"))
+    replace_generated_part(DOCS / "explanation" / "judges.md", as_markdown(table))
+
+
+PAGES: Mapping[str, Callable[[], None]] = {"cases": cases, "judges": judges}
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or PAGES:
+        PAGES[name]()
