@@ -49,6 +49,8 @@ class MtlsError(Exception):
 
 # --- certificates, keys and requests ---------------------------------------------------------------------------------
 
+_READABLE = "Give PEM, DER or PKCS#12, as bytes or as the path of a file."
+
 
 @dataclass(eq=False)
 class UnreadableCertificate(MtlsError):
@@ -58,10 +60,7 @@ class UnreadableCertificate(MtlsError):
     problem: str
 
     def __str__(self) -> str:
-        return (
-            f"cannot read a certificate from {self.source}: {self.problem}. "
-            "Give PEM, DER or PKCS#12, as bytes or as the path of a file."
-        )
+        return f"cannot read a certificate from {self.source}: {self.problem}. {_READABLE}"
 
 
 @dataclass(eq=False)
@@ -72,10 +71,7 @@ class UnreadablePrivateKey(MtlsError):
     problem: str
 
     def __str__(self) -> str:
-        return (
-            f"cannot read a private key from {self.source}: {self.problem}. "
-            "Give PEM, DER or PKCS#12, as bytes or as the path of a file."
-        )
+        return f"cannot read a private key from {self.source}: {self.problem}. {_READABLE}"
 
 
 @dataclass(eq=False)
@@ -404,10 +400,8 @@ class UnusableKeyLog(MtlsError):
     problem: str
 
     def __str__(self) -> str:
-        return (
-            f"cannot write the key log {self.path}: {self.problem}. Give --mtls-keylog, or the environment variable "
-            "SSLKEYLOGFILE, a file that can be written to; or leave it out."
-        )
+        remedy = "Give --mtls-keylog or SSLKEYLOGFILE a file that can be written to."
+        return f"cannot write the key log {self.path}: {self.problem}. {remedy}"
 
 
 # --- assertions ------------------------------------------------------------------------------------------------------
