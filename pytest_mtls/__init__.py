@@ -18,15 +18,18 @@ if TYPE_CHECKING:
     from pytest_mtls.certificates.key import KeyKind
     from pytest_mtls.certificates.signing_request import CertificateSigningRequest, SigningPolicy
     from pytest_mtls.errors import HandshakeAssertionError, MtlsError, SigningRequestRefused
+    from pytest_mtls.launched import LaunchedServer, launch
     from pytest_mtls.plugin import client_cases, run_ca, server_cases
     from pytest_mtls.reason import Reason
     from pytest_mtls.server import MutualTLSServer
     from pytest_mtls.tls.endpoint import Endpoint
     from pytest_mtls.tls.handshake import Handshake
     from pytest_mtls.tls.probe import probe
+    from pytest_mtls.tls.protocols import Answer, register_protocol
 
 __all__ = [
     "Alert",
+    "Answer",
     "Case",
     "CertificateAuthority",
     "CertificateSigningRequest",
@@ -35,6 +38,7 @@ __all__ = [
     "HandshakeAssertionError",
     "Identity",
     "KeyKind",
+    "LaunchedServer",
     "MtlsError",
     "MutualTLSServer",
     "Reason",
@@ -45,13 +49,16 @@ __all__ = [
     "assert_rejected",
     "case",
     "client_cases",
+    "launch",
     "probe",
+    "register_protocol",
     "run_ca",
     "server_cases",
 ]
 
 _HOMES = {
     "Alert": "alert",
+    "Answer": "tls.protocols",
     "Case": "cases",
     "CertificateAuthority": "certificates.authority",
     "CertificateSigningRequest": "certificates.signing_request",
@@ -60,6 +67,7 @@ _HOMES = {
     "HandshakeAssertionError": "errors",
     "Identity": "certificates.identity",
     "KeyKind": "certificates.key",
+    "LaunchedServer": "launched",
     "MtlsError": "errors",
     "MutualTLSServer": "server",
     "Reason": "reason",
@@ -70,7 +78,9 @@ _HOMES = {
     "assert_rejected": "assertions",
     "case": "cases",
     "client_cases": "plugin",
+    "launch": "launched",
     "probe": "tls.probe",
+    "register_protocol": "tls.protocols",
     "run_ca": "plugin",
     "server_cases": "plugin",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from requirements import require_program
 
 from pytest_mtls import CertificateAuthority, Identity, MutualTLSServer, probe
 from pytest_mtls.errors import UnusableKeyLog
-from pytest_mtls.tls.keylog import VARIABLE, create_key_log
+from pytest_mtls.tls.keylog import VARIABLE, start_key_log
 
 Factory = Callable[..., MutualTLSServer]
 
@@ -30,11 +30,11 @@ TLS_1_3 = {
 
 
 @pytest.fixture
-def key_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def key_log(tmp_path: Path) -> Iterator[Path]:
     """A key log that is in use."""
-    path = tmp_path / "keys.log"
-    monkeypatch.setenv(VARIABLE, create_key_log(str(path)))
-    return path
+    path, end = start_key_log(str(tmp_path / "keys.log"))
+    yield Path(path)
+    end()
 
 
 def labels(path: Path) -> list[str]:
@@ -115,7 +115,7 @@ def test_file_that_cannot_be_written(
     """One error that names the file, of making it and of using it."""
     path = tmp_path / "missing" / "keys.log"
     with pytest.raises(UnusableKeyLog, match=re.escape(f"cannot write the key log {path}: no such file or directory")):
-        create_key_log(str(path))
+        start_key_log(str(path))
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     with pytest.raises(UnusableKeyLog, match="is a directory") as caught:
         MutualTLSServer(cert=mtls_server_cert, trust=mtls_ca)

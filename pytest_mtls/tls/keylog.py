@@ -7,6 +7,7 @@ so what a test starts or makes by itself, such as curl or `ssl.create_default_co
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_mtls.errors import UnusableKeyLog
@@ -14,17 +15,17 @@ from pytest_mtls.errors import UnusableKeyLog
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["VARIABLE", "create_key_log", "log_keys"]
+__all__ = ["VARIABLE", "log_keys", "start_key_log"]
 
 #: The environment variable that names the file.
 VARIABLE = "SSLKEYLOGFILE"
 
 
-def create_key_log(path: str) -> str:
-    """Make the file, readable by its owner alone, or see that it can be added to.
+def start_key_log(path: str) -> tuple[str, Callable[[], None]]:
+    """Have this process, and what it starts, write to a file from now on; it is made, readable by its owner alone.
 
     Returns:
-        Its absolute path.
+        The absolute path, and what ends it.
 
     Raises:
         UnusableKeyLog: it cannot be written to.
@@ -34,7 +35,16 @@ def create_key_log(path: str) -> str:
         os.close(os.open(absolute, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
     except OSError as error:
         raise _unusable(absolute, error) from error
-    return absolute
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = absolute
+
+    def end() -> None:
+        if before is None:
+            os.environ.pop(VARIABLE, None)
+        else:
+            os.environ[VARIABLE] = before
+
+    return absolute, end
 
 
 def log_keys(context: ssl.SSLContext) -> None:
