@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_mtls.certificates.signing_request import CertificateSigningRequest, SigningPolicy
     from pytest_mtls.errors import HandshakeAssertionError, MtlsError, SigningRequestRefused
     from pytest_mtls.launched import LaunchedServer, launch
-    from pytest_mtls.plugin import client_cases, server_cases
+    from pytest_mtls.plugin import client_cases, run_ca, server_cases
     from pytest_mtls.reason import Reason
     from pytest_mtls.server import MutualTLSServer
     from pytest_mtls.tls.asgi import asgi_app
@@ -65,6 +65,7 @@ __all__ = [
     "parse_forwarded_headers",
     "probe",
     "register_protocol",
+    "run_ca",
     "server_cases",
     "wsgi_environ",
 ]
@@ -99,6 +100,7 @@ _HOMES = {
     "parse_forwarded_headers": "certificates.forwarded",
     "probe": "tls.probe",
     "register_protocol": "tls.protocols",
+    "run_ca": "plugin",
     "server_cases": "plugin",
     "wsgi_environ": "certificates.forwarded",
 }

@@ -16,6 +16,7 @@ __all__ = [
     "CaseNotPresentable",
     "CaseOfWrongSide",
     "DuplicateCase",
+    "ExtraNotInstalled",
     "HandshakeAssertionError",
     "IncompleteChain",
     "InvalidArgument",
@@ -43,6 +44,7 @@ __all__ = [
     "UnsupportedKeyKind",
     "UnusableDirectory",
     "UnusableIdentity",
+    "UnusableKeyLog",
     "WrongPassword",
 ]
 
@@ -53,6 +55,8 @@ class MtlsError(Exception):
 
 # --- certificates, keys and requests ---------------------------------------------------------------------------------
 
+_READABLE = "Give PEM, DER or PKCS#12, as bytes or as the path of a file."
+
 
 @dataclass(eq=False)
 class UnreadableCertificate(MtlsError):
@@ -62,10 +66,7 @@ class UnreadableCertificate(MtlsError):
     problem: str
 
     def __str__(self) -> str:
-        return (
-            f"cannot read a certificate from {self.source}: {self.problem}. "
-            "Give PEM, DER or PKCS#12, as bytes or as the path of a file."
-        )
+        return f"cannot read a certificate from {self.source}: {self.problem}. {_READABLE}"
 
 
 @dataclass(eq=False)
@@ -76,10 +77,7 @@ class UnreadablePrivateKey(MtlsError):
     problem: str
 
     def __str__(self) -> str:
-        return (
-            f"cannot read a private key from {self.source}: {self.problem}. "
-            "Give PEM, DER or PKCS#12, as bytes or as the path of a file."
-        )
+        return f"cannot read a private key from {self.source}: {self.problem}. {_READABLE}"
 
 
 @dataclass(eq=False)
@@ -458,6 +456,29 @@ class ServerNotLaunched(MtlsError):
     def __str__(self) -> str:
         said = f"Its output:\n{self.output.rstrip()}" if self.output.strip() else "It printed nothing."
         return f"the server `{' '.join(self.command)}` did not come up: {self.problem}. {said}"
+
+
+@dataclass(eq=False)
+class ExtraNotInstalled(MtlsError):
+    """Something was asked for that an extra of the distribution brings, which is not installed."""
+
+    extra: str
+    purpose: str
+
+    def __str__(self) -> str:
+        return f"{self.purpose} needs the extra {self.extra!r}. Run: python -m pip install 'pytest-mtls[{self.extra}]'"
+
+
+@dataclass(eq=False)
+class UnusableKeyLog(MtlsError):
+    """The secrets of connections cannot be written to this file."""
+
+    path: str
+    problem: str
+
+    def __str__(self) -> str:
+        remedy = "Give --mtls-keylog or SSLKEYLOGFILE a file that can be written to."
+        return f"cannot write the key log {self.path}: {self.problem}. {remedy}"
 
 
 # --- assertions ------------------------------------------------------------------------------------------------------
