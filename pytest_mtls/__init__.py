@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_mtls import clients as clients
     from pytest_mtls.alert import Alert
     from pytest_mtls.assertions import assert_accepted, assert_rejected
     from pytest_mtls.cases import Case, Tier, case
@@ -75,6 +76,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "clients":
+        return import_module(f"{__name__}.clients")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = _HOMES[name]

@@ -22,6 +22,7 @@ __all__ = [
     "InvalidName",
     "InvalidValidity",
     "KeyMismatch",
+    "LibraryNotInstalled",
     "MissingPrivateKey",
     "MtlsError",
     "NotACertificateAuthority",
@@ -30,6 +31,7 @@ __all__ = [
     "ServerNotRunning",
     "SigningRequestRefused",
     "UnknownCase",
+    "UnknownLibrary",
     "UnreadableCertificate",
     "UnreadablePrivateKey",
     "UnreadableSigningRequest",
@@ -366,6 +368,34 @@ class ServerNotRunning(MtlsError):
     def __str__(self) -> str:
         state = "has been stopped" if self.stopped else "has not been started"
         return f"{self.operation} needs a running server, and this one {state}. Use it inside `with server:`."
+
+
+# --- client libraries ------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class UnknownLibrary(MtlsError):
+    """No client library of this name is known."""
+
+    name: str
+    similar: Sequence[str] = field(default=())
+
+    def __str__(self) -> str:
+        hint = f"Did you mean {', '.join(self.similar)}?" if self.similar else "`clients.LIBRARIES` has all that are."
+        return f"no client library is known as {self.name!r}. {hint} Many take `clients.ssl_context(identity, trust)`."
+
+
+@dataclass(eq=False)
+class LibraryNotInstalled(MtlsError):
+    """A client library was asked for that is not installed; none of them comes with pytest-mtls."""
+
+    name: str
+    module: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} is not installed: there is no module {self.module!r}. Run: python -m pip install {self.name}"
+        )
 
 
 # --- assertions ------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ FLOORS: Mapping[int, Sequence[str]] = {
     1: ("certificates",),
     2: ("cases",),
     3: ("tls",),
-    4: ("explain", "assertions", "server"),
+    4: ("explain", "assertions", "server", "clients"),
     5: ("", "plugin", "__main__", "conformance"),
 }
 
