@@ -16,7 +16,7 @@ def psycopg(identity: ClientArgument, trust: TrustArgument) -> Arguments:
     """
     client = Credentials.of(identity, trust)
     arguments = {"sslmode": "verify-full"} | client.files(trust="sslrootcert", cert="sslcert", key="sslkey")
-    return {"sslcert": f"{client.trust.path}.none"} | arguments
+    return arguments if client.identity is not None else arguments | {"sslcert": f"{client.trust.path}.none"}
 
 
 def asyncpg(identity: ClientArgument, trust: TrustArgument) -> Arguments:

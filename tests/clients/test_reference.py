@@ -1,0 +1,41 @@
+"""docs/reference/clients.md says what happens when each library calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from clients.drivers import DRIVERS
+from clients.rows import COLUMNS, TEMPLATE, People, line, observe, without_version
+
+from pytest_mtls.clients import LIBRARIES
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "clients.md"
+AGAIN = "; if this is right, run: python docs/generate/client_table.py"
+
+
+def rows_of_page() -> dict[str, str]:
+    """The lines of the page's first table, by library."""
+    text = PAGE.read_text(encoding="utf-8")
+    table = text[text.index(line(COLUMNS)) :].split("\n\n")[0].splitlines()[2:]
+    return {row.split(" | ")[0].removeprefix("| "): row for row in table}
+
+
+@pytest.mark.parametrize("library", DRIVERS)
+def test_each_row_is_what_happens(library: str, people: People, request: pytest.FixtureRequest) -> None:
+    """The right certificate arrives, and the library raises what the page says, whoever refuses whom."""
+    row = observe(library, people, lambda: int(request.getfixturevalue("postgresql")))
+    assert without_version(rows_of_page()[library]) == without_version(line(row.cells)), AGAIN
+
+
+def test_every_library_is_there() -> None:
+    """The page has a row for each library, in their order, and none besides."""
+    assert [name for name in LIBRARIES if name != "environment"] == list(rows_of_page())
+    assert set(rows_of_page()) == set(DRIVERS)
+
+
+def test_text_is_that_of_the_template() -> None:
+    """Around the table the page is what it is made from."""
+    before, after = TEMPLATE.read_text(encoding="utf-8").split("@TABLE@")
+    text = PAGE.read_text(encoding="utf-8")
+    assert (before, after) == (text[: len(before)], text[-len(after) :]), AGAIN
