@@ -159,21 +159,19 @@ def call_pymongo(server: Server, arguments: Arguments) -> None:
 
 def call_paho_mqtt(server: Server, arguments: Arguments) -> None:
     from paho.mqtt.client import Client
-    from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+    from paho.mqtt.enums import CallbackAPIVersion
 
-    answers: list[Any] = []
+    answers: list[str] = []
     client = Client(CallbackAPIVersion.VERSION2)
-    client.on_connect = lambda client, userdata, flags, reason, properties: answers.append(reason)
+    client.on_connect = lambda client, userdata, flags, reason, properties: answers.append("")
+    client.on_disconnect = lambda client, userdata, flags, reason, properties: answers.append(reason.getName())
     client.tls_set(**arguments)
     client.connect(server.host, server.port)
-    try:
-        code = MQTTErrorCode.MQTT_ERR_SUCCESS
-        while not answers and code is MQTTErrorCode.MQTT_ERR_SUCCESS:
-            code = client.loop(timeout=5)
-        if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise Told(f"`loop()` returns `{code.name}`")
-    finally:
-        client.disconnect()
+    while not answers:
+        client.loop(timeout=server.patience)
+    client.disconnect()
+    if answers[0]:
+        raise Told(f'nothing; `on_disconnect` is told "{answers[0]}"')
 
 
 def call_confluent_kafka(server: Server, arguments: Arguments) -> None:

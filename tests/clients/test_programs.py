@@ -45,7 +45,7 @@ def test_variable_tells_whom_to_trust(people: People, variable: str) -> None:
 
 def test_git_presents_the_certificate(people: People) -> None:
     """git takes whom it trusts, its certificate and its key from its variables; without an identity it has none."""
-    ls_remote = [require_program("git", apt="git"), "ls-remote"]
+    ls_remote: list[str | Path] = [require_program("git", apt="git"), "ls-remote"]
     with MutualTLSServer(cert=people.server, trust=people.ca) as server:
         for client, expectation in (
             (people.alice, server.expect_accepted(people.alice)),
@@ -61,7 +61,7 @@ def test_psql_presents_the_certificate(people: People, postgresql: int) -> None:
     """psql gets in with the variables alone, and not without an identity, or without a valid one."""
     psql = require_program("psql", apt="postgresql")
     query = "SELECT client_serial FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
-    command = [psql, "-h", "localhost", "-p", str(postgresql), "-U", "postgres", "-Atc", query]
+    command: list[str | Path] = [psql, "-h", "localhost", "-p", str(postgresql), "-U", "postgres", "-Atc", query]
 
     finished = run(command, clients.environment(people.alice, people.ca))
     assert f"{people.alice.serial_number}\n" == finished.stdout, finished.stderr

@@ -19,9 +19,9 @@ def test_redis(people: People, redis_server: int) -> None:
 
     here = Server("localhost", redis_server)
     call_redis(here, clients.redis(people.alice, people.ca))
-    with pytest.raises(redis.ConnectionError, match="(?i)certificate.expired"):
+    with pytest.raises(redis.ConnectionError):
         call_redis(here, clients.redis(people.expired, people.ca))
-    with pytest.raises(redis.ConnectionError, match="(?i)certificate.required"):
+    with pytest.raises(redis.ConnectionError):
         call_redis(here, clients.redis(None, people.ca))
     with pytest.raises(redis.ConnectionError, match="certificate verify failed"):
         call_redis(here, clients.redis(people.alice, people.untrusted))
@@ -33,7 +33,7 @@ def test_mosquitto(people: People, mosquitto: int) -> None:
     here = Server("localhost", mosquitto)
     call_paho_mqtt(here, clients.paho_mqtt(people.alice, people.ca))
     for nobody in (people.expired, None):
-        with pytest.raises(Told, match="MQTT_ERR_CONN_LOST"):
+        with pytest.raises(Told, match="on_disconnect"):
             call_paho_mqtt(here, clients.paho_mqtt(nobody, people.ca))
 
 
