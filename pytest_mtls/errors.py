@@ -22,7 +22,8 @@ __all__ = [
     "InvalidName",
     "InvalidValidity",
     "KeyMismatch",
-    "LibraryNotInstalled",
+    "LibraryUnavailable",
+    "MissingExtra",
     "MissingPrivateKey",
     "MtlsError",
     "NotACertificateAuthority",
@@ -31,7 +32,6 @@ __all__ = [
     "ServerNotRunning",
     "SigningRequestRefused",
     "UnknownCase",
-    "UnknownLibrary",
     "UnreadableCertificate",
     "UnreadablePrivateKey",
     "UnreadableSigningRequest",
@@ -264,6 +264,20 @@ class UnusableIdentity(MtlsError):
         )
 
 
+# --- extras ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class MissingExtra(MtlsError):
+    """Something needs a package that comes only with an extra."""
+
+    extra: str
+    package: str
+
+    def __str__(self) -> str:
+        return f"{self.package} is not installed. It comes with the extra: pip install 'pytest-mtls[{self.extra}]'."
+
+
 # --- cases -----------------------------------------------------------------------------------------------------------
 
 
@@ -374,28 +388,14 @@ class ServerNotRunning(MtlsError):
 
 
 @dataclass(eq=False)
-class UnknownLibrary(MtlsError):
-    """No client library of this name is known."""
+class LibraryUnavailable(MtlsError):
+    """A client library that is not known, or not installed: none of them comes with pytest-mtls."""
 
     name: str
-    similar: Sequence[str] = field(default=())
+    problem: str
 
     def __str__(self) -> str:
-        hint = f"Did you mean {', '.join(self.similar)}?" if self.similar else "`clients.LIBRARIES` has all that are."
-        return f"no client library is known as {self.name!r}. {hint} Many take `clients.ssl_context(identity, trust)`."
-
-
-@dataclass(eq=False)
-class LibraryNotInstalled(MtlsError):
-    """A client library was asked for that is not installed; none of them comes with pytest-mtls."""
-
-    name: str
-    module: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name} is not installed: there is no module {self.module!r}. Run: python -m pip install {self.name}"
-        )
+        return f"client library {self.name!r} cannot be used: {self.problem}"
 
 
 # --- assertions ------------------------------------------------------------------------------------------------------

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-__all__ = ["require_library", "require_library_apart", "require_program"]
+__all__ = ["require_library", "require_library_apart", "require_program", "require_version"]
 
 
 def require_program(name: str, *, apt: str) -> Path:
@@ -56,3 +57,21 @@ def require_library_apart(name: str) -> Path:
     if not (directory / name).is_dir():
         pytest.skip(f"needs {name}, away from the others: python -m pip install --target {directory} {name}")
     return directory
+
+
+def require_version(name: str, at_least: str) -> None:
+    """See to it that the calling test has a Python distribution.
+
+    Args:
+        name: as pip knows it.
+        at_least: its lowest major version.
+
+    Raises:
+        pytest.skip.Exception: it is not installed, or older.
+    """
+    try:
+        found = version(name)
+    except PackageNotFoundError:
+        found = "0"
+    if int(found.partition(".")[0]) < int(at_least.partition(".")[0]):
+        pytest.skip(f"needs {name} {at_least}: pip install '{name}>={at_least}'")

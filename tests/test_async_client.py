@@ -101,7 +101,7 @@ def test_without_httpx(pytester: pytest.Pytester) -> None:
         """,
     )
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*LibraryNotInstalled: httpx is not installed: *Run: python -m pip install httpx"])
+    result.stdout.fnmatch_lines(["*LibraryUnavailable: client library 'httpx' *Run: python -m pip install httpx"])
 
 
 def test_pytest_httpserver_with_mutual_tls(pytester: pytest.Pytester) -> None:

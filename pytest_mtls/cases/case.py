@@ -51,11 +51,13 @@ class Case:
         id: the name, unique among the cases of its side, e.g. ``"expired"``.
         side: who is good or bad in this way, "client" or "server".
         summary: one sentence.
+        theme: what it is about: the name of the module that defines it, such as "path" or "names".
         reasons: why the other side must refuse it; empty for a case that it accepts. Several for one with several
             defects, of which a peer names the one that it meets first.
         tier: how binding the verdict is.
         requires: the settings of the other side under which it refuses: "strict" (RFC 5280's profile, as OpenSSL's
-            X509_V_FLAG_X509_STRICT), "crl" (revocation of the whole chain), "level" (OpenSSL's security level 2).
+            X509_V_FLAG_X509_STRICT), "crl" (revocation of the whole chain), "level" (OpenSSL's security level 2),
+            "usage" (the key usage of an end entity is looked at, as OpenSSL does of itself).
         rfc: the section that the verdict rests on; RFC 5280's unless another is named.
         limbo: the id of the x509-limbo test case of the same defect, if there is one.
         tls: the only TLS version over which the peer can present itself, "1.2" or "1.3"; None for both.
@@ -68,6 +70,7 @@ class Case:
     id: str
     side: Literal["client", "server"]
     summary: str
+    theme: str
     reasons: tuple[Reason, ...]
     tier: Tier
     requires: frozenset[str]
@@ -208,7 +211,7 @@ def case(
         side: "client", "server", or "both" for a case of each.
         reason: why it must be refused.
         tier: how binding that is; `Tier.MUST` by default.
-        requires: the settings under which it is refused: "strict", "crl" or "level".
+        requires: the settings under which it is refused: "strict", "crl", "level" or "usage".
         rfc: the section that the verdict rests on.
         limbo: the id of the same case in x509-limbo.
         tls: the only TLS version over which it can be presented; both by default.
@@ -237,6 +240,7 @@ def case(
                 id=name,
                 side=one_side,
                 summary=" ".join(text.split("\n\n")[0].split()),
+                theme=function.__module__.rpartition(".")[2],
                 reasons=() if known_reason is None else (known_reason,),
                 tier=known_tier,
                 requires=frozenset(requires),
@@ -256,7 +260,7 @@ def case(
 
 _Member = TypeVar("_Member", bound=Enum)
 
-_SETTINGS = {"crl", "level", "strict"}
+_SETTINGS = {"crl", "level", "strict", "usage"}
 
 
 def _member(kind: type[_Member], argument: str, value: object) -> _Member:

@@ -5,6 +5,7 @@ Only what a case needs: the fields of the part of a certificate that is signed (
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 from cryptography import x509
@@ -12,11 +13,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
 
-from pytest_mtls.certificates.key import PrivateKey
+from pytest_mtls.certificates.key import PrivateKey, signature_hash
 
 __all__ = [
     "ECDSA_WITH_SHA1",
+    "ECDSA_WITH_SHA256",
     "ECDSA_WITH_SHA384",
     "EMPTY_NAME",
     "EXTENSIONS",
@@ -44,6 +47,7 @@ _SEQUENCE = 0x30
 _BIT_STRING = 0x03
 
 #: AlgorithmIdentifiers (RFC 5758 section 3.2, RFC 3279 section 2.2).
+ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 ECDSA_WITH_SHA384 = bytes.fromhex("300a06082a8648ce3d040303")
 ECDSA_WITH_SHA1 = bytes.fromhex("300906072a8648ce3d0401")
 MD5_WITH_RSA = bytes.fromhex("300d06092a864886f70d0101040500")
@@ -72,9 +76,11 @@ def take_apart(sequence: bytes) -> list[bytes]:
 
 def assemble(tbs: bytes, algorithm: bytes, signature: bytes) -> x509.Certificate:
     """A certificate of its three parts, whether they fit together or not."""
-    return x509.load_der_x509_certificate(
-        element(_SEQUENCE, tbs + algorithm + element(_BIT_STRING, b"\x00" + signature))
-    )
+    with warnings.catch_warnings():  # of serial numbers that are not positive
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return x509.load_der_x509_certificate(
+            element(_SEQUENCE, tbs + algorithm + element(_BIT_STRING, b"\x00" + signature))
+        )
 
 
 def resign(
@@ -90,7 +96,7 @@ def resign(
         certificate: one of version 3.
         key: the issuer's, EC or RSA.
         edit: what changes the fields.
-        digest: the hash to sign with; SHA-256 by default.
+        digest: the hash to sign with; the one that fits the key by default.
     """
     fields = take_apart(certificate.tbs_certificate_bytes)
     _, algorithm, _ = take_apart(certificate.public_bytes(Encoding.DER))
@@ -99,13 +105,13 @@ def resign(
     if fields[SIGNATURE] != unchanged and digest is not None:
         algorithm = fields[SIGNATURE]
     tbs = element(_SEQUENCE, b"".join(fields))
-    return assemble(tbs, algorithm, _sign(key, tbs, digest or hashes.SHA256()))
+    return assemble(tbs, algorithm, _sign(key, tbs, digest or signature_hash(key)))
 
 
-def _sign(key: PrivateKey, data: bytes, digest: hashes.HashAlgorithm) -> bytes:
-    if isinstance(key, rsa.RSAPrivateKey):
+def _sign(key: PrivateKey, data: bytes, digest: hashes.HashAlgorithm | None) -> bytes:
+    if isinstance(key, rsa.RSAPrivateKey) and digest is not None:
         return key.sign(data, PKCS1v15(), digest)
-    if isinstance(key, ec.EllipticCurvePrivateKey):
+    if isinstance(key, ec.EllipticCurvePrivateKey) and digest is not None:
         return key.sign(data, ec.ECDSA(digest))
     return key.sign(data)  # type: ignore[call-arg]  # Ed25519 and ML-DSA have a hash of their own
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from cryptography import x509
 
+from pytest_mtls.cases.build import intermediate
 from pytest_mtls.cases.case import Function, Tier, case
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.cases.strength import rsa_key
@@ -22,10 +23,14 @@ _END_OF_TIME = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
 
 
 def good(
-    side: Literal["client", "server", "both"] = "both", *, rfc: str = "", host: str = "localhost"
+    side: Literal["client", "server", "both"] = "both",
+    *,
+    rfc: str = "",
+    limbo: str | None = None,
+    host: str = "localhost",
 ) -> Callable[[Function], Function]:
     """`case`, for one that must be accepted."""
-    return case(side, tier=Tier.GOOD, rfc=rfc, host=host)
+    return case(side, tier=Tier.GOOD, rfc=rfc, limbo=limbo, host=host)
 
 
 @good()
@@ -112,11 +117,29 @@ def chain_with_root(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return replace(identity, chain=(*identity.chain, *((ca.root,) if ca.root else ())))
 
 
-@good(rfc="section 4.2.1.10")
+@good(rfc="section 4.2.1.10", limbo="rfc5280::nc::permitted-dns-match-more")
 def name_constraints_kept(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The intermediate CA may issue for some names only, and the certificate keeps to them."""
-    middle = ca.intermediate("constrained CA", permitted=["localhost", "permitted.example"], excluded=["192.0.2.0/24"])
+    middle = intermediate(ca, "constrained CA", permitted=["localhost", "permitted.example"], excluded=["192.0.2.0/24"])
     return leaf(middle, also_named=["www.permitted.example"])
+
+
+@good(rfc="section 4.2.1.9", limbo="rfc5280::no-basicconstraints")
+def no_basic_constraints(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """There are no basicConstraints, which an end entity does not need."""
+    return leaf(ca, authority=None)
+
+
+@good(rfc="section 4.2.1.2")
+def no_subject_key_identifier(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The certificate does not identify its own key, which an end entity does not need to."""
+    return leaf(ca, subject_key_identifier=False)
+
+
+@good(rfc="section 4.2.1.9", limbo="pathlen::intermediate-pathlen-may-increase")
+def path_length_grows(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """A lower CA allows more CAs below it than the one above, whose limit is kept all the same."""
+    return leaf(intermediate(intermediate(ca, "upper CA", path_length=1), "lower CA", path_length=2))
 
 
 @good(rfc="SPIFFE X509-SVID section 2")
@@ -151,7 +174,7 @@ def subject_in_unicode(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(ca, subject=distinguished_name("Zoë Łukasz 山田", "Ωmega"))
 
 
-@good("server", rfc="RFC 9525 section 6.3", host="www.mtls.example")
+@good("server", rfc="RFC 9525 section 6.3", limbo="webpki::san::leftmost-wildcard-san", host="www.mtls.example")
 def wildcard(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The certificate is for all hosts of a domain, of which this is one."""
     return leaf(ca, sans=(x509.DNSName("*.mtls.example"),))
@@ -163,7 +186,7 @@ def international_name(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(ca, also_named=["müller.example"])
 
 
-@good("server", rfc="RFC 9525 section 6.5", host="127.0.0.1")
+@good("server", rfc="RFC 9525 section 6.5", limbo="webpki::san::exact-localhost-ip-san", host="127.0.0.1")
 def ip_address(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The host is asked for by its IP address."""
     return leaf(ca)
@@ -195,5 +218,5 @@ def valid_until_9999(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 
 def _below(ca: CertificateAuthority, depth: int) -> CertificateAuthority:
     for number in range(depth):
-        ca = ca.intermediate(f"intermediate CA {number + 1}", path_length=None)
+        ca = intermediate(ca, f"intermediate CA {number + 1}", path_length=None)
     return ca

@@ -15,6 +15,9 @@ from pytest_mtls.errors import InvalidArgument
 
 __all__ = ["Leaf"]
 
+#: What is no matter of the profile, but of how it is issued.
+_ISSUING = ("key_kind", "private_key", "chain")
+
 
 @dataclass(frozen=True)
 class Leaf:
@@ -48,9 +51,9 @@ class Leaf:
             if identity is None:
                 raise InvalidArgument("case", self.name, "one that presents a certificate, to be combined with another")
             return identity
-        how = {name: changes.pop(name) for name in ("key_kind", "private_key", "chain") if name in changes}
-        edit: Edit | None = changes.pop("edit", None)
+        how = {name: changes[name] for name in _ISSUING if name in changes}
         identity = issuer.issue(self.profile(**changes), **how)
+        edit: Edit | None = changes.get("edit")
         if edit is None or issuer.private_key is None:
             return identity
         certificate = resign(identity.certificate, issuer.private_key, edit)
@@ -58,7 +61,8 @@ class Leaf:
 
     def profile(self, **changes: Any) -> CertificateProfile:
         """The profile of the certificate, with the same changes."""
-        changes = {**self.changes, **changes}
+        said = {**self.changes, **changes}
+        changes = {name: value for name, value in said.items() if name not in (*_ISSUING, "edit")}
         ends = {name: changes.pop(name, None) for name in ("not_before", "not_after")}
         profile = client_profile(self.name, **ends) if self.side == "client" else server_profile(**ends)
         if "extended_key_usage" in changes:

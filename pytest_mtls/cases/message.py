@@ -27,8 +27,8 @@ def _list(*certificates: bytes) -> bytes:
     return len(entries).to_bytes(3, "big") + entries
 
 
-def _rewritten(rewrite: Rewrite, reason: Reason) -> Callable[[Function], Function]:
-    return case("client", reason, rfc=_SECTION, tls="1.2", rewrite=rewrite)
+def _rewritten(rewrite: Rewrite, reason: Reason, *, limbo: str | None = None) -> Callable[[Function], Function]:
+    return case("client", reason, rfc=_SECTION, limbo=limbo, tls="1.2", rewrite=rewrite)
 
 
 @_rewritten(lambda ca, chain: _list(), Reason.NO_CERTIFICATE)
@@ -97,13 +97,13 @@ def _put_extensions(fields: list[bytes], extensions: list[bytes]) -> None:
     fields[EXTENSIONS] = element(0xA3, element(0x30, b"".join(extensions)))
 
 
-@_rewritten(_signed_anew(_repeat_extension), Reason.UNKNOWN_CA)
+@_rewritten(_signed_anew(_repeat_extension), Reason.UNKNOWN_CA, limbo="rfc5280::duplicate-extensions")
 def extension_twice(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """An extension is in the certificate twice (RFC 5280 section 4.2)."""
     return leaf(ca)
 
 
-@_rewritten(_signed_anew(_spoil_names), Reason.UNKNOWN_CA)
+@_rewritten(_signed_anew(_spoil_names), Reason.UNKNOWN_CA, limbo="rfc5280::san::malformed")
 def malformed_alternative_name(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The subject alternative name is no sequence of names (RFC 5280 section 4.2.1.6)."""
     return leaf(ca)

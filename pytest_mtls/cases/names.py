@@ -21,13 +21,13 @@ def _called(*names: str) -> tuple[x509.GeneralName, ...]:
     return tuple(map(x509.DNSName, names))
 
 
-@case("server", Reason.HOSTNAME_MISMATCH, rfc=_SECTION)
+@case("server", Reason.HOSTNAME_MISMATCH, rfc=_SECTION, limbo="webpki::san::mismatch-domain-san")
 def wrong_host(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The certificate is for another host."""
     return leaf(ca, sans=_called("wrong-host.example"))
 
 
-@case("server", Reason.HOSTNAME_MISMATCH, rfc=_SECTION)
+@case("server", Reason.HOSTNAME_MISMATCH, rfc=_SECTION, limbo="webpki::san::mismatch-apex-subdomain-san")
 def host_as_subdomain(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The certificate is for a subdomain of the host."""
     return leaf(ca, sans=_called("www.localhost"))
@@ -51,7 +51,7 @@ def wildcard_of_host(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(ca, sans=_called("*.localhost"))
 
 
-@case("server", Reason.HOSTNAME_MISMATCH, rfc=_SECTION)
+@case("server", Reason.HOSTNAME_MISMATCH, rfc=_SECTION, limbo="webpki::san::wildcard-embedded-leftmost-san")
 def wildcard_partial(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The wildcard stands for a part of a label."""
     return leaf(ca, sans=_called("local*"))
@@ -63,13 +63,25 @@ def wildcard_inside_label(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(ca, sans=_called("lo*st"))
 
 
-@case("server", Reason.HOSTNAME_MISMATCH, rfc=_SECTION, host="a.b.mtls.example")
+@case(
+    "server",
+    Reason.HOSTNAME_MISMATCH,
+    rfc=_SECTION,
+    host="a.b.mtls.example",
+    limbo="webpki::san::wildcard-match-across-labels-san",
+)
 def wildcard_over_two_labels(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The wildcard would have to stand for two labels."""
     return leaf(ca, sans=_called("*.mtls.example"))
 
 
-@case("server", Reason.HOSTNAME_MISMATCH, rfc=_SECTION, host="a.b.mtls.example")
+@case(
+    "server",
+    Reason.HOSTNAME_MISMATCH,
+    rfc=_SECTION,
+    host="a.b.mtls.example",
+    limbo="webpki::san::wildcard-not-in-leftmost-san",
+)
 def wildcard_not_leftmost(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The wildcard is not the left-most label."""
     return leaf(ca, sans=_called("a.*.mtls.example"))
@@ -79,6 +91,31 @@ def wildcard_not_leftmost(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 def wildcard_twice(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """Two labels are wildcards."""
     return leaf(ca, sans=_called("*.*.mtls.example"))
+
+
+@case(
+    "server",
+    Reason.HOSTNAME_MISMATCH,
+    tier=Tier.INFORMATIVE,
+    rfc=_SECTION,
+    limbo="webpki::san::public-suffix-wildcard-san",
+    host="mtls.example",
+)
+def wildcard_of_top_level_domain(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The certificate is for all hosts of a top-level domain."""
+    return leaf(ca, sans=_called("*.example"))
+
+
+@case(
+    "server",
+    Reason.HOSTNAME_MISMATCH,
+    rfc=_SECTION,
+    limbo="webpki::san::wildcard-embedded-ulabel-san",
+    host="xn--bliss-1b3c148a.mtls.example",
+)
+def wildcard_inside_international_label(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The wildcard stands in the middle of a label that is in the encoding of international names."""
+    return leaf(ca, sans=_called("xn--*-1b3c148a.mtls.example"))
 
 
 @case("server", Reason.HOSTNAME_MISMATCH, rfc="RFC 9525 section 6.5", host="127.0.0.1")
@@ -123,7 +160,7 @@ def common_name_beside_other_names(ca: CertificateAuthority, leaf: Leaf) -> Iden
     return leaf(ca, subject=distinguished_name("localhost"), sans=_called("wrong-host.example"))
 
 
-@case("server", Reason.HOSTNAME_MISMATCH, tier=Tier.INFORMATIVE, rfc="RFC 9525 section 2")
+@case("server", Reason.HOSTNAME_MISMATCH, tier=Tier.INFORMATIVE, rfc="RFC 9525 section 2", limbo="webpki::san::no-san")
 def common_name_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The host is the common name, and there are no alternative names."""
     return leaf(ca, subject=distinguished_name("localhost"), sans=())
@@ -135,7 +172,14 @@ def no_alternative_name(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(ca, sans=())
 
 
-@case("both", Reason.PROFILE_VIOLATED, tier=Tier.SETTING, requires=["strict"], rfc="section 4.2.1.6")
+@case(
+    "both",
+    Reason.PROFILE_VIOLATED,
+    tier=Tier.SETTING,
+    requires=["strict"],
+    rfc="section 4.2.1.6",
+    limbo="rfc5280::san::noncritical-with-empty-subject",
+)
 def empty_subject(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The subject is empty, and the alternative names, which then are all there is, are not critical."""
 
@@ -155,3 +199,40 @@ def two_spiffe_ids(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 def spiffe_id_of_another_trust_domain(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The SPIFFE ID is of another trust domain, which an authorizer has to refuse."""
     return leaf(ca, also_named=["spiffe://another.example/service"])
+
+
+@case("client", tier=Tier.INFORMATIVE, rfc="section 4.1.2.6")
+def another_common_name(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The common name is somebody else's, which an authorizer has to refuse."""
+    return leaf(ca, subject=distinguished_name("somebody else"))
+
+
+@case("client", tier=Tier.INFORMATIVE, rfc="section 4.1.2.6")
+def another_organizational_unit(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The organizational unit is another one, which an authorizer by unit has to refuse."""
+    return leaf(ca, subject=distinguished_name("client", organizational_unit="another unit"))
+
+
+@case("client", tier=Tier.INFORMATIVE, rfc="section 4.2.1.6")
+def another_dns_name(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The DNS name is another client's, which an authorizer by DNS name has to refuse."""
+    return leaf(ca, also_named=["another.mtls.example"])
+
+
+@case("client", tier=Tier.INFORMATIVE, rfc="section 4.2.1.6")
+def another_ip_address(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The IP address is not the one that the client comes from."""
+    return leaf(ca, also_named=["192.0.2.1"])
+
+
+@case("client", tier=Tier.INFORMATIVE, rfc="RFC 7858 section 4.2")
+def another_key(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The name is that of an ordinary client and the key is new, which an authorizer by key pin has to refuse."""
+    return leaf(ca, subject=distinguished_name("client"))
+
+
+@case("client", Reason.PROFILE_VIOLATED, tier=Tier.SETTING, requires=["strict"], rfc="section 4.2.1.6")
+def empty_alternative_names(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The subject alternative name is there, and holds no name."""
+    names = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"\x30\x00")
+    return leaf(ca, also_named=(), extra_extensions=(x509.Extension(names.oid, critical=False, value=names),))

@@ -17,7 +17,7 @@ def server_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(ca, extended_key_usage=["serverAuth"])
 
 
-@case("server", Reason.WRONG_PURPOSE, rfc="section 4.2.1.12")
+@case("server", Reason.WRONG_PURPOSE, rfc="section 4.2.1.12", limbo="rfc5280::eku::ee-wrong-eku")
 def client_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The extended key usage is clientAuth alone."""
     return leaf(ca, extended_key_usage=["clientAuth"])
@@ -48,13 +48,13 @@ def any_usage_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(ca, extended_key_usage=["anyExtendedKeyUsage"])
 
 
-@case("both", tier=Tier.INFORMATIVE, rfc="section 4.2.1.12")
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.2.1.12", limbo="rfc5280::eku::ee-without-eku")
 def no_extended_key_usage(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """There is no extended key usage, which means any."""
     return leaf(ca, extended_key_usage=None)
 
 
-@case("client", Reason.WRONG_PURPOSE, tier=Tier.SETTING, rfc="section 4.2.1.3")
+@case("client", Reason.WRONG_PURPOSE, tier=Tier.SETTING, requires=["usage"], rfc="section 4.2.1.3")
 def key_encipherment_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The key usage is keyEncipherment alone, and a client's key has to sign."""
     return leaf(ca, key_usage=frozenset({"key_encipherment"}))
@@ -72,13 +72,20 @@ def key_agreement_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(ca, key_usage=frozenset({"key_agreement"}))
 
 
-@case("both", tier=Tier.INFORMATIVE, rfc="section 4.2.1.3")
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.2.1.3", limbo="rfc5280::no-keyusage")
 def no_key_usage(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """There is no key usage, which means any."""
     return leaf(ca, key_usage=None)
 
 
-@case("both", Reason.PROFILE_VIOLATED, tier=Tier.SETTING, requires=["strict"], rfc="section 4.2.1.9")
+@case(
+    "both",
+    Reason.PROFILE_VIOLATED,
+    tier=Tier.SETTING,
+    requires=["strict"],
+    rfc="section 4.2.1.9",
+    limbo="rfc5280::leaf-ku-keycertsign",
+)
 def cert_sign_without_ca(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The key usage holds keyCertSign, and the certificate is not a CA's."""
     return leaf(ca, key_usage=frozenset({"digital_signature", "key_cert_sign"}))
@@ -90,14 +97,33 @@ def ca_bit_on_leaf(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(ca, authority=True, key_usage=frozenset({"digital_signature", "key_cert_sign", "crl_sign"}))
 
 
-@case("client", Reason.WRONG_PURPOSE, tier=Tier.SETTING, rfc="section 4.2.1.3")
+@case(
+    "client",
+    Reason.WRONG_PURPOSE,
+    tier=Tier.SETTING,
+    requires=["usage"],
+    rfc="section 4.2.1.3",
+    limbo="rfc5280::ca-as-leaf",
+)
 def ca_certificate_as_leaf(ca: CertificateAuthority) -> Identity:
     """An intermediate CA presents its own certificate, which is for signing certificates alone."""
     middle = subordinate(ca)
     return Identity(middle.chain, middle.private_key, ca.root, ca.files)
 
 
-@case("client", Reason.WRONG_PURPOSE, tier=Tier.SETTING, rfc="section 4.2.1.3")
+@case("client", Reason.WRONG_PURPOSE, tier=Tier.SETTING, requires=["usage"], rfc="section 4.2.1.3")
 def ca_bit_without_digital_signature(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The certificate says CA:TRUE, and its key usage is keyCertSign alone."""
     return leaf(ca, authority=True, key_usage=frozenset({"key_cert_sign"}))
+
+
+@case("client", tier=Tier.INFORMATIVE, rfc="section 4.2.1.3")
+def root_certificate_as_leaf(ca: CertificateAuthority) -> Identity:
+    """The trusted CA presents its own certificate, whose key usage may allow that."""
+    return Identity((ca.certificate, *ca.chain[1:]), ca.private_key, ca.root, ca.files)
+
+
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.2.1.9", limbo="webpki::ee-basicconstraints-ca")
+def ca_bit_without_cert_sign(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The certificate says CA:TRUE, and its key usage is digitalSignature alone."""
+    return leaf(ca, authority=True)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from pytest_mtls.cases.build import intermediate
 from pytest_mtls.cases.case import case
-from pytest_mtls.cases.der import ECDSA_WITH_SHA384, SERIAL, SIGNATURE, assemble, element, take_apart
+from pytest_mtls.cases.der import ECDSA_WITH_SHA256, ECDSA_WITH_SHA384, SERIAL, assemble, element, take_apart
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
@@ -26,7 +27,7 @@ def content_forged(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 @case("both", Reason.BAD_SIGNATURE, rfc=_SECTION)
 def intermediate_forged(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The intermediate CA's serial number was changed after its certificate was signed."""
-    return _forged(leaf(ca.intermediate("forged CA")), 1)
+    return _forged(leaf(intermediate(ca, "forged CA")), 1)
 
 
 @case("both", Reason.BAD_SIGNATURE, rfc=_SECTION)
@@ -44,14 +45,13 @@ def signature_of_zeros(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return _with_signature(leaf(ca), bytes.fromhex("3006020100020100"))
 
 
-@case("both", Reason.BAD_SIGNATURE, rfc="section 4.1.1.2")
+@case("both", Reason.BAD_SIGNATURE, rfc="section 4.1.1.2", limbo="rfc5280::mismatching-signature-algorithm")
 def signature_algorithms_differ(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The signed part names another signature algorithm than the certificate around it."""
-
-    def edit(fields: list[bytes]) -> None:
-        fields[SIGNATURE] = ECDSA_WITH_SHA384
-
-    return leaf(ca, edit=edit)
+    """The certificate names another signature algorithm than the signed part in it."""
+    identity = leaf(ca)
+    tbs, algorithm, _ = take_apart(identity.certificate.public_bytes(Encoding.DER))
+    other = ECDSA_WITH_SHA256 if algorithm == ECDSA_WITH_SHA384 else ECDSA_WITH_SHA384
+    return _with(identity, 0, assemble(tbs, other, identity.certificate.signature))
 
 
 def _forged(identity: Identity, index: int) -> Identity:

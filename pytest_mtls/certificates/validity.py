@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta, timezone
 from typing import Union
 
 from pytest_mtls.certificates.clock import now
 from pytest_mtls.errors import InvalidValidity
 
-__all__ = ["AUTHORITY_LIFE", "BACKDATED", "LEAF_LIFE", "Instant", "as_utc", "now", "validity"]
+__all__ = ["AUTHORITY_LIFE", "BACKDATED", "LEAF_LIFE", "Instant", "as_utc", "now", "prolonged", "validity"]
 
 #: A moment as callers give it: days from now, a timedelta from now, or a datetime (UTC if it names no time zone).
 Instant = Union[int, float, timedelta, datetime]
@@ -22,6 +25,23 @@ AUTHORITY_LIFE = timedelta(days=7)
 
 #: UTCTime begins here (RFC 5280 section 4.1.2.5.1), and GeneralizedTime is for dates from 2050.
 _EARLIEST = datetime(1950, 1, 1, tzinfo=timezone.utc)
+
+#: What is added to every life that nobody chose; see `prolonged`.
+_EXTRA: ContextVar[timedelta] = ContextVar("extra life", default=timedelta(0))
+
+
+@contextmanager
+def prolonged(extra: timedelta) -> Iterator[None]:
+    """Within the block, certificates and CRLs hold that much longer where no end is given.
+
+    Args:
+        extra: what is added to their ordinary life.
+    """
+    token = _EXTRA.set(extra)
+    try:
+        yield
+    finally:
+        _EXTRA.reset(token)
 
 
 def validity(
@@ -40,7 +60,7 @@ def validity(
     Raises:
         InvalidValidity: a date that no certificate can hold.
     """
-    present = now()
+    present, life = now(), life + _EXTRA.get()
     start = present - BACKDATED if not_before is None else _moment(not_before, present)
     end = present + life if not_after is None else _moment(not_after, present)
     if end <= start:

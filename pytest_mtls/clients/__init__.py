@@ -37,7 +37,7 @@ from pytest_mtls.clients.http import (
 )
 from pytest_mtls.clients.library import Arguments, ClientArgument, Credentials, Library
 from pytest_mtls.clients.programs import curl, environment
-from pytest_mtls.errors import UnknownLibrary
+from pytest_mtls.errors import LibraryUnavailable
 from pytest_mtls.tls.trust import TrustArgument
 
 __all__ = [
@@ -90,14 +90,17 @@ def arguments(library: str, identity: ClientArgument, trust: TrustArgument) -> A
         The arguments by name, for the call that `Library.taker` shows.
 
     Raises:
-        UnknownLibrary: no library has this name.
-        LibraryNotInstalled: one of the arguments is an object of the library's own, and it is not installed.
+        LibraryUnavailable: no library has this name; or one of the arguments is an object of the library's own, and it
+            is not installed.
         MtlsError: a bad identity or trust.
     """
     name = library.replace("_", "-").lower()
     known = LIBRARIES.get(_ALIASES.get(name, name))
     if known is None:
-        raise UnknownLibrary(library, get_close_matches(name, (*LIBRARIES, *_ALIASES)))
+        similar = get_close_matches(name, (*LIBRARIES, *_ALIASES))
+        hint = f"Did you mean {' or '.join(similar)}?" if similar else "`clients.LIBRARIES` has those that are."
+        problem = f"it is not known. {hint} Many others take `clients.ssl_context(identity, trust)`."
+        raise LibraryUnavailable(library, problem)
     return known.arguments(identity, trust)
 
 

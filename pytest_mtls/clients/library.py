@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 from pytest_mtls.cases.case import Case
 from pytest_mtls.certificates.identity import Identity
-from pytest_mtls.errors import CaseNotPresentable, InvalidArgument, LibraryNotInstalled
+from pytest_mtls.errors import CaseNotPresentable, InvalidArgument, LibraryUnavailable
 from pytest_mtls.tls.context import client_context
 from pytest_mtls.tls.peer import presented
 from pytest_mtls.tls.trust import Trust, TrustArgument
@@ -110,11 +110,11 @@ def load(library: str, module: str) -> Any:
         module: what it is imported as.
 
     Raises:
-        LibraryNotInstalled: it is not installed.
+        LibraryUnavailable: it is not installed.
     """
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # it is here, and what it needs is not
-        raise LibraryNotInstalled(library, module) from error
+        raise LibraryUnavailable(library, f"it is not installed. Run: python -m pip install {library}") from error

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distributions, version
-from pathlib import Path
 from typing import Any, Protocol
 
 from clients.drivers import DRIVERS, Arguments, Server, Told, name_of
@@ -17,13 +16,10 @@ from requirements import require_library, require_library_apart, require_program
 from pytest_mtls import CertificateAuthority, Identity, MutualTLSServer, Reason
 from pytest_mtls.clients import LIBRARIES, Library, arguments
 
-__all__ = ["COLUMNS", "People", "Row", "line", "observe", "page", "without_version"]
+__all__ = ["COLUMNS", "People", "Row", "as_markdown", "line", "observe", "without_version"]
 
 #: How long a library may go on trying to get in where it is not let in, in seconds.
 PATIENCE = 0.4
-
-#: The page but for its table.
-TEMPLATE = Path(__file__).parent.parent.parent / "docs" / "generate" / "client_table.md.in"
 
 Call = Callable[[], Any]
 
@@ -251,7 +247,6 @@ def line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def page(rows: Iterable[Row]) -> str:
-    """The whole page: its text, which is in the generator's template, and the table."""
-    table = [line(COLUMNS), line("---" for _ in COLUMNS), *(line(row.cells) for row in rows)]
-    return TEMPLATE.read_text(encoding="utf-8").replace("@TABLE@", "\n".join(table))
+def as_markdown(rows: Iterable[Row]) -> str:
+    """The table."""
+    return "\n".join([line(COLUMNS), line("---" for _ in COLUMNS), *(line(row.cells) for row in rows)])

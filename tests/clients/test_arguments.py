@@ -24,8 +24,7 @@ from pytest_mtls.errors import (
     CaseNotPresentable,
     CaseOfWrongSide,
     InvalidArgument,
-    LibraryNotInstalled,
-    UnknownLibrary,
+    LibraryUnavailable,
 )
 
 #: What needs the library itself to make its arguments.
@@ -222,22 +221,24 @@ def test_what_cannot_be_trusted(nothing: Any, people: People) -> None:
 
 def test_unknown_library(people: People) -> None:
     """The error names the nearest ones, and the way that is always open."""
-    with pytest.raises(UnknownLibrary) as caught:
+    with pytest.raises(LibraryUnavailable) as caught:
         clients.arguments("request", people.alice, people.ca)
     assert (
-        "no client library is known as 'request'. Did you mean requests, niquests? "
-        "Many take `clients.ssl_context(identity, trust)`." == str(caught.value)
+        "client library 'request' cannot be used: it is not known. Did you mean requests or niquests? "
+        "Many others take `clients.ssl_context(identity, trust)`." == str(caught.value)
     )
-    with pytest.raises(UnknownLibrary, match="LIBRARIES` has all that are"):
+    with pytest.raises(LibraryUnavailable, match="LIBRARIES` has those that are"):
         clients.arguments("telnet", people.alice, people.ca)
 
 
 def test_library_that_is_not_installed(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says how to install it."""
     monkeypatch.setitem(sys.modules, "httpx", None)
-    with pytest.raises(LibraryNotInstalled) as caught:
+    with pytest.raises(LibraryUnavailable) as caught:
         clients.httpx(people.alice, people.ca)
-    assert "httpx is not installed: there is no module 'httpx'. Run: python -m pip install httpx" == str(caught.value)
+    assert "client library 'httpx' cannot be used: it is not installed. Run: python -m pip install httpx" == str(
+        caught.value
+    )
 
 
 def test_library_that_lacks_something(people: People, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +265,7 @@ class Absent(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, Absent())
 
 from pytest_mtls import CertificateAuthority, clients
-from pytest_mtls.errors import LibraryNotInstalled
+from pytest_mtls.errors import LibraryUnavailable
 
 imported = sorted(sys.modules)
 ca = CertificateAuthority.create(common_name="ours")
@@ -272,7 +273,7 @@ missing = []
 for name in clients.LIBRARIES:
     try:
         clients.arguments(name, ca.issue_client(), ca)
-    except LibraryNotInstalled as error:
+    except LibraryUnavailable as error:
         missing.append(error.name)
 print(json.dumps([imported, sorted(sys.modules), missing]))
 """

@@ -1,0 +1,59 @@
+"""Write the pages, or parts of pages, that a program makes: ``python docs/generate/catalogue.py cases judges``."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent / "tests"))
+
+from generated import DOCS, replace_generated_part
+
+
+def cases() -> None:
+    from pytest_mtls.catalogue import as_markdown, select
+
+    (DOCS / "reference" / "cases.md").write_text(as_markdown(select()) + "\n", encoding="utf-8")
+
+
+def judges() -> None:
+    from cases.disagreements import as_markdown, rows
+    from cases.judging import subjects
+
+    from pytest_mtls import CertificateAuthority
+
+    ca = CertificateAuthority.create()
+    table = rows(subjects(ca), ca, Path(shutil.which("openssl") or "openssl"))
+    replace_generated_part(DOCS / "explanation" / "judges.md", as_markdown(table))
+
+
+def clients() -> None:
+    from clients import services
+    from clients.drivers import DRIVERS
+    from clients.rows import People, as_markdown, observe
+
+    from pytest_mtls import CertificateAuthority
+    from pytest_mtls.clients import LIBRARIES
+
+    ca = CertificateAuthority.create()
+    people = People.of(ca, ca.impostor())
+    with ExitStack() as running:
+
+        @cache
+        def postgresql() -> int:
+            return running.enter_context(services.postgresql(people.server, ca))
+
+        rows = [observe(name, people, postgresql) for name in LIBRARIES if name in DRIVERS]
+    replace_generated_part(DOCS / "reference" / "clients.md", as_markdown(rows))
+
+
+PAGES: Mapping[str, Callable[[], None]] = {"cases": cases, "judges": judges, "clients": clients}
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or PAGES:
+        PAGES[name]()

@@ -1,0 +1,56 @@
+"""The examples in the README and the documentation run, as they stand there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+_FENCE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_COMMAND = re.compile(r"^<!-- command: (\w+) -->\n```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
+
+
+def python_of(page: str) -> list[str]:
+    """The Python of a page, each block whole."""
+    return _FENCE.findall((ROOT / page).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any("def test_" in code for code in python_of(page))])
+def test_examples_run(pytester: pytest.Pytester, page: str) -> None:
+    """A page's blocks that define fixtures and tests are one test file after another, and all of them pass."""
+    pytester.makeini("[pytest]\naddopts = -p no:cacheprovider\n")
+    fixtures = [code for code in python_of(page) if "@pytest.fixture" in code and "def test_" not in code]
+    if fixtures:
+        pytester.makeconftest("\n".join(fixtures))
+    for number, code in enumerate(code for code in python_of(page) if "def test_" in code):
+        (pytester.path / f"test_block_{number}.py").write_text(code, encoding="utf-8")
+    result = pytester.runpytest_subprocess("-W", "error", "-p", "no:asyncio")
+    outcomes = result.parseoutcomes()
+    assert {"passed"} == set(outcomes), result.stdout.str()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_python_compiles(page: str) -> None:
+    """No block of Python has a slip of the pen."""
+    for code in python_of(page):
+        compile(code, page, "exec")
+
+
+def test_readme_has_its_two_commands() -> None:
+    """CI runs these by their names; each is one command line."""
+    commands = dict(_COMMAND.findall((ROOT / "README.md").read_text(encoding="utf-8")))
+    assert ["examples", "tests"] == sorted(commands)
+    assert [1, 1] == [len(command.splitlines()) for command in commands.values()]
+
+
+def test_examples_pass_as_a_user_runs_them(pytester: pytest.Pytester) -> None:
+    """``pytest -v examples`` passes, and says what was refused and why."""
+    shutil.copytree(ROOT / "examples", pytester.path / "examples")
+    result = pytester.runpytest_subprocess("-v", "examples", "-p", "no:cacheprovider")
+    assert {"passed"} == set(result.parseoutcomes()), result.stdout.str()
+    for reason in ("expired", "unknown CA", "possession not proved", "no certificate"):
+        result.stdout.fnmatch_lines([f"* refused by the server: {reason}"])

@@ -1,0 +1,100 @@
+"""The command line: what it prints, and that a mistake is one line and exit status 2."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_mtls.__main__ import main
+from pytest_mtls.cases import CATALOGUE
+from pytest_mtls.catalogue import as_markdown, select
+
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "cases.md"
+
+
+def test_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """`cases` prints a line a case, with verdict, reason and setting."""
+    assert 0 == main(["cases", "expired", "revoked", "--side", "client"])
+    lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
+    cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    assert [
+        ["side", "case", "verdict", "reason", "setting", "what it is"],
+        ["client", "expired", "refused", "expired", "-", "The validity ended a day ago."],
+        ["client", "revoked", "refused", "revoked", "crl", "The certificate is on the CRL of its CA."],
+    ] == cells
+
+
+def test_all_of_both_sides(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a pattern `cases` lists the whole catalogue, the clients first."""
+    main(["cases"])
+    sides = [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]]
+    numbers = {side: len(catalogue.select(["*"])) for side, catalogue in CATALOGUE.items()}
+    assert ["client"] * numbers["client"] + ["server"] * numbers["server"] == sides
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """`cases --json` gives each case's facts to programs."""
+    main(["cases", "--json", "--side", "server", "wrong-ip-address"])
+    assert [
+        {
+            "side": "server",
+            "id": "wrong-ip-address",
+            "theme": "names",
+            "summary": "The certificate is for another IP address.",
+            "tier": "must",
+            "accepted": False,
+            "reasons": ["hostname_mismatch"],
+            "requires": [],
+            "rfc": "RFC 9525 section 6.5",
+            "limbo": None,
+            "tls": None,
+            "host": "127.0.0.1",
+        }
+    ] == json.loads(capsys.readouterr().out)
+
+
+def test_pattern_of_one_side_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """A pattern that matches on one side is no mistake on the other."""
+    main(["cases", "wrong-host"])
+    assert 2 == len(capsys.readouterr().out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["cases", "expird"], "no client case matches 'expird'. Did you mean expired"),
+        (["cases", "no-certificate", "--side", "server"], "no server case matches 'no-certificate'."),
+        (["mint", "{file}"], "it is there already, and is no directory"),
+        (["mint", "{new}", "--days", "-3"], "days is -3.0, but it must be from 0 to"),
+    ],
+    ids=["pattern", "pattern-of-the-other-side", "directory", "days"],
+)
+def test_mistakes(arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistake is told in one line on the error stream, with status 2, and leaves nothing behind."""
+    (tmp_path / "file").write_text("")
+    places = {"{file}": str(tmp_path / "file"), "{new}": str(tmp_path / "new")}
+    assert 2 == main([places.get(argument, argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert ("", 1, True) == (out, err.count("\n"), err.startswith("pytest_mtls: "))
+    assert said in err
+    assert ["file"] == os.listdir(tmp_path)
+
+
+def test_as_a_program(tmp_path: Path) -> None:
+    """`python -m pytest_mtls mint` writes the directory and says what is in it."""
+    command = [sys.executable, "-m", "pytest_mtls", "mint", str(tmp_path / "certs")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ("", True) == (done.stderr, "README.md names them all." in done.stdout)
+    assert (tmp_path / "certs" / "client-cases" / "expired.crt").is_file()
+
+
+def test_reference_page_is_current() -> None:
+    """docs/reference/cases.md is what `cases --markdown` prints."""
+    assert as_markdown(select()) + "\n" == PAGE.read_text(encoding="utf-8"), (
+        "run: python -m pytest_mtls cases --markdown > docs/reference/cases.md"
+    )
