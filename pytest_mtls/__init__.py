@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_mtls import clients as clients
+    from pytest_mtls import clients
     from pytest_mtls.alert import Alert
     from pytest_mtls.assertions import assert_accepted, assert_rejected
     from pytest_mtls.cases import Case, Tier, case
@@ -46,6 +46,7 @@ __all__ = [
     "assert_rejected",
     "case",
     "client_cases",
+    "clients",
     "probe",
     "server_cases",
 ]
@@ -70,20 +71,20 @@ _HOMES = {
     "assert_rejected": "assertions",
     "case": "cases",
     "client_cases": "plugin",
+    "clients": "clients",
     "probe": "tls.probe",
     "server_cases": "plugin",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name == "clients":
-        return import_module(f"{__name__}.clients")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = _HOMES[name]
     if home.startswith("certificates."):
         import_module(f"{__name__}.tls.context")  # gives identities their SSL contexts
-    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    module = import_module(f"{__name__}.{home}")
+    value = globals()[name] = module if name == home else getattr(module, name)
     return value
 
 

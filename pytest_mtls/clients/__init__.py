@@ -92,7 +92,7 @@ def arguments(library: str, identity: ClientArgument, trust: TrustArgument) -> A
     Raises:
         LibraryUnavailable: no library has this name; or one of the arguments is an object of the library's own, and it
             is not installed.
-        MtlsError: a bad identity or trust.
+        AuthorityUsedAsIdentity, CaseOfWrongSide, CaseNotPresentable, InvalidArgument: a bad identity or trust.
     """
     name = library.replace("_", "-").lower()
     known = LIBRARIES.get(_ALIASES.get(name, name))
@@ -108,6 +108,6 @@ def ssl_context(identity: ClientArgument, trust: TrustArgument) -> _ssl.SSLConte
     """The `ssl.SSLContext` for any library that takes one.
 
     Raises:
-        MtlsError: a bad identity or trust.
+        AuthorityUsedAsIdentity, CaseOfWrongSide, CaseNotPresentable, InvalidArgument: a bad identity or trust.
     """
     return Credentials.of(identity, trust).ssl_context
