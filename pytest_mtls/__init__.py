@@ -19,15 +19,18 @@ if TYPE_CHECKING:
     from pytest_mtls.certificates.key import KeyKind
     from pytest_mtls.certificates.signing_request import CertificateSigningRequest, SigningPolicy
     from pytest_mtls.errors import HandshakeAssertionError, MtlsError, SigningRequestRefused
+    from pytest_mtls.launched import LaunchedServer, launch
     from pytest_mtls.plugin import client_cases, server_cases
     from pytest_mtls.reason import Reason
     from pytest_mtls.server import MutualTLSServer
     from pytest_mtls.tls.endpoint import Endpoint
     from pytest_mtls.tls.handshake import Handshake
     from pytest_mtls.tls.probe import probe
+    from pytest_mtls.tls.protocols import Answer, register_protocol
 
 __all__ = [
     "Alert",
+    "Answer",
     "Case",
     "CertificateAuthority",
     "CertificateSigningRequest",
@@ -36,6 +39,7 @@ __all__ = [
     "HandshakeAssertionError",
     "Identity",
     "KeyKind",
+    "LaunchedServer",
     "MtlsError",
     "MutualTLSServer",
     "Reason",
@@ -47,12 +51,15 @@ __all__ = [
     "case",
     "client_cases",
     "clients",
+    "launch",
     "probe",
+    "register_protocol",
     "server_cases",
 ]
 
 _HOMES = {
     "Alert": "alert",
+    "Answer": "tls.protocols",
     "Case": "cases",
     "CertificateAuthority": "certificates.authority",
     "CertificateSigningRequest": "certificates.signing_request",
@@ -61,6 +68,7 @@ _HOMES = {
     "HandshakeAssertionError": "errors",
     "Identity": "certificates.identity",
     "KeyKind": "certificates.key",
+    "LaunchedServer": "launched",
     "MtlsError": "errors",
     "MutualTLSServer": "server",
     "Reason": "reason",
@@ -72,7 +80,9 @@ _HOMES = {
     "case": "cases",
     "client_cases": "plugin",
     "clients": "clients",
+    "launch": "launched",
     "probe": "tls.probe",
+    "register_protocol": "tls.protocols",
     "server_cases": "plugin",
 }
 

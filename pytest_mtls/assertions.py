@@ -15,6 +15,7 @@ from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.errors import CaseNotPresentable, HandshakeAssertionError, InvalidArgument
 from pytest_mtls.explain import Expected, headline, tell
 from pytest_mtls.reason import Reason
+from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.peer import PeerArgument, presented
 from pytest_mtls.tls.probe import EndpointArgument, endpoint_of, probe
@@ -25,7 +26,7 @@ from pytest_mtls.tls.trust import Trust, TrustArgument
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Expectation", "assert_accepted", "assert_rejected"]
+__all__ = ["Expectation", "assert_accepted", "assert_rejected", "good_client", "was_presented"]
 
 #: What is a slip in the test's own code and never a client's answer to a refusal: it passes through `Expectation`.
 _NOT_A_CLIENT_FAILURE = (AssertionError, NameError, AttributeError, TypeError, ImportError)
@@ -96,15 +97,16 @@ def assert_rejected(
         expected = replace(expected, reasons=client.reasons)
     trusted = target.trust if trust is None else trust
     issuer = ca or target.ca or (Trust.of(trusted).issuer if trusted is not None else None)
-    if expected.by == "server" and issuer is not None:
-        _check_that_a_good_client_gets_in(endpoint, issuer, trust, tls, server_name, timeout)
-    presents = presented(client, "client", issuer)
+    good = good_client(target, issuer) if expected.by == "server" else None
+    if good is not None:
+        _check_that_a_good_client_gets_in(endpoint, good, trust, tls, server_name, timeout)
+    presents = presented(client, "client", issuer, target.client_cases)
     handshake = probe(endpoint, presents, trust, tls, server_name, timeout)
     if isinstance(client, Case) and client.tier is Tier.INFORMATIVE and handshake.accepted is not None:
         return handshake
     if not expected.is_met_by(handshake):
         raise HandshakeAssertionError(tell([handshake], expected, _complaint(handshake, expected)), [handshake])
-    if expected.by == "server" and not _was_presented(presents.identity, handshake):
+    if expected.by == "server" and not was_presented(presents.identity, handshake):
         if isinstance(client, Case):
             raise CaseNotPresentable(client.id, "its key fits none of the signature algorithms that the server takes")
         remark = "the refusal proves nothing: the client's certificate did not go over the wire"
@@ -192,14 +194,21 @@ def _refusal(reason: Reason | str | None, by: Side | None, default: Side) -> Exp
     return Expected(accepted=False, by=by or default, reasons=() if known is None else (known,))
 
 
-def _check_that_a_good_client_gets_in(endpoint: EndpointArgument, issuer: CertificateAuthority, *how: Any) -> None:
-    control = probe(endpoint, issuer.issue_client("control"), *how)
+def good_client(target: Endpoint, issuer: CertificateAuthority | None) -> Identity | None:
+    """A client that the server is to accept; None where nobody here can make one."""
+    if target.client is not None:
+        return target.client
+    return None if issuer is None or issuer.private_key is None else issuer.issue_client("control")
+
+
+def _check_that_a_good_client_gets_in(endpoint: EndpointArgument, good: Identity, *how: Any) -> None:
+    control = probe(endpoint, good, *how)
     if not control.accepted:
         remark = f"a good client does not get in either, so that a refusal proves nothing: {headline(control)}"
         raise HandshakeAssertionError(tell([control], Expected(accepted=True), remark), [control])
 
 
-def _was_presented(identity: Identity | None, handshake: Handshake) -> bool:
+def was_presented(identity: Identity | None, handshake: Handshake) -> bool:
     """Whether the client's own certificate went over the wire, or there was none to go."""
     if identity is None or not handshake.transcript:
         return True

@@ -20,6 +20,7 @@ __all__ = [
     "InvalidArgument",
     "InvalidEndpoint",
     "InvalidName",
+    "InvalidPolicy",
     "InvalidValidity",
     "KeyMismatch",
     "LibraryUnavailable",
@@ -29,6 +30,7 @@ __all__ = [
     "NotACertificateAuthority",
     "NotIssuedByThisAuthority",
     "PortUnavailable",
+    "ServerNotLaunched",
     "ServerNotRunning",
     "SigningRequestRefused",
     "UnknownCase",
@@ -356,8 +358,19 @@ class InvalidEndpoint(MtlsError):
     def __str__(self) -> str:
         return (
             f"{self.value!r} is no endpoint: {self.problem}. "
-            "Give a running MutualTLSServer, an Endpoint, or a pair (host, port)."
+            "Give a running MutualTLSServer, an Endpoint, a pair (host, port), or a URL such as https://localhost:8443."
         )
+
+
+@dataclass(eq=False)
+class InvalidPolicy(MtlsError):
+    """A policy for the conformance run cannot be read, or says what no policy can."""
+
+    source: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"the policy in {self.source} cannot be used: {self.problem}."
 
 
 @dataclass(eq=False)
@@ -382,6 +395,19 @@ class ServerNotRunning(MtlsError):
     def __str__(self) -> str:
         state = "has been stopped" if self.stopped else "has not been started"
         return f"{self.operation} needs a running server, and this one {state}. Use it inside `with server:`."
+
+
+@dataclass(eq=False)
+class ServerNotLaunched(MtlsError):
+    """A server under test could not be started as a subprocess, or did not become ready."""
+
+    command: tuple[str, ...]
+    problem: str
+    output: str
+
+    def __str__(self) -> str:
+        said = f"Its output:\n{self.output.rstrip()}" if self.output.strip() else "It printed nothing."
+        return f"the server `{' '.join(self.command)}` did not come up: {self.problem}. {said}"
 
 
 # --- client libraries ------------------------------------------------------------------------------------------------

@@ -74,7 +74,9 @@ def headline(handshake: Handshake) -> str:
         return f"undecided: {handshake.error or 'no verdict'}"
     reason = handshake.reason.words if handshake.reason is not None else "an unknown reason"
     told = handshake.is_reason_exact or handshake.alert is None
-    return f"refused by the {handshake.rejected_by} for {reason}" + ("" if told else ", as its alert says")
+    where = f", at the {handshake.layer} layer" if handshake.layer not in (None, "tls") else ""
+    said = f": {handshake.answer}" if where and handshake.answer else ""
+    return f"refused by the {handshake.rejected_by} for {reason}{'' if told else ', as its alert says'}{where}{said}"
 
 
 def explain(handshake: Handshake, expected: Expected | None = None) -> str:
@@ -150,7 +152,7 @@ def _chain(chain: Sequence[bytes], reasons: Sequence[Reason], server_name: str |
             presented = _Presented(certificate, index, index == len(chain) - 1, server_name)
             marks = [mark for reason in reasons if (mark := _mark(presented, reason))]
             line = "; ".join(_fields(certificate))
-        except ValueError as error:
+        except (ValueError, Warning) as error:
             yield f"{index}: {len(der)} bytes that are no certificate ({error})"
             continue
         yield f"{index}: {line}" + (f"  <-- {', '.join(marks)}" if marks else "")

@@ -1,4 +1,4 @@
-"""The pytest plugin ``mtls``: fixtures, the marker, and the section on failing tests. The only file that imports pytest.
+"""The pytest plugin ``mtls``: fixtures, the marker, options, and the section on failing tests.
 
 Every other module is imported when a fixture, the marker or a public name is used, and not before.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import requests
     from _pytest.mark.structures import ParameterSet
 
-    from pytest_mtls import Case, CertificateAuthority, Endpoint, Identity, MutualTLSServer
+    from pytest_mtls import Case, CertificateAuthority, Endpoint, Identity, LaunchedServer, MutualTLSServer
 
 __all__ = ["client_cases", "server_cases"]
 
@@ -75,15 +75,82 @@ def _parameters(
     return [pytest.param(case, id=case.id) for case in CATALOGUE[side].select(patterns, exclude)]
 
 
+# --- options ---------------------------------------------------------------------------------------------------------
+
+#: What is known of a server under test. Nothing of it is looked at unless the first is given.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "--mtls-target": {"metavar": "URL", "help": "the server under test, e.g. https://localhost:8443"},
+    "--mtls-ca": {
+        "metavar": "DIR|FILE",
+        "help": "what `python -m pytest_mtls mint` wrote, or the clients' CA certificate",
+    },
+    "--mtls-ca-key": {"metavar": "FILE", "help": "the private key of that CA"},
+    "--mtls-server-ca": {"metavar": "FILE", "help": "the CA of the server's own certificate, if another; or 'system'"},
+    "--mtls-server-name": {"metavar": "NAME", "help": "the name to ask the server by, if not the URL's host"},
+    "--mtls-client-cert": {"metavar": "FILE", "help": "certificate and key, PEM, of a client that the server accepts"},
+    "--mtls-policy": {
+        "metavar": "FILE",
+        "help": "expected exceptions, TOML; else [tool.pytest-mtls] of pyproject.toml",
+    },
+    "--mtls-setting": {
+        "action": "append",
+        "default": [],
+        "metavar": "NAME",
+        "help": "a setting that the server claims: crl, level or strict",
+    },
+    "--mtls-report": {"metavar": "FILE", "help": "write all results as JSON"},
+    "--mtls-rate": {"type": float, "metavar": "N", "help": "at most N connections a second"},
+    "--mtls-allow-remote": {"action": "store_true", "help": "test a server that is not on this machine"},
+}
+#: What the catalogue's cases are about: its modules, and the suite's own cases.
+_THEMES = (
+    "constraints",
+    "good",
+    "message",
+    "names",
+    "own",
+    "path",
+    "possession",
+    "purpose",
+    "revocation",
+    "shape",
+    "signature",
+    "strength",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("mtls", "mutual TLS of a server under test")
+    for name, how in _OPTIONS.items():
+        group.addoption(name, **how)
+
+
 # --- hooks -----------------------------------------------------------------------------------------------------------
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # cryptography remarks on serial numbers that are bad on purpose, and a suite may make an error of every remark.
+    config.addinivalue_line("filterwarnings", r"ignore:Parsed a serial number::pytest_mtls\.")
     config.addinivalue_line(
         "markers",
         f"{_MARKER}(*patterns, exclude=()): narrow mtls_client_case or mtls_server_case to the cases whose ids match "
         "one of the glob patterns and none of those in exclude.",
     )
+    for theme in _THEMES:
+        config.addinivalue_line("markers", f"mtls_{theme}: the conformance tests about {theme}.")
+    _set_up_target(config)
+
+
+def _set_up_target(config: pytest.Config) -> None:
+    if config.getoption("mtls_target") is not None:
+        from pytest_mtls.conformance import hooks
+
+        hooks.set_up(config)
+        config.pluginmanager.register(hooks, "mtls-target")
+        return
+    for name in _OPTIONS:
+        if config.getoption(name.strip("-").replace("-", "_")):
+            raise pytest.UsageError(f"{name} is about a server under test: it needs --mtls-target")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -277,9 +344,26 @@ def mtls_async_client(mtls_ca: CertificateAuthority, mtls_client_cert: Identity)
 
 
 @pytest.fixture
-def mtls_target(mtls_server: MutualTLSServer) -> MutualTLSServer | Endpoint:
-    """The endpoint under test: ``mtls_server``, unless the suite overrides this fixture."""
-    return mtls_server
+def mtls_target(request: pytest.FixtureRequest) -> MutualTLSServer | Endpoint:
+    """The endpoint under test: that of ``--mtls-target``, else ``mtls_server``, unless the suite overrides this fixture."""
+    if request.config.getoption("mtls_target") is not None:
+        from pytest_mtls.conformance.hooks import target_of
+
+        return target_of(request.config)
+    server: MutualTLSServer = request.getfixturevalue("mtls_server")
+    return server
+
+
+@pytest.fixture
+def mtls_launch(mtls_ca: CertificateAuthority) -> Iterator[Callable[..., LaunchedServer]]:
+    """``mtls_launch(command, ready=..., files=..., ...)``: a server under test as a subprocess, a `LaunchedServer`.
+
+    It takes what `pytest_mtls.launch` takes; ``ca`` is ``mtls_ca`` by default. Whatever it started is ended at teardown.
+    """
+    from pytest_mtls import launch
+
+    with ExitStack() as started:
+        yield lambda command, **options: started.enter_context(launch(command, **{"ca": mtls_ca, **options}))
 
 
 @pytest.fixture

@@ -8,8 +8,13 @@ from typing import TypeVar
 
 import pytest
 from expected_skips import is_expected
+from hypothesis import settings
 
 pytest_plugins = ["pytester"]
+
+# An example may take as long as it takes: machines are noisy.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 

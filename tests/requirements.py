@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["require_library", "require_library_apart", "require_program", "require_version"]
+__all__ = ["require_library", "require_library_apart", "require_postgres", "require_program", "require_version"]
 
 
 def require_program(name: str, *, apt: str) -> Path:
@@ -75,3 +75,16 @@ def require_version(name: str, at_least: str) -> None:
         found = "0"
     if int(found.partition(".")[0]) < int(at_least.partition(".")[0]):
         pytest.skip(f"needs {name} {at_least}: pip install '{name}>={at_least}'")
+
+
+def require_postgres() -> Path:
+    """The directory of PostgreSQL's own programs, which Debian keeps off the path.
+
+    Raises:
+        pytest.skip.Exception: it is not installed.
+    """
+    on_path = [Path(found).parent for found in (shutil.which("initdb"),) if found]
+    installed = [*on_path, *(path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
+    if not installed:
+        pytest.skip("needs initdb: apt-get install postgresql")
+    return installed[-1]

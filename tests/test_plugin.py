@@ -693,6 +693,7 @@ def test_marker_and_fixtures_are_documented(run: Run) -> None:
         "mtls_client",
         "mtls_client_case",
         "mtls_client_cert",
+        "mtls_launch",
         "mtls_server",
         "mtls_server_case",
         "mtls_server_cert",
@@ -763,3 +764,25 @@ def test_clock_tricks_change_no_verdict(run: Run, frozen: str) -> None:
                 requests.get(mtls_server.url, cert=old.combined_path, verify=mtls_ca.cert_path)
         """
     ).assert_outcomes(passed=4)
+
+
+# --- odd certificates ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [(), ("-W", "error", "-p", "no:asyncio")])
+def test_odd_certificates_are_told_where_warnings_are_errors(run: Run, options: tuple[str, ...]) -> None:
+    """cryptography remarks on a serial number of zero; that spoils neither the verdict nor the report of a failure."""
+    result = run(
+        """
+        import pytest
+        from pytest_mtls import assert_accepted
+
+        @pytest.mark.mtls_cases("serial-number-zero", "serial-number-negative")
+        def test_accepted(mtls_server, mtls_client_case):
+            assert_accepted(mtls_server, mtls_client_case)
+            raise RuntimeError("told")
+        """,
+        *options,
+    )
+    result.assert_outcomes(failed=2)
+    assert 2 == result.outlines.count("E       RuntimeError: told")

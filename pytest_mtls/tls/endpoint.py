@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from pytest_mtls.cases.case import Case
 from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.errors import InvalidEndpoint
+from pytest_mtls.tls.pace import Pace
+from pytest_mtls.tls.protocols import ALIASES, PROTOCOLS
 from pytest_mtls.tls.trust import TrustArgument
 
 __all__ = ["Endpoint"]
@@ -19,11 +25,21 @@ class Endpoint:
     Attributes:
         host: host name or IP address.
         port: TCP port.
-        protocol: what is spoken: "tls" (nothing is sent inside), the default.
+        protocol: what is spoken, by its name in the table of protocols: "tls" (nothing is sent inside), the default,
+            "https", "postgres", "smtp", or one that `register_protocol` made known.
         server_name: the name to ask for and to check the server's certificate against; the host by default.
         trust: what the server's certificate must chain to; the system's CAs by default.
         ca: the CA whose clients the server accepts, where its key is here: it issues the clients of cases.
         server_case: the case that the server itself plays, if it is a bad one on purpose.
+        path: what is asked for: an HTTP path, or the name of a database after a slash.
+        user: who logs in, where the protocol has that: "postgres", "mysql", "mqtt".
+        password: the same.
+        strict: whether the server's certificate may break no rule of RFC 5280's profile.
+        client: a client that the server is known to accept, for the control beside each refusal; by default one that the CA
+            issues.
+        client_cases: a directory of clients that were minted before the server was started, as ``<case>.crt`` and
+            ``<case>.key``: they are presented in place of new ones, so that the server's CRL knows of them.
+        pace: how many connections a second are made at most; no limit by default.
     """
 
     host: str
@@ -33,19 +49,72 @@ class Endpoint:
     trust: TrustArgument | None = None
     ca: CertificateAuthority | None = None
     server_case: Case | None = None
+    path: str = "/"
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    strict: bool = True
+    client: Identity | None = None
+    client_cases: str | os.PathLike[str] | None = None
+    pace: Pace | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.host, str) or not self.host:
             raise InvalidEndpoint((self.host, self.port), "the host is not a name or an address")
         if not isinstance(self.port, int) or not 0 < self.port < 65536:
             raise InvalidEndpoint((self.host, self.port), "the port is not a number from 1 to 65535")
-        if self.protocol != "tls":
-            raise InvalidEndpoint((self.host, self.port), f"protocol {self.protocol!r} is unknown; 'tls' is")
+        if self.protocol not in PROTOCOLS:
+            problem = f"protocol {self.protocol!r} is unknown; known are {', '.join(PROTOCOLS)}"
+            raise InvalidEndpoint((self.host, self.port), problem)
+
+    @classmethod
+    def parse(cls, url: str, **known: Any) -> Endpoint:
+        """Read a URL, such as ``https://localhost:8443/login`` or ``postgres://alice@localhost/bank``.
+
+        Args:
+            url: scheme (a protocol's name), host, and as the protocol has them port, path, user and password.
+            **known: other attributes, such as ``trust``; they win over what the URL says.
+
+        Raises:
+            InvalidEndpoint: it has no host, an unknown scheme, or no port where the protocol has none of its own.
+        """
+        try:
+            parts = urlsplit(url)
+            scheme, host, port = parts.scheme, parts.hostname, parts.port
+        except (ValueError, AttributeError, TypeError) as error:
+            raise InvalidEndpoint(url, f"it cannot be read as a URL ({error})") from None
+        protocol = PROTOCOLS.get(ALIASES.get(scheme, scheme))
+        if not isinstance(url, str) or "://" not in url or not host:
+            raise InvalidEndpoint(url, "it is no URL with a host, such as https://localhost:8443")
+        if protocol is None:
+            problem = f"protocol {scheme!r} is unknown; known are {', '.join((*PROTOCOLS, *ALIASES))}"
+            raise InvalidEndpoint(url, problem)
+        if not (port or protocol.port):
+            raise InvalidEndpoint(url, f"{scheme} has no port of its own, so that the URL has to give one")
+        read = {
+            "host": host,
+            "port": port or protocol.port,
+            "protocol": protocol.name,
+            "path": (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+            "user": None if parts.username is None else unquote(parts.username),
+            "password": None if parts.password is None else unquote(parts.password),
+        }
+        return cls(**{**read, **known})
 
     @property
     def address(self) -> tuple[str, int]:
         """The (host, port) pair, as `socket.create_connection` takes it."""
         return self.host, self.port
+
+    @property
+    def name(self) -> str:
+        """The name that the server is asked for by."""
+        return self.server_name or self.host
+
+    @property
+    def authority(self) -> str:
+        """Name and port as in a URL, without the port where it is the protocol's own."""
+        name = f"[{self.name}]" if ":" in self.name else self.name
+        return name if self.port == PROTOCOLS[self.protocol].port else f"{name}:{self.port}"
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -40,6 +40,9 @@ class Handshake:
         alert: the fatal alert that one of the sides sent, if any.
         verify_error: what this end's verification found wrong with the peer, in OpenSSL's words.
         verify_code: the same as OpenSSL's X509_V_ERR number.
+        layer: where it was refused: "tls", or what is spoken inside, such as "http" or "postgres", where the server
+            completed the handshake first; None unless refused.
+        answer: what the server's application said inside, in short, such as ``HTTP 400``; None where nothing was asked.
         error: what went wrong, as the network or TLS stack put it; None if accepted.
         tls_version: "TLSv1.2", "TLSv1.3", or None if it did not come to that.
         cipher: the name of the cipher suite.
@@ -61,6 +64,8 @@ class Handshake:
     alert: Alert | None = None
     verify_error: str | None = None
     verify_code: int | None = None
+    layer: str | None = None
+    answer: str | None = None
     error: str | None = None
     tls_version: str | None = None
     cipher: str | None = None
@@ -110,7 +115,8 @@ class Handshake:
         """All reasons that what was seen can stand for: one where the reason is known, more behind a mere alert."""
         if self.reason is None:
             return frozenset()
-        if self.is_reason_exact:
+        is_told_inside = self.layer not in (None, "tls") and self.reason is not Reason.UNSPECIFIED
+        if self.is_reason_exact or is_told_inside:
             return frozenset({self.reason})
         return reasons_of_alert(self.alert)[1]
 
@@ -127,6 +133,7 @@ class Handshake:
                 self,
                 counterpart=counterpart,
                 accepted=False,
+                layer="tls",
                 rejected_by=counterpart.rejected_by,
                 reason=counterpart.reason,
                 alert=self.alert if self.alert is not None else counterpart.alert,
@@ -142,10 +149,10 @@ def opposite(side: Side) -> Side:
 
 
 def _parsed(der: bytes) -> x509.Certificate | None:
-    """The certificate, or None: a peer may send anything."""
+    """The certificate, or None: a peer may send anything, and a remark of cryptography's on it may be made an error."""
     try:
         return x509.load_der_x509_certificate(der)
-    except ValueError:
+    except (ValueError, Warning):
         return None
 
 
@@ -195,6 +202,7 @@ def judge_failure(seen: Handshake, error: Exception) -> Handshake:
         return replace(
             seen,
             accepted=False,
+            layer="tls",
             rejected_by=seen.side,
             reason=reason_of_verify_code(error.verify_code),
             alert=ending.alert if ending else None,
@@ -207,11 +215,16 @@ def judge_failure(seen: Handshake, error: Exception) -> Handshake:
     if _is_end_of_stream(error):  # to which OpenSSL itself answers with an alert, in vain
         if seen.side == "server" and not seen.began:
             return replace(seen, error="the client closed the connection without sending anything")
-        return replace(seen, accepted=False, rejected_by=opposite(seen.side), reason=Reason.UNSPECIFIED, error=text)
-    refused = replace(seen, accepted=False, rejected_by=seen.side, reason=Reason.UNSPECIFIED, error=text)
+        return _refused(seen, opposite(seen.side), error=text)
+    refused = _refused(seen, seen.side, error=text)
     if ending is not None:
         refused = refused_by_alert(refused, ending)
     return replace(refused, reason=_reason_of_ssl_error(error, seen) or refused.reason)
+
+
+def _refused(seen: Handshake, by: Side, *, error: str) -> Handshake:
+    """The handshake, refused for a reason that is not known yet."""
+    return replace(seen, accepted=False, layer="tls", rejected_by=by, reason=Reason.UNSPECIFIED, error=error)
 
 
 def _is_end_of_stream(error: Exception) -> bool:
@@ -225,7 +238,7 @@ def _is_end_of_stream(error: Exception) -> bool:
 def refused_by_alert(seen: Handshake, message: Message) -> Handshake:
     """The handshake, refused by the side that sent this alert, for what the alert says by its name."""
     said, _ = reasons_of_alert(message.alert)
-    return replace(seen, accepted=False, rejected_by=message.sender, reason=said, alert=message.alert)
+    return replace(seen, accepted=False, layer="tls", rejected_by=message.sender, reason=said, alert=message.alert)
 
 
 #: OpenSSL's errors about a signature that the other side made.

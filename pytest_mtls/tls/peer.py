@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from pytest_mtls.cases.case import Case
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.errors import AuthorityUsedAsIdentity, CaseOfWrongSide, InvalidArgument
+from pytest_mtls.tls.minted import minted_identity
 from pytest_mtls.tls.transcript import Side
 
 if TYPE_CHECKING:
@@ -42,13 +44,19 @@ class Presentation:
 PeerArgument = Union[Identity, Case, Presentation, "trustme.LeafCert"]
 
 
-def presented(value: PeerArgument | None, side: Side, ca: CertificateAuthority | None) -> Presentation:
+def presented(
+    value: PeerArgument | None,
+    side: Side,
+    ca: CertificateAuthority | None,
+    minted: str | os.PathLike[str] | None = None,
+) -> Presentation:
     """What one side presents.
 
     Args:
         value: an `Identity`, a `Case` (which is built now), trustme's LeafCert, or None for a client without a certificate.
         side: which side this is.
         ca: the CA to build a case against.
+        minted: a directory of clients that were made beforehand; a case that is among them is not built.
 
     Raises:
         AuthorityUsedAsIdentity: a CA was given.
@@ -62,6 +70,9 @@ def presented(value: PeerArgument | None, side: Side, ca: CertificateAuthority |
     if isinstance(value, Case):
         if value.side != side:
             raise CaseOfWrongSide(value.id, value.side, side)
+        before = None if minted is None else minted_identity(minted, value)
+        if before is not None and value.rewrite is None:
+            return Presentation(before, value.tls, is_weak=True, name=value.id)
         if ca is None:
             raise InvalidArgument("ca", None, f"a CertificateAuthority with its key, to build case {value.id!r}")
         rewrite = None if value.rewrite is None else partial(value.rewrite, ca)

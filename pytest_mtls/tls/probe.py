@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import socket
 import ssl
 from collections.abc import Callable
@@ -12,10 +14,13 @@ from pytest_mtls.errors import CaseNotPresentable, InvalidArgument, InvalidEndpo
 from pytest_mtls.tls.context import client_context
 from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure
-from pytest_mtls.tls.peer import PeerArgument, presented
+from pytest_mtls.tls.peer import PeerArgument, Presentation, presented
+from pytest_mtls.tls.protocols import PROTOCOLS, Answer, Protocol
+from pytest_mtls.tls.protocols.channel import Channel
+from pytest_mtls.tls.protocols.protocol import UnexpectedAnswer
 from pytest_mtls.tls.rewrite import CertificateRewriter
 from pytest_mtls.tls.server import TLSServer
-from pytest_mtls.tls.transcript import messages_of, was_sent
+from pytest_mtls.tls.transcript import Message, failure, messages_of, was_sent
 from pytest_mtls.tls.trust import Trust, TrustArgument
 from pytest_mtls.tls.wire import Deadline, drain, drive, say_goodbye, wait_for
 
@@ -24,7 +29,13 @@ __all__ = ["EndpointArgument", "endpoint_of", "probe"]
 #: How long a refused server may take to close, in seconds. The verdict is known by then.
 _DRAIN_SECONDS = 1.0
 
-EndpointArgument = TLSServer | Endpoint | tuple[str, int]
+#: How long a TLS 1.3 server is given to show its judgement before it is asked something, in seconds. It matters only for
+#: one that issues no session tickets, such as PostgreSQL, and then costs no more than the alert of a late refusal.
+_TICKET_SECONDS = 0.05
+
+_ALERT_RECORD = 21
+
+EndpointArgument = TLSServer | Endpoint | tuple[str, int] | str
 
 
 def endpoint_of(value: EndpointArgument) -> Endpoint:
@@ -40,6 +51,8 @@ def endpoint_of(value: EndpointArgument) -> Endpoint:
         return value.endpoint
     if isinstance(value, tuple) and len(value) == 2:
         return Endpoint(*value)
+    if isinstance(value, str):
+        return Endpoint.parse(value)
     raise InvalidEndpoint(value, "it names no host and port")
 
 
@@ -57,9 +70,11 @@ def probe(
 
     Under TLS 1.3 a client is done before the server has judged it, so this reads until an alert, a session ticket, data
     or the end of the stream tells. A stream that ends before any byte of data is a refusal whose alert is not known.
+    Where the endpoint has a protocol, the verdict is that of the server's application: it is asked something harmless
+    inside, and may refuse there too.
 
     Args:
-        endpoint: a running `MutualTLSServer`, an `Endpoint`, or ``(host, port)``.
+        endpoint: a running `MutualTLSServer`, an `Endpoint`, ``(host, port)``, or a URL as `Endpoint.parse` reads it.
         client: what to present: an `Identity`, a client `Case`, trustme's LeafCert, or None for no certificate.
         trust: what the server's certificate must chain to. By default the endpoint's own CA; for a ``(host, port)`` the
             system's.
@@ -79,14 +94,27 @@ def probe(
     if not timeout > 0:
         raise InvalidArgument("timeout", timeout, "a number of seconds above 0")
     target = endpoint_of(endpoint)
+    protocol = PROTOCOLS[target.protocol]
     trust = target.trust if trust is None else trust
     trusted = None if trust is None else Trust.of(trust)
     issuer = ca or target.ca or (trusted.issuer if trusted is not None else None)
-    presents = presented(client, "client", issuer)
+    presents = presented(client, "client", issuer, target.client_cases)
     if presents.tls is not None and tls not in (None, presents.tls):
         raise CaseNotPresentable(presents.name, f"it goes over TLS {presents.tls} alone, and TLS {tls} is asked for")
-    context = client_context(presents.identity, trusted, tls=tls or presents.tls, weak=presents.is_weak)
-    name = _host_name(server_name or target.server_name or target.host)
+    name = _host_name(server_name or target.name)
+    target = replace(target, server_name=name)
+    if target.pace is not None:
+        target.pace.wait()
+    if protocol.probe is not None:
+        return _probe_by_hand(protocol, target, presents, trusted, tls or presents.tls, timeout)
+    context = client_context(
+        presents.identity,
+        trusted,
+        tls=tls or presents.tls,
+        alpn=protocol.alpn,
+        strict=target.strict,
+        weak=presents.is_weak,
+    )
     deadline = Deadline(timeout)
     try:
         plain = socket.create_connection(target.address, timeout)
@@ -96,11 +124,17 @@ def probe(
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         plain.setblocking(False)
         local, peer = plain.getsockname()[:2], plain.getpeername()[:2]
-        if presents.rewrite is None:
-            seen = _shake_hands(context, plain, name, deadline)
+        conversation = _Conversation(protocol, target, Channel(plain, deadline))
+        try:
+            conversation.begin()
+        except (OSError, UnexpectedAnswer) as error:
+            seen = Handshake("client", None, error=f"before TLS, in {protocol.name}: {error}")
         else:
-            with CertificateRewriter(plain, presents.rewrite) as rewriter:
-                seen = _shake_hands(context, rewriter.client, name, deadline, rewriter.wait)
+            if presents.rewrite is None:
+                seen = _shake_hands(context, plain, conversation, deadline)
+            else:
+                with CertificateRewriter(plain, presents.rewrite) as rewriter:
+                    seen = _shake_hands(context, rewriter.client, conversation, deadline, rewriter.wait)
     seen = replace(seen, server_name=name, local_address=local, peer_address=peer)
     if isinstance(endpoint, TLSServer):
         counterpart = endpoint.handshake_of(local, deadline.remaining)
@@ -117,17 +151,62 @@ def _host_name(name: str) -> str:
     return name
 
 
+class _Conversation:
+    """What one protocol says around one handshake."""
+
+    def __init__(self, protocol: Protocol, target: Endpoint, channel: Channel) -> None:
+        self.protocol = protocol
+        self.name = target.name
+        self._target = target
+        self._channel = channel
+
+    def begin(self) -> None:
+        """Say what comes before TLS."""
+        if self.protocol.prelude is not None:
+            self.protocol.prelude(self._channel, self._target)
+            self._channel.expect_silence()
+
+    def settle(self, sock: ssl.SSLSocket, wait: Callable[..., bool]) -> Answer:
+        """Say what is said inside, until the verdict is known."""
+        assert self.protocol.settle is not None
+        self._channel.go_inside(sock, wait)
+        if sock.version() == "TLSv1.3":
+            self._channel.listen(_TICKET_SECONDS)
+        answer = self.protocol.settle(self._channel, self._target)
+        return answer if isinstance(answer, Answer) else Answer(answer, "")
+
+
 def _shake_hands(
-    context: ssl.SSLContext, plain: socket.socket, name: str, deadline: Deadline, wait: Callable[..., bool] = wait_for
+    context: ssl.SSLContext,
+    plain: socket.socket,
+    conversation: _Conversation,
+    deadline: Deadline,
+    wait: Callable[..., bool] = wait_for,
 ) -> Handshake:
-    with context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False) as sock:
+    protocol = conversation.protocol
+    with context.wrap_socket(plain, server_hostname=conversation.name, do_handshake_on_connect=False) as sock:
         failed: Exception | None = None
+        answer: Answer | None = None
+        is_done = False
         try:
             drive(sock, sock.do_handshake, deadline, wait=wait)
-            accepted = sock.version() != "TLSv1.3" or _settle(sock, deadline)
-        except OSError as error:
+            is_done = True
+            if protocol.settle is not None:
+                answer = conversation.settle(sock, wait)
+                accepted = answer.accepted
+            else:
+                accepted = sock.version() != "TLSv1.3" or _settle(sock, deadline, wait)
+        except (OSError, UnexpectedAnswer) as error:
             accepted, failed = False, error
-        seen = describe_socket(sock, "client", messages_of(sock))
+        transcript = messages_of(sock)
+        if isinstance(failed, ConnectionError) and not is_done:
+            transcript += _last_words(sock)
+        seen = describe_socket(sock, "client", transcript)
+        if isinstance(failed, UnexpectedAnswer):
+            return replace(seen, error=f"inside TLS, in {protocol.name}: {failed}")
+        if answer is not None:
+            say_goodbye(sock)
+            return _answered(seen, answer, protocol.layer)
         if accepted:
             say_goodbye(sock)
             return replace(seen, accepted=True)
@@ -135,18 +214,79 @@ def _shake_hands(
         if seen.rejected_by == "client":
             with socket.socket(fileno=sock.detach()) as rest:
                 drain(rest, Deadline(min(deadline.remaining, _DRAIN_SECONDS)))
+        if is_done and seen.accepted is False and seen.alert is None and _has_taken_the_client_in(seen):
+            return replace(seen, layer=protocol.layer)
         return seen
 
 
-def _settle(sock: ssl.SSLSocket, deadline: Deadline) -> bool:
+def _last_words(sock: ssl.SSLSocket) -> tuple[Message, ...]:
+    """The alert that a server sent in plain before it reset the connection, if any.
+
+    What failed was this end's writing, so that OpenSSL has not come to read it.
+    """
+    try:
+        data = socket.socket.recv(sock, 65536)
+    except OSError:
+        return ()
+    while len(data) >= 5:
+        size = int.from_bytes(data[3:5], "big")
+        record, data = data[: 5 + size], data[5 + size :]
+        if record[0] == _ALERT_RECORD and size == 2 and len(record) == 7:
+            return (Message("server", "Alert", record[5:]),)
+    return ()
+
+
+def _answered(seen: Handshake, answer: Answer, layer: str) -> Handshake:
+    """The verdict that an application gave, once TLS was up."""
+    seen = replace(seen, answer=answer.text or None)
+    if answer.accepted:
+        return replace(seen, accepted=True)
+    error = f"the server's application refused: {answer.text or 'no more was said'}"
+    return replace(seen, accepted=False, rejected_by="server", layer=layer, reason=answer.reason, error=error)
+
+
+def _has_taken_the_client_in(seen: Handshake) -> bool:
+    """Whether the TLS layer of the server has accepted, so that who closes afterwards is the application."""
+    return seen.tls_version != "TLSv1.3" or was_sent(seen.transcript, "server", "NewSessionTicket")
+
+
+def _probe_by_hand(
+    protocol: Protocol, target: Endpoint, presents: Presentation, trust: Trust | None, tls: str | None, timeout: float
+) -> Handshake:
+    """What a user's own probe says."""
+    assert protocol.probe is not None
+    if presents.rewrite is not None:
+        problem = f"the probe of protocol {protocol.name!r} cannot change what goes over the wire"
+        raise CaseNotPresentable(presents.name, problem)
+    undecided = Handshake("client", None, server_name=target.name)
+    path = None if trust is None else trust.authorities[0].files.write(f"{secrets.token_hex(8)}.pem", trust.pem)
+    try:
+        verdict = protocol.probe(endpoint=target, client=presents.identity, trust=path, tls=tls, timeout=timeout)
+    except OSError as error:
+        return replace(undecided, error=f"the probe of protocol {protocol.name!r} failed: {error}")
+    finally:
+        if path is not None:
+            os.unlink(path)
+    if verdict is None:
+        return replace(undecided, error=f"the probe of protocol {protocol.name!r} came to no verdict")
+    if not isinstance(verdict, bool):
+        raise InvalidArgument(f"what the probe of {protocol.name!r} returned", verdict, "True, False or None")
+    return _answered(undecided, Answer(verdict, ""), protocol.layer)
+
+
+def _settle(sock: ssl.SSLSocket, deadline: Deadline, wait: Callable[..., bool]) -> bool:
     """Read until a TLS 1.3 server's judgement is known. False if its stream ended without one."""
+
+    def has_ticket() -> bool:
+        return was_sent(messages_of(sock), "server", "NewSessionTicket")
 
     def read() -> bool:
         try:
-            return bool(sock.recv(1))
-        except ssl.SSLWantReadError:
-            if was_sent(messages_of(sock), "server", "NewSessionTicket"):
-                return True
-            raise
+            return bool(sock.recv(1)) or has_ticket()
+        except OSError as error:  # nothing there yet, an alert, or an end that is no orderly one
+            is_over = not isinstance(error, ssl.SSLWantReadError) and failure(messages_of(sock)) is not None
+            if is_over or not has_ticket():
+                raise
+            return True
 
-    return drive(sock, read, deadline)
+    return drive(sock, read, deadline, wait=wait)

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-__all__ = ["Deadline", "drain", "drive", "is_readable", "say_goodbye", "wait_for"]
+__all__ = ["Deadline", "clock", "drain", "drive", "is_readable", "say_goodbye", "wait_for"]
 
 T = TypeVar("T")
 
 #: Seconds that pass evenly, by a clock that freezegun and time-machine leave alone; Windows has no such.
-_seconds: Callable[[], float] = (
+clock: Callable[[], float] = (
     partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else time.monotonic
 )
 
@@ -32,12 +32,12 @@ class Deadline:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._end = _seconds() + seconds
+        self._end = clock() + seconds
 
     @property
     def remaining(self) -> float:
         """Seconds left; never negative."""
-        return max(0.0, self._end - _seconds())
+        return max(0.0, self._end - clock())
 
 
 def wait_for(sock: socket.socket, seconds: float, *, to_write: bool = False) -> bool:
@@ -56,20 +56,22 @@ def is_readable(sock: socket.socket) -> bool:
 
 
 def drive(
-    sock: ssl.SSLSocket,
+    sock: socket.socket,
     step: Callable[[], T],
     deadline: Deadline,
     *,
     waiting: Callable[[bool], None] | None = None,
     wait: Callable[..., bool] = wait_for,
+    to_write: bool = False,
 ) -> T:
-    """Call a step of a non-blocking TLS socket until it is done.
+    """Call a step of a non-blocking socket, TLS or plain, until it is done.
 
     Args:
         sock: the socket, non-blocking.
         step: e.g. ``sock.do_handshake``.
         deadline: when to give up.
         wait: what waits, in place of `wait_for`.
+        to_write: what a plain socket's step waits for; TLS says so itself.
         waiting: told True before each wait for the peer's bytes, and False after it, before any of them is taken.
 
     Returns:
@@ -90,6 +92,8 @@ def drive(
                 waiting(False)
         except ssl.SSLWantWriteError:
             ready = wait(sock, deadline.remaining, to_write=True)
+        except BlockingIOError:
+            ready = wait(sock, deadline.remaining, to_write=to_write)
         if not ready:
             raise TimeoutError(f"the other side was silent until the deadline of {deadline.seconds:g} s")
 

@@ -187,7 +187,7 @@ def call_confluent_kafka(server: Server, arguments: Arguments) -> None:
         except confluent_kafka.KafkaException as error:
             admin.poll(0)
             if errors:
-                raise Told(f"{name_of(type(error))}, `error_cb` is told `{errors[0].name()}`") from error
+                raise Told(f"{name_of(type(error))}; `error_cb` is told why") from error
         else:
             return
 

@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-from requirements import require_program
+from requirements import require_postgres, require_program
 
 from pytest_mtls import CertificateAuthority, Identity
 
@@ -60,10 +59,7 @@ def postgresql(server: Identity, ca: CertificateAuthority) -> Iterator[int]:
 
     It refuses to run as root: where the tests do, it runs as the user ``postgres`` that its package has made.
     """
-    require_program("psql", apt="postgresql")
-    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name), default=None)
-    if programs is None:
-        pytest.skip("needs the programs of PostgreSQL's server in /usr/lib/postgresql: apt-get install postgresql")
+    programs = require_postgres()
     runs_as: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
     home = tempfile.mkdtemp(prefix="pytest-mtls-postgresql-")  # where another user can get at it
     try:

@@ -280,3 +280,11 @@ def test_bad_arguments_get_one_typed_error(
         return
     with pytest.raises(error):
         probe(endpoint, **given)
+
+
+def test_server_that_accepts_and_closes_has_accepted(
+    mtls_server_factory: Callable[..., MutualTLSServer], mtls_client_cert: Identity, tls: str
+) -> None:
+    """A session ticket says that the client was taken in, whatever the server does next."""
+    server = mtls_server_factory(handler=lambda sock, handshake: None)
+    assert [True] * 20 == [probe(server, mtls_client_cert, tls=tls).accepted for _ in range(20)]

@@ -1,0 +1,154 @@
+"""`Policy`: what is known and agreed of the server under test, read from TOML."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pytest_mtls.cases import CATALOGUE
+from pytest_mtls.errors import InvalidPolicy, UnknownCase
+
+#: pytest itself brings the older one where the standard library has none.
+_toml_library = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+
+__all__ = ["ExpectedException", "Policy", "read_policy"]
+
+SETTINGS = ("crl", "level", "strict")
+_REASONS = ("alert", "any")
+_SEEN = ("accepted", "refused", "undecided")
+_VERSIONS = ("1.2", "1.3")
+_TABLE = "tool.pytest-mtls"
+
+
+@dataclass(frozen=True)
+class ExpectedException:
+    """A deviation that is known and agreed. If it no longer happens, that fails.
+
+    Attributes:
+        case: a glob over the ids of client cases.
+        seen: what the server does in place of what it should: "accepted", "refused" or "undecided".
+        reason: why that is so, for the report.
+        tls: the TLS version that it is about; None for each.
+    """
+
+    case: str
+    seen: str
+    reason: str
+    tls: str | None = None
+
+    def is_about(self, case_id: str, tls: str) -> bool:
+        """Whether it is about this case over this version."""
+        return fnmatch.fnmatchcase(case_id, self.case) and self.tls in (None, tls)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is known and agreed of a server.
+
+    Attributes:
+        settings: those that the server claims: "crl" (revocation of the whole chain), "strict" (RFC 5280's profile),
+            "level" (OpenSSL's security level 2). A case that requires another is reported and never failed.
+        reasons: "alert" if a refusal counts only when its alert can stand for the case's reason, "any" for every refusal.
+        exceptions: deviations that are agreed.
+    """
+
+    settings: frozenset[str] = frozenset()
+    reasons: str = "alert"
+    exceptions: tuple[ExpectedException, ...] = ()
+
+    def exception_for(self, case_id: str, tls: str) -> ExpectedException | None:
+        """The first exception that is about this case."""
+        return next((known for known in self.exceptions if known.is_about(case_id, tls)), None)
+
+
+def read_policy(
+    path: str | os.PathLike[str] | None, pyproject: str | os.PathLike[str] | None, settings: Iterable[str] = ()
+) -> Policy:
+    """Read a policy.
+
+    Args:
+        path: a TOML file of it.
+        pyproject: a ``pyproject.toml`` whose table ``[tool.pytest-mtls]`` is read where there is no ``path``.
+        settings: more settings that the server claims.
+
+    Raises:
+        InvalidPolicy: there is no such file, it is no TOML, or an entry is unknown.
+    """
+    if path is not None:
+        source, table = os.fspath(path), _toml(Path(path))
+    elif pyproject is not None and Path(pyproject).is_file():
+        source, table = f"[{_TABLE}] of {os.fspath(pyproject)}", _toml(Path(pyproject))
+        for name in _TABLE.split("."):
+            table = table.get(name, {})
+    else:
+        source, table = "the options", {}
+    check = _Checker(source)
+    check.keys(table, ("settings", "reasons", "exceptions"), "it")
+    claimed = {check.one_of(name, SETTINGS, "a setting") for name in (*check.list_of(table, "settings"), *settings)}
+    reasons = check.one_of(table.get("reasons", "alert"), _REASONS, "reasons")
+    exceptions = tuple(_exception(check, entry) for entry in check.list_of(table, "exceptions"))
+    return Policy(frozenset(claimed), reasons, exceptions)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = _toml_library.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidPolicy(str(path), error.strerror or str(error)) from None
+    except ValueError as error:
+        raise InvalidPolicy(str(path), f"it is no TOML ({error})") from None
+    return document
+
+
+def _exception(check: _Checker, entry: Any) -> ExpectedException:
+    if not isinstance(entry, Mapping):
+        raise check.error("an entry of exceptions is no table")
+    check.keys(entry, ("case", "seen", "reason", "tls"), "an exception")
+    case = check.text(entry, "case")
+    try:
+        CATALOGUE["client"].select([case])
+    except UnknownCase as error:
+        raise check.error(str(error).rstrip(".")) from None
+    tls = entry.get("tls")
+    return ExpectedException(
+        case=case,
+        seen=check.one_of(check.text(entry, "seen"), _SEEN, "seen"),
+        reason=check.text(entry, "reason"),
+        tls=None if tls is None else check.one_of(tls, _VERSIONS, "tls"),
+    )
+
+
+class _Checker:
+    """Complains about one source."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self.error: Callable[[str], InvalidPolicy] = lambda problem: InvalidPolicy(source, problem)
+
+    def keys(self, table: Mapping[str, Any], known: tuple[str, ...], what: str) -> None:
+        unknown = sorted(set(table) - set(known))
+        if unknown:
+            raise self.error(f"{what} has an unknown {unknown[0]!r}; known are {', '.join(known)}")
+
+    def list_of(self, table: Mapping[str, Any], name: str) -> list[Any]:
+        value = table.get(name, [])
+        if not isinstance(value, list):
+            raise self.error(f"{name} is {value!r}, and must be a list")
+        return value
+
+    def one_of(self, value: Any, known: tuple[str, ...], what: str) -> str:
+        if value not in known:
+            raise self.error(f"{what} is {value!r}, and must be one of {', '.join(known)}")
+        return str(value)
+
+    def text(self, table: Mapping[str, Any], name: str) -> str:
+        value = table.get(name)
+        if not isinstance(value, str) or not value.strip():
+            raise self.error(f"the {name} of an exception is {value!r}, and must be a text")
+        return value

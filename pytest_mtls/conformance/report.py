@@ -1,0 +1,77 @@
+"""The report of a conformance run: a table for people and JSON for machines, both made of `Result.facts`."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pytest_mtls.conformance.run import Outcome
+from pytest_mtls.tls.endpoint import Endpoint
+
+__all__ = ["as_json", "summary", "table"]
+
+Facts = Mapping[str, Any]
+
+_COLUMNS = ("case", "TLS", "expected", "seen", "layer", "alert", "")
+_FORMAT = 1
+
+
+def table(results: Sequence[Facts], *, only_failures: bool = False) -> Iterator[str]:
+    """The lines of a table: case, TLS version, expected, seen, layer, alert. Versions that agree share a line.
+
+    Args:
+        results: the facts of each result.
+        only_failures: leave out what does not fail.
+    """
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for facts in results:
+        outcome = Outcome(facts["outcome"])
+        if only_failures and not outcome.is_failure:
+            continue
+        rows.setdefault(_row(facts, outcome), []).append(facts["tls"])
+    lines = [(row[0], " ".join(sorted(tls)), *row[1:]) for row, tls in rows.items()]
+    widths = [max(len(line[column]) for line in (_COLUMNS, *lines)) for column in range(len(_COLUMNS))]
+    for line in (_COLUMNS, *lines) if lines else ():
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+
+
+def _row(facts: Facts, outcome: Outcome) -> tuple[str, ...]:
+    alert = f"{facts['alert']} ({facts['alert_number']})" if "alert" in facts else facts.get("answer", "-")
+    remark = {
+        Outcome.DEVIATES: f"FAILED: {facts.get('note', '')}",
+        Outcome.EXCEPTION_GONE: f"FAILED: {facts.get('note', '')}",
+        Outcome.EXCEPTED: f"as agreed: {facts.get('note', '')}",
+        Outcome.LEFT_OUT: f"left out: {facts.get('note', '')}",
+    }.get(outcome, "")
+    return (facts["case"], facts["expected"], facts["seen"], facts.get("layer", "-"), alert, remark)
+
+
+def summary(results: Sequence[Facts]) -> str:
+    """One line: how many of each outcome."""
+    counts = Counter(Outcome(facts["outcome"]) for facts in results)
+    words = {
+        Outcome.CONFORMS: "as expected",
+        Outcome.REPORTED: "reported only",
+        Outcome.EXCEPTED: "as agreed in the policy",
+        Outcome.LEFT_OUT: "left out",
+        Outcome.DEVIATES: "FAILED",
+        Outcome.EXCEPTION_GONE: "exceptions that no longer happen FAILED",
+    }
+    told = ", ".join(f"{counts[outcome]} {text}" for outcome, text in words.items() if counts[outcome])
+    return f"{len(results)} checks: {told}"
+
+
+def as_json(target: Endpoint, settings: Sequence[str], results: Sequence[Facts]) -> str:
+    """All of it for machines."""
+    counts = Counter(facts["outcome"] for facts in results)
+    document = {
+        "format": _FORMAT,
+        "target": {"host": target.host, "port": target.port, "protocol": target.protocol, "server_name": target.name},
+        "settings": sorted(settings),
+        "passed": not any(Outcome(name).is_failure for name in counts),
+        "summary": {outcome.value: counts[outcome.value] for outcome in Outcome},
+        "results": list(results),
+    }
+    return json.dumps(document, indent=2) + "\n"

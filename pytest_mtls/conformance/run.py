@@ -1,0 +1,261 @@
+"""`Run`: every client case against one server, with a control beside each refusal. No pytest here.
+
+The tests of this package hand each `Result` to pytest; anybody else can do with them what they want.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from pytest_mtls.alert import Alert
+from pytest_mtls.assertions import good_client, was_presented
+from pytest_mtls.cases import CATALOGUE, Case, Tier
+from pytest_mtls.conformance.policy import Policy
+from pytest_mtls.errors import MissingPrivateKey, MtlsError
+from pytest_mtls.explain import Expected, headline, tell
+from pytest_mtls.tls.endpoint import Endpoint
+from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.tls.peer import presented
+from pytest_mtls.tls.probe import probe
+from pytest_mtls.tls.transcript import Side, was_sent
+
+__all__ = ["VERSIONS", "Outcome", "Result", "Run", "checks", "theme_of"]
+
+VERSIONS = ("1.2", "1.3")
+_CASES = "pytest_mtls.cases."
+_ASKED_AND_SENT: tuple[tuple[Side, str], ...] = (("server", "CertificateRequest"), ("client", "Certificate"))
+
+
+class Outcome(str, Enum):
+    """What a check comes to."""
+
+    CONFORMS = "conforms"  #: the server does what it should.
+    DEVIATES = "deviates"  #: it does not; this fails.
+    REPORTED = "reported"  #: both answers can be right, or the server does not claim the setting.
+    EXCEPTED = "excepted"  #: it does not, as the policy says.
+    EXCEPTION_GONE = "exception gone"  #: it does, though the policy says that it does not; this fails.
+    LEFT_OUT = "left out"  #: it could not be tried; the note says why.
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the run fails for it."""
+        return self in (Outcome.DEVIATES, Outcome.EXCEPTION_GONE)
+
+
+def theme_of(case: Case) -> str:
+    """The theme of a case: the module of the catalogue that it is in, or "own"."""
+    module: str = inspect.unwrap(case.build).__module__
+    return module[len(_CASES) :] if module.startswith(_CASES) else "own"
+
+
+def checks() -> Iterator[tuple[Case, str]]:
+    """Every client case with each TLS version over which it can present itself."""
+    for case in CATALOGUE["client"].select("*"):
+        yield from ((case, tls) for tls in VERSIONS if case.tls in (None, tls))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one check came to.
+
+    Attributes:
+        case: the client.
+        tls: the TLS version.
+        expected: what a server has to do with this client.
+        outcome: what it comes to.
+        handshake: what was seen; None if it was left out.
+        note: why it was left out, deviates or is excepted; may be empty.
+    """
+
+    case: Case
+    tls: str
+    expected: str
+    outcome: Outcome
+    handshake: Handshake | None = None
+    note: str = ""
+
+    @property
+    def seen(self) -> str:
+        """The verdict in a word: "accepted", "refused", "undecided", or "-" if there was none."""
+        if self.handshake is None:
+            return "-"
+        return {True: "accepted", False: "refused", None: "undecided"}[self.handshake.accepted]
+
+    def story(self) -> str:
+        """All that is to be told of it."""
+        if self.handshake is None:
+            return self.note
+        is_good = self.case.tier is Tier.GOOD
+        return tell([self.handshake], Expected(accepted=is_good, reasons=self.case.reasons), self.note or None)
+
+    def facts(self) -> dict[str, str | int]:
+        """The same for machines; without what is not known."""
+        seen = self.handshake
+        facts: dict[str, str | int | None] = {
+            "case": self.case.id,
+            "tls": self.tls,
+            "theme": theme_of(self.case),
+            "tier": self.case.tier.value,
+            "requires": " ".join(sorted(self.case.requires)) or None,
+            "expected": self.expected,
+            "seen": self.seen,
+            "outcome": self.outcome.value,
+            "note": self.note or None,
+        }
+        if seen is not None:
+            facts |= {
+                "layer": seen.layer,
+                "alert": None if seen.alert is None else seen.alert.name.lower(),
+                "alert_number": None if seen.alert is None else int(seen.alert),
+                "reason": None if seen.reason is None else seen.reason.value,
+                "answer": seen.answer,
+                "error": seen.error,
+            }
+        return {name: value for name, value in facts.items() if value is not None}
+
+
+def _was_being_sent(seen: Handshake) -> bool:
+    """Whether the server ended the connection while a certificate, asked for, was still on its way: it was too long."""
+    asked, sent = (was_sent(seen.transcript, *what) for what in _ASKED_AND_SENT)
+    return asked and not sent
+
+
+def _why_not_sent(seen: Handshake) -> str:
+    if was_sent(seen.transcript, "client", "Certificate"):
+        return "its certificate was not sent: its key fits none of the signature algorithms that the server takes"
+    return "the server ended the connection before the certificate was sent"
+
+
+class Run:
+    """Checks one server.
+
+    Args:
+        target: the server. Its ``ca`` builds the cases, or as many as it can without a key.
+        policy: what is agreed of it.
+        timeout: seconds for each handshake. A server that hangs is given so long, and is not said to have refused.
+    """
+
+    def __init__(self, target: Endpoint, policy: Policy | None = None, *, timeout: float = 5.0) -> None:
+        self.target = target
+        self.policy = Policy() if policy is None else policy
+        self.timeout = timeout
+        self._good = good_client(target, target.ca)
+        self._controls: dict[str, Handshake] = {}
+
+    @property
+    def has_control(self) -> bool:
+        """Whether there is a good client, without which a refusal proves little."""
+        return self._good is not None
+
+    def check(self, case: Case, tls: str) -> Result:
+        """Present one client over one TLS version.
+
+        Args:
+            case: a client's.
+            tls: "1.2" or "1.3".
+        """
+        expected = self._expected(case)
+        obstacle = self._obstacle(tls)
+        if obstacle is not None:
+            outcome, note, control = obstacle
+            return Result(case, tls, expected, outcome, control, note)
+        try:
+            presents = presented(case, "client", self.target.ca, self.target.client_cases)
+            seen = probe(self.target, presents, tls=tls, timeout=self.timeout)
+        except MissingPrivateKey:
+            return Result(
+                case, tls, expected, Outcome.LEFT_OUT, None, "it needs the CA's private key, which is not here"
+            )
+        except MtlsError as error:
+            return Result(case, tls, expected, Outcome.LEFT_OUT, None, str(error))
+        if seen.accepted is False and not was_presented(presents.identity, seen) and not _was_being_sent(seen):
+            return Result(case, tls, expected, Outcome.LEFT_OUT, seen, _why_not_sent(seen))
+        outcome, note = self._judge(case, seen)
+        if seen.accepted is False and not self._still_takes_good_clients(tls):
+            outcome, note = Outcome.DEVIATES, "after this refusal a good client does not get in any more"
+        return self._with_exception(Result(case, tls, expected, outcome, seen, note))
+
+    def check_all(self) -> Iterator[Result]:
+        """Every check, in the order of the catalogue."""
+        return (self.check(case, tls) for case, tls in checks())
+
+    # --- before -------------------------------------------------------------------------------------------------------
+
+    def _control(self, tls: str) -> Handshake:
+        """The latest handshake of the good client, or without one of a client without certificate."""
+        if tls not in self._controls:
+            self._controls[tls] = probe(self.target, self._good, tls=tls, timeout=self.timeout)
+        return self._controls[tls]
+
+    def _speaks(self, tls: str) -> bool:
+        return self._control(tls).accepted is not False or self._control(tls).tls_version == f"TLSv{tls}"
+
+    def _obstacle(self, tls: str) -> tuple[Outcome, str, Handshake] | None:
+        """Why nothing can be proved over this version, if so."""
+        control = self._control(tls)
+        if not self._speaks(tls):
+            if any(map(self._speaks, VERSIONS)):
+                return Outcome.LEFT_OUT, f"the server does not speak TLS {tls}", control
+            return (
+                Outcome.DEVIATES,
+                f"the server speaks no TLS version that is known here: {headline(control)}",
+                control,
+            )
+        if control.accepted or (self._good is None and control.rejected_by == "server"):
+            return None
+        who = "a good client" if self._good is not None else "a client"
+        return Outcome.DEVIATES, f"{who} cannot be judged, so that nothing is proved: {headline(control)}", control
+
+    def _still_takes_good_clients(self, tls: str) -> bool:
+        if self._good is None:
+            return True
+        self._controls[tls] = probe(self.target, self._good, tls=tls, timeout=self.timeout)
+        return self._controls[tls].accepted is True
+
+    # --- after --------------------------------------------------------------------------------------------------------
+
+    def _is_claimed(self, case: Case) -> bool:
+        return case.requires <= self.policy.settings and (case.tier is not Tier.SETTING or bool(case.requires))
+
+    def _expected(self, case: Case) -> str:
+        if case.tier is Tier.GOOD:
+            return "accepted"
+        if case.tier is Tier.INFORMATIVE:
+            return "either"
+        if self._is_claimed(case):
+            return "refused"
+        return f"either, without {' and '.join(sorted(case.requires))}" if case.requires else "either"
+
+    def _judge(self, case: Case, seen: Handshake) -> tuple[Outcome, str]:
+        if case.tier is Tier.INFORMATIVE or (case.tier is not Tier.GOOD and not self._is_claimed(case)):
+            return Outcome.REPORTED, ""
+        if seen.accepted is None:
+            return Outcome.DEVIATES, f"there is no verdict: {seen.error}"
+        if case.tier is Tier.GOOD:
+            is_right = seen.accepted
+            return (Outcome.CONFORMS, "") if is_right else (Outcome.DEVIATES, f"a good client was {headline(seen)}")
+        if seen.accepted:
+            return Outcome.DEVIATES, "the server let this client in"
+        if seen.rejected_by != "server":
+            return Outcome.DEVIATES, f"the client gave up before the server could judge: {headline(seen)}"
+        if self.policy.reasons == "any" or not seen.possible_reasons.isdisjoint(case.reasons):
+            return Outcome.CONFORMS, ""
+        if case.rewrite is not None and seen.alert is Alert.DECRYPT_ERROR:
+            return Outcome.LEFT_OUT, "the server looks at the proof of the key first, which fits no changed certificate"
+        should = " or ".join(reason.words for reason in case.reasons)
+        return Outcome.DEVIATES, f"the server refused, but not for {should}: {headline(seen)}"
+
+    def _with_exception(self, result: Result) -> Result:
+        agreed = self.policy.exception_for(result.case.id, result.tls)
+        if agreed is None or result.outcome in (Outcome.REPORTED, Outcome.LEFT_OUT):
+            return result
+        outcome, note = result.outcome, result.note
+        if outcome is Outcome.CONFORMS:
+            outcome = Outcome.EXCEPTION_GONE
+            note = f"the policy says that it is {agreed.seen} ({agreed.reason}), which no longer happens: remove that"
+        elif result.seen == agreed.seen:
+            outcome, note = Outcome.EXCEPTED, agreed.reason
+        return Result(result.case, result.tls, result.expected, outcome, result.handshake, note)

@@ -1,0 +1,34 @@
+"""`Pace`: no more than so many connections a second, for a server that others use too."""
+
+from __future__ import annotations
+
+import time
+
+from pytest_mtls.errors import InvalidArgument
+from pytest_mtls.tls.wire import clock
+
+__all__ = ["Pace"]
+
+
+class Pace:
+    """Spaces out connections.
+
+    Args:
+        rate: how many a second, at most.
+
+    Raises:
+        InvalidArgument: it is not a number above 0.
+    """
+
+    def __init__(self, rate: float) -> None:
+        if not isinstance(rate, (int, float)) or not rate > 0:
+            raise InvalidArgument("rate", rate, "a number of connections per second above 0")
+        self._interval = 1 / rate
+        self._next = clock()
+
+    def wait(self) -> None:
+        """Wait until the next connection may be made."""
+        present = clock()
+        if present < self._next:
+            time.sleep(self._next - present)
+        self._next = max(present, self._next) + self._interval
