@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_mtls import clients
     from pytest_mtls.alert import Alert
     from pytest_mtls.assertions import assert_accepted, assert_rejected
     from pytest_mtls.cases import Case, Tier, case
@@ -61,6 +62,7 @@ __all__ = [
     "case",
     "client_cases",
     "forwarded_headers",
+    "clients",
     "launch",
     "parse_forwarded_headers",
     "probe",
@@ -96,6 +98,7 @@ _HOMES = {
     "case": "cases",
     "client_cases": "plugin",
     "forwarded_headers": "certificates.forwarded",
+    "clients": "clients",
     "launch": "launched",
     "parse_forwarded_headers": "certificates.forwarded",
     "probe": "tls.probe",
@@ -112,7 +115,8 @@ def __getattr__(name: str) -> Any:
     home = _HOMES[name]
     if home.startswith("certificates."):
         import_module(f"{__name__}.tls.context")  # gives identities their SSL contexts
-    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    module = import_module(f"{__name__}.{home}")
+    value = globals()[name] = module if name == home else getattr(module, name)
     return value
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "InvalidPolicy",
     "InvalidValidity",
     "KeyMismatch",
+    "LibraryUnavailable",
     "MissingExtra",
     "MissingPrivateKey",
     "MissingProgram",
@@ -479,6 +480,20 @@ class UnusableKeyLog(MtlsError):
     def __str__(self) -> str:
         remedy = "Give --mtls-keylog or SSLKEYLOGFILE a file that can be written to."
         return f"cannot write the key log {self.path}: {self.problem}. {remedy}"
+
+
+# --- client libraries ------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class LibraryUnavailable(MtlsError):
+    """A client library that is not known, or not installed: none of them comes with pytest-mtls."""
+
+    name: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"client library {self.name!r} cannot be used: {self.problem}"
 
 
 # --- assertions ------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 if TYPE_CHECKING:
+    import httpx
     import requests
     from _pytest.mark.structures import ParameterSet
 
@@ -370,13 +371,21 @@ def mtls_server(mtls_server_factory: Callable[..., MutualTLSServer]) -> MutualTL
 @pytest.fixture
 def mtls_client(mtls_ca: CertificateAuthority, mtls_client_cert: Identity) -> Iterator[requests.Session]:
     """A `requests.Session` with the client certificate and the trust set."""
-    import requests
+    from pytest_mtls import clients
 
-    with requests.Session() as session:
-        session.cert = (mtls_client_cert.cert_path, mtls_client_cert.key_path)
-        session.verify = mtls_ca.cert_path
-        session.trust_env = False
+    with clients.requests(mtls_client_cert, mtls_ca) as session:
         yield session
+
+
+@pytest.fixture
+def mtls_async_client(mtls_ca: CertificateAuthority, mtls_client_cert: Identity) -> httpx.AsyncClient:
+    """An `httpx.AsyncClient` with the client certificate and the trust set, for any event loop; needs httpx.
+
+    Each request has a connection, and so a handshake, of its own: when the test's event loop is gone, nothing is open.
+    """
+    from pytest_mtls import clients
+
+    return clients.httpx_async(mtls_client_cert, mtls_ca, keep_alive=False)
 
 
 @pytest.fixture

@@ -668,6 +668,7 @@ def test_marker_and_fixtures_are_documented(run: Run) -> None:
     listed = said(run("", "--fixtures"))
     fixtures = re.findall(r"^(mtls_\w+)(?: \[session scope\])? -- .*\n    \S", listed, re.MULTILINE)
     assert [
+        "mtls_async_client",
         "mtls_ca",
         "mtls_client",
         "mtls_client_case",
