@@ -246,7 +246,7 @@ def pytest_pyfunc_call() -> Generator[None, object, object]:
     try:
         return (yield)
     except Exception as error:
-        if type(error).__module__ == "pytest_mtls.errors" and type(error).__name__ == "CaseNotPresentable":
+        if _is_ours(error) and type(error).__name__ == "CaseNotPresentable":
             pytest.skip(str(error))
         raise
 
@@ -268,11 +268,15 @@ def pytest_runtest_makereport(
     return report
 
 
+def _is_ours(error: BaseException | None) -> bool:
+    return type(error).__module__.startswith("pytest_mtls.errors")
+
+
 def _told_handshakes(item: pytest.Item, call: pytest.CallInfo[None]) -> str:
     """What a failing test's servers saw, and what its own assertion is about."""
     servers = item.stash.get(_SERVERS, [])
     error = call.excinfo.value if call.excinfo is not None else None
-    own = getattr(error, "handshakes", ()) if type(error).__module__ == "pytest_mtls.errors" else ()
+    own = getattr(error, "handshakes", ()) if _is_ours(error) else ()
     if not servers and not own:
         return ""
     from pytest_mtls.explain import explain

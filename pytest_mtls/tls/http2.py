@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-from pytest_mtls.errors import ExtraNotInstalled
+from pytest_mtls.errors import MissingExtra
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.wsgi import Answer, Request, WSGIApplication, respond
 
@@ -31,10 +31,10 @@ def require_http2() -> None:
     """Make sure that HTTP/2 can be spoken.
 
     Raises:
-        ExtraNotInstalled: h2 is not installed.
+        MissingExtra: h2 is not installed.
     """
     if find_spec("h2") is None:
-        raise ExtraNotInstalled("h2", "alpn offers 'h2', and to serve an app over HTTP/2")
+        raise MissingExtra("h2", "h2, with which alpn's 'h2' is served,")
 
 
 def serve_http2(sock: ssl.SSLSocket, handshake: Handshake, app: WSGIApplication) -> None:

@@ -114,8 +114,9 @@ def call_grpcio(server: Server, arguments: Arguments) -> None:
     import grpc
 
     with grpc.secure_channel(f"{server.host}:{server.port}", grpc.ssl_channel_credentials(**arguments)) as channel:
+        method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/service/method")
         try:
-            channel.unary_unary("/service/method")(b"", timeout=5)
+            method(b"", timeout=5)
         except grpc.RpcError as error:
             if error.code() is not grpc.StatusCode.NOT_FOUND:  # of whom the server knows, though not of the method
                 raise Told(f"`grpc.RpcError`, code `{error.code().name}`") from error

@@ -1,0 +1,78 @@
+"""Floor 0: every error that pytest-mtls raises, a file a theme.
+
+An error carries its facts as attributes and makes its prose in ``__str__``: what was wrong, with which value,
+and what to do about it. `MtlsError` is the base of all but `HandshakeAssertionError`; it is never raised itself.
+"""
+
+from __future__ import annotations
+
+from pytest_mtls.errors.assertions import HandshakeAssertionError
+from pytest_mtls.errors.base import InvalidArgument, LibraryUnavailable, MissingExtra, MissingProgram, MtlsError
+from pytest_mtls.errors.cases import CaseNotPresentable, CaseOfWrongSide, DuplicateCase, UnknownCase
+from pytest_mtls.errors.certificates import (
+    AuthorityUsedAsIdentity,
+    IncompleteChain,
+    InvalidForwardedHeader,
+    InvalidName,
+    InvalidValidity,
+    KeyMismatch,
+    MissingPrivateKey,
+    NotACertificateAuthority,
+    NotIssuedByThisAuthority,
+    SigningRequestRefused,
+    UnreadableCertificate,
+    UnreadablePrivateKey,
+    UnreadableSigningRequest,
+    UnsupportedFormat,
+    UnsupportedKeyKind,
+    UnusableDirectory,
+    UnusableIdentity,
+    WrongPassword,
+)
+from pytest_mtls.errors.servers import (
+    AppNotStarted,
+    InvalidEndpoint,
+    InvalidPolicy,
+    PortUnavailable,
+    ServerNotLaunched,
+    ServerNotRunning,
+    UnusableKeyLog,
+)
+
+__all__ = [
+    "AppNotStarted",
+    "AuthorityUsedAsIdentity",
+    "CaseNotPresentable",
+    "CaseOfWrongSide",
+    "DuplicateCase",
+    "HandshakeAssertionError",
+    "IncompleteChain",
+    "InvalidArgument",
+    "InvalidEndpoint",
+    "InvalidForwardedHeader",
+    "InvalidName",
+    "InvalidPolicy",
+    "InvalidValidity",
+    "KeyMismatch",
+    "LibraryUnavailable",
+    "MissingExtra",
+    "MissingPrivateKey",
+    "MissingProgram",
+    "MtlsError",
+    "NotACertificateAuthority",
+    "NotIssuedByThisAuthority",
+    "PortUnavailable",
+    "ServerNotLaunched",
+    "ServerNotRunning",
+    "SigningRequestRefused",
+    "UnknownCase",
+    "UnreadableCertificate",
+    "UnreadablePrivateKey",
+    "UnreadableSigningRequest",
+    "UnsupportedFormat",
+    "UnsupportedKeyKind",
+    "UnusableDirectory",
+    "UnusableIdentity",
+    "UnusableKeyLog",
+    "WrongPassword",
+]
