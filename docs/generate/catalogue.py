@@ -1,9 +1,10 @@
-"""Write the pages, or parts of pages, that a program makes: ``python docs/generate/catalogue.py cases judges``."""
+"""Write the pages, or parts of pages, that a program makes: ``python docs/generate/catalogue.py cases stacks``."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -29,7 +30,21 @@ def judges() -> None:
     replace_generated_part(DOCS / "explanation" / "judges.md", as_markdown(table))
 
 
-PAGES: Mapping[str, Callable[[], None]] = {"cases": cases, "judges": judges}
+def stacks() -> None:
+    from stacks.causes import as_markdown
+    from stacks.stacks import STACKS, Minted
+
+    from pytest_mtls import CertificateAuthority
+    from pytest_mtls.mint import mint
+
+    ca = CertificateAuthority.create()
+    with tempfile.TemporaryDirectory() as directory:
+        minted = Minted(Path(directory) / "certs", ca, mint(Path(directory) / "certs", ca=ca))
+        verdicts = {stack: judge(minted) for stack, judge in STACKS.items()}
+    replace_generated_part(DOCS / "reference" / "stacks.md", as_markdown(verdicts))
+
+
+PAGES: Mapping[str, Callable[[], None]] = {"cases": cases, "judges": judges, "stacks": stacks}
 
 
 if __name__ == "__main__":
