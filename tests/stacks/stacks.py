@@ -135,8 +135,8 @@ def presented(case: Case, identity: Identity) -> Presentation:
 
 def java(minted: Minted) -> Verdicts:
     """JSSE, as server and as client."""
-    program = require_program("java", apt="default-jdk-headless")
-    require_program("javac", apt="default-jdk-headless")
+    program = require_program("java", apt="openjdk-17-jdk-headless")
+    require_program("javac", apt="openjdk-17-jdk-headless")
     return _judge_both(
         [program, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", PROGRAMS / "Judge.java", minted.directory], minted
     )
