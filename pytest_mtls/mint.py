@@ -139,7 +139,7 @@ def _minted(case: Case, authority: CertificateAuthority) -> MintedCase:
     if case.rewrite is not None:
         return MintedCase(case, None, "what is bad about it is made on the wire")
     if case.options:
-        return MintedCase(case, None, "what is odd about it is what the server does")
+        return MintedCase(case, None, "what is odd about it is what it does")
     identity = case.identity(authority)
     return MintedCase(case, identity, "" if identity is not None else "it presents no certificate")
 
