@@ -53,6 +53,15 @@ def test_every_case_has_its_files_or_a_reason(minted: Path) -> None:
         assert expected == written
 
 
+def test_every_case_can_be_read_back(minted: Path) -> None:
+    """What was written is what the case presents, even where cryptography has something to say of it."""
+    for side, catalogue in CATALOGUE.items():
+        for case in catalogue.select(["*"]):
+            if (minted / f"{side}-cases" / f"{case.id}.crt").is_file() and case.id != "expires-in-a-minute":
+                identity = bad(minted, side, case.id)
+                assert identity.key_pem == (minted / f"{side}-cases" / f"{case.id}.key").read_bytes()
+
+
 @pytest.mark.skipif(not POSIX, reason="modes are POSIX's")
 def test_only_the_owner_reads_it(minted: Path) -> None:
     """The directories are 0700, and whatever has a key in it is 0600."""
