@@ -21,6 +21,7 @@ from pytest_mtls.errors import CaseNotPresentable
 from pytest_mtls.reason import Reason, reasons_of_alert
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.peer import Presentation
+from pytest_mtls.tls.transcript import Message, Side, certificates_from, message_of, negotiated
 from pytest_mtls.tls.wire import Deadline, wait_for
 
 __all__ = ["shake_hands_badly"]
@@ -30,7 +31,6 @@ _UNDEFINED_SCHEME = (0xFE, 0x00)
 _RSA_PSS_SHA256 = (0x08, 0x04)
 
 _VERSIONS = {"1.2": (3, 3), "1.3": (3, 4)}
-_NAMES = {(3, 3): "TLSv1.2", (3, 4): "TLSv1.3"}
 
 
 def _leave(message: Any) -> None:
@@ -88,28 +88,33 @@ def shake_hands_badly(
         raise CaseNotPresentable(presents.name, problem) from None
     assert presents.identity is not None
     connection = _connection(plain, MISBEHAVIOURS[presents.misbehaviour or ""])
-    sent = tuple(certificate.public_bytes(Encoding.DER) for certificate in presents.identity.chain)
-    seen = Handshake("client", None, sent_chain_der=sent)
-    refused = replace(seen, accepted=False, rejected_by="server", reason=Reason.UNSPECIFIED)
+    undecided = Handshake("client", None)
+    refused = replace(undecided, accepted=False, rejected_by="server", reason=Reason.UNSPECIFIED)
     try:
         _drive(_handshake(connection, presents.identity, name, tls), plain, deadline)
         accepted = connection.version < (3, 4) or _settle(connection, plain, deadline)
     except TimeoutError as error:
-        return replace(seen, error=str(error))
+        seen = replace(undecided, error=str(error))
     except errors.TLSRemoteAlert as error:
         alert = next((known for known in Alert if known == error.description), None)
         said, _ = reasons_of_alert(alert)
-        refused = replace(refused, alert=alert, reason=said, error=str(error))
+        seen = replace(refused, alert=alert, reason=said, error=str(error).replace("_", " "))
     except (OSError, errors.TLSAbruptCloseError, errors.TLSClosedConnectionError) as error:
-        refused = replace(refused, error=str(error) or "the server ended the connection")
+        seen = replace(refused, error=str(error) or "the server ended the connection")
     except errors.TLSError as error:  # what the server sent is no TLS, or none that goes on from here
-        return replace(seen, error=f"tlslite-ng gave up: {error}")
+        seen = replace(undecided, error=f"tlslite-ng gave up: {error}")
     else:
-        if accepted:
-            refused = replace(seen, accepted=True)
-        else:
-            refused = replace(refused, error="the server ended the connection without a byte of data")
-    return replace(refused, tls_version=_NAMES.get(connection.version))
+        seen = replace(undecided, accepted=True)
+        if not accepted:
+            seen = replace(refused, error="the server ended the connection without a byte of data")
+    transcript = tuple(connection.transcript)
+    return replace(
+        seen,
+        tls_version=negotiated(transcript)[0],
+        peer_chain_der=certificates_from(transcript, "server"),
+        sent_chain_der=certificates_from(transcript, "client"),
+        transcript=transcript,
+    )
 
 
 def _connection(plain: socket.socket, spoil: Callable[[Any], None] | None) -> Any:
@@ -117,16 +122,33 @@ def _connection(plain: socket.socket, spoil: Callable[[Any], None] | None) -> An
     from tlslite.messages import CertificateVerify
 
     class Connection(TLSConnection):  # type: ignore[misc]
-        """Spoils the one message before it is hashed and sent."""
+        """Spoils the one message before it is hashed and sent, and keeps all of them."""
 
-        def _sendMsg(self, msg: Any, *how: Any, **more: Any) -> Iterator[int]:  # noqa: N802
+        transcript: list[Message]
+
+        def _sendMsg(self, msg: Any, *how: Any, **more: Any) -> Iterator[Any]:  # noqa: N802
             if isinstance(msg, CertificateVerify):
                 if spoil is None:
                     return
                 spoil(msg)
+            self._keep("client", msg.contentType, msg.write())
             yield from super()._sendMsg(msg, *how, **more)
 
-    return Connection(plain)
+        def _getNextRecord(self) -> Iterator[Any]:  # noqa: N802
+            for result in super()._getNextRecord():
+                if result not in (0, 1):
+                    header, parser = result
+                    self._keep("server", header.type, parser.bytes)
+                yield result
+
+        def _keep(self, sender: Side, content_type: int, data: bytes) -> None:
+            message = message_of(sender, content_type, bytes(data), tls13=self.version == (3, 4))
+            if message is not None:
+                self.transcript.append(message)
+
+    connection = Connection(plain)
+    connection.transcript = []
+    return connection
 
 
 def _handshake(connection: Any, identity: Identity, name: str, tls: str | None) -> Iterator[int]:

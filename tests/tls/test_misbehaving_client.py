@@ -44,6 +44,21 @@ class TestAgainstOurServer:
             seen = probe(server, client, tls=tls)
         assert (True, None, f"TLSv{tls}") == (seen.accepted, seen.error, seen.tls_version)
 
+    @pytest.mark.parametrize("misbehaviour", list(MISBEHAVIOURS))
+    def test_both_ends_saw_the_same(self, ca: CertificateAuthority, tls: str, misbehaviour: str) -> None:
+        """The messages are those that the server saw, in their order, and the client's certificate is among them."""
+        client = played(ca, misbehaviour)
+        with MutualTLSServer(cert=ca.issue_server(), trust=ca) as server:
+            seen = probe(server, client, tls=tls)
+        assert seen.counterpart is not None
+        there = list(map(str, seen.counterpart.transcript))
+        assert there == list(map(str, seen.transcript))[: len(there)] or seen.accepted
+        assert client.identity is not None
+        assert (client.identity.der,) == seen.sent_chain_der == seen.counterpart.peer_chain_der
+        assert server.cert.der == seen.peer_chain_der[0]
+        proof = [message.name for message in seen.transcript if message.sender == "client"].count("CertificateVerify")
+        assert proof == (0 if misbehaviour == "certificate verify missing" else 1)
+
     def test_twenty_in_a_row(self, ca: CertificateAuthority, tls: str) -> None:
         """The verdict is the same each time."""
         with MutualTLSServer(cert=ca.issue_server(), trust=ca) as server:
