@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-__all__ = ["require_postgres", "require_program", "require_version"]
+__all__ = ["require_library", "require_library_apart", "require_postgres", "require_program", "require_version"]
 
 
 def require_program(name: str, *, apt: str) -> Path:
@@ -25,6 +27,36 @@ def require_program(name: str, *, apt: str) -> Path:
     if found is None:
         pytest.skip(f"needs {name}: apt-get install {apt}")
     return Path(found)
+
+
+def require_library(module: str, *, pip: str) -> None:
+    """Skip where a Python library is absent.
+
+    Args:
+        module: what it is imported as.
+        pip: what it is installed as; it must be in the test dependency group too.
+
+    Raises:
+        pytest.skip.Exception: it is not installed.
+    """
+    try:
+        found = find_spec(module)
+    except ModuleNotFoundError:  # not even the package that the module is in
+        found = None
+    if found is None:
+        pytest.skip(f"needs {pip}: python -m pip install {pip}")
+
+
+def require_library_apart(name: str) -> Path:
+    """The directory of a library that replaces files of others, and so is installed away from them; tox.ini does so.
+
+    Raises:
+        pytest.skip.Exception: it is not installed there.
+    """
+    directory = Path(sys.prefix) / "apart"
+    if not (directory / name).is_dir():
+        pytest.skip(f"needs {name}, away from the others: python -m pip install --target {directory} {name}")
+    return directory
 
 
 def require_version(name: str, at_least: str) -> None:

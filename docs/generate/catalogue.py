@@ -6,6 +6,8 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "tests"))
@@ -44,7 +46,39 @@ def stacks() -> None:
     replace_generated_part(DOCS / "reference" / "stacks.md", as_markdown(verdicts))
 
 
-PAGES: Mapping[str, Callable[[], None]] = {"cases": cases, "judges": judges, "stacks": stacks}
+def forwarded() -> None:
+    from certificates.forwarded_table import as_markdown
+
+    replace_generated_part(DOCS / "reference" / "forwarded.md", as_markdown())
+
+
+def clients() -> None:
+    from clients import services
+    from clients.drivers import DRIVERS
+    from clients.rows import People, as_markdown, observe
+
+    from pytest_mtls import CertificateAuthority
+    from pytest_mtls.clients import LIBRARIES
+
+    ca = CertificateAuthority.create()
+    people = People.of(ca, ca.impostor())
+    with ExitStack() as running:
+
+        @cache
+        def postgresql() -> int:
+            return running.enter_context(services.postgresql(people.server, ca))
+
+        rows = [observe(name, people, postgresql) for name in LIBRARIES if name in DRIVERS]
+    replace_generated_part(DOCS / "reference" / "clients.md", as_markdown(rows))
+
+
+PAGES: Mapping[str, Callable[[], None]] = {
+    "cases": cases,
+    "judges": judges,
+    "forwarded": forwarded,
+    "clients": clients,
+    "stacks": stacks,
+}
 
 
 if __name__ == "__main__":

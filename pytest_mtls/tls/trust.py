@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Union
 
 from cryptography import x509
@@ -67,6 +68,15 @@ class Trust:
     def pem(self) -> bytes:
         """The CA certificates, one after the other."""
         return b"".join(ca.pem for ca in self.authorities)
+
+    @property
+    def path(self) -> str:
+        """The path of a file with `pem`, which is gone after the run."""
+        first, *others = self.authorities
+        if not others:
+            return first.cert_path
+        pem = self.pem
+        return first.files.keep(f"trust-{sha256(pem).hexdigest()[:16]}.crt", lambda: pem)
 
     @property
     def is_partial(self) -> bool:

@@ -1,0 +1,38 @@
+"""Who takes part, and the real servers, each started once for all tests that call it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from clients import services
+from clients.rows import People
+
+from pytest_mtls import CertificateAuthority
+
+
+@pytest.fixture(scope="session")
+def people(mtls_ca: CertificateAuthority, mtls_untrusted_ca: CertificateAuthority) -> People:
+    """A server for ``localhost``, and its clients."""
+    return People.of(mtls_ca, mtls_untrusted_ca)
+
+
+@pytest.fixture(scope="session")
+def postgresql(people: People) -> Iterator[int]:
+    """The port of a PostgreSQL."""
+    with services.postgresql(people.server, people.ca) as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
+def redis_server(people: People) -> Iterator[int]:
+    """The port of a Redis."""
+    with services.redis_server(people.server, people.ca) as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
+def mosquitto(people: People) -> Iterator[int]:
+    """The port of an MQTT broker."""
+    with services.mosquitto(people.server, people.ca) as port:
+        yield port

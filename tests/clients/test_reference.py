@@ -1,0 +1,36 @@
+"""docs/reference/clients.md says what happens when each library calls."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+from clients.drivers import DRIVERS
+from clients.rows import People, line, observe, without_version
+from generated import DOCS, generated_part
+
+from pytest_mtls.clients import LIBRARIES
+
+AGAIN = "; if this is right, run: python docs/generate/catalogue.py clients"
+
+
+def rows_of_page() -> dict[str, str]:
+    """The lines of the page's table, by library."""
+    table = generated_part(DOCS / "reference" / "clients.md").splitlines()[2:]
+    return {row.split(" | ")[0].removeprefix("| "): row for row in table}
+
+
+@pytest.mark.filterwarnings("ignore:.*_text is deprecated:DeprecationWarning")  # kafka-python, at its import
+@pytest.mark.filterwarnings("ignore:unclosed <:ResourceWarning")  # several libraries, when they are not let in
+@pytest.mark.parametrize("library", DRIVERS)
+def test_each_row_is_what_happens(library: str, people: People, request: pytest.FixtureRequest) -> None:
+    """The right certificate arrives, and the library raises what the page says, whoever refuses whom."""
+    row = observe(library, people, lambda: int(request.getfixturevalue("postgresql")))
+    gc.collect()  # what is left open is found here, where it is expected, and not in somebody else's test
+    assert without_version(rows_of_page()[library]) == without_version(line(row.cells)), AGAIN
+
+
+def test_every_library_is_there() -> None:
+    """The page has a row for each library, in their order, and none besides."""
+    assert [name for name in LIBRARIES if name != "environment"] == list(rows_of_page())
+    assert set(rows_of_page()) == set(DRIVERS)
