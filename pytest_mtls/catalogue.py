@@ -151,7 +151,8 @@ def _section(theme: str, cases: Sequence[Case]) -> Iterator[str]:
         only = f" Over TLS {case.tls} alone." if case.tls else ""
         asked = f" Asked for as `{case.host}`." if case.side == "server" and case.host != "localhost" else ""
         rests_on = ", ".join(filter(None, (case.rfc, f"`{case.limbo}`" if case.limbo else "")))
-        cells = (f"`{case.id}`", sides, verdict, reasons_of(case), case.summary + only + asked, rests_on)
+        extra = " Needs the extra `wire`." if case.side == "client" and case.options else ""
+        cells = (f"`{case.id}`", sides, verdict, reasons_of(case), case.summary + only + asked + extra, rests_on)
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
     yield ""
 

@@ -12,9 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pytest_mtls.cases import CATALOGUE, Case
@@ -26,7 +24,7 @@ from pytest_mtls.certificates.key import private_key_pem
 from pytest_mtls.certificates.validity import prolonged
 from pytest_mtls.errors import InvalidArgument, UnusableDirectory
 
-__all__ = ["MintedCase", "mint", "minted_identity"]
+__all__ = ["MintedCase", "mint"]
 
 _TITLE = "# Certificates by pytest-mtls"
 _README = "README.md"
@@ -105,30 +103,6 @@ def mint(
     return cases
 
 
-def minted_identity(
-    directory: str | os.PathLike[str], name: str, side: Literal["client", "server"] | None = None
-) -> Identity:
-    """Read back what `mint` wrote, unchecked: a bad case's key may not be that of its certificate.
-
-    Args:
-        directory: what `mint` wrote.
-        name: the id of a case; without a side "server" or "client", the good ones.
-        side: whose case it is.
-
-    Raises:
-        UnusableDirectory: there are no such files, or they cannot be read.
-    """
-    stem = Path(directory) / (name if side is None else f"{side}-cases/{name}")
-    try:
-        chain = x509.load_pem_x509_certificates(stem.with_name(f"{name}.crt").read_bytes())
-        key = stem.with_name(f"{name}.key").read_bytes()
-        root = x509.load_pem_x509_certificate((Path(directory) / "ca.crt").read_bytes())
-    except (OSError, ValueError) as error:
-        problem = f"{name}.crt and its key cannot be read there ({error})"
-        raise UnusableDirectory(str(directory), problem) from error
-    return Identity(tuple(chain), root=root, raw_key_pem=key)
-
-
 # --- what is written -------------------------------------------------------------------------------------------------
 
 #: Some certificates hold a week longer than the days asked for, and none can hold beyond the year 9999.
@@ -139,7 +113,7 @@ def _minted(case: Case, authority: CertificateAuthority) -> MintedCase:
     if case.rewrite is not None:
         return MintedCase(case, None, "what is bad about it is made on the wire")
     if case.options:
-        return MintedCase(case, None, "what is odd about it is what the server does")
+        return MintedCase(case, None, "what is odd about it is what it does")
     identity = case.identity(authority)
     return MintedCase(case, identity, "" if identity is not None else "it presents no certificate")
 

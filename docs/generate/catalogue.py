@@ -1,9 +1,10 @@
-"""Write the pages, or parts of pages, that a program makes: ``python docs/generate/catalogue.py cases judges``."""
+"""Write the pages, or parts of pages, that a program makes: ``python docs/generate/catalogue.py cases stacks``."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import cache
@@ -29,6 +30,20 @@ def judges() -> None:
     ca = CertificateAuthority.create()
     table = rows(subjects(ca), ca, Path(shutil.which("openssl") or "openssl"))
     replace_generated_part(DOCS / "explanation" / "judges.md", as_markdown(table))
+
+
+def stacks() -> None:
+    from stacks.causes import as_markdown
+    from stacks.stacks import STACKS, Minted
+
+    from pytest_mtls import CertificateAuthority
+    from pytest_mtls.mint import mint
+
+    ca = CertificateAuthority.create()
+    with tempfile.TemporaryDirectory() as directory:
+        minted = Minted(Path(directory) / "certs", ca, mint(Path(directory) / "certs", ca=ca))
+        verdicts = {stack: judge(minted) for stack, judge in STACKS.items()}
+    replace_generated_part(DOCS / "reference" / "stacks.md", as_markdown(verdicts))
 
 
 def forwarded() -> None:
@@ -62,6 +77,7 @@ PAGES: Mapping[str, Callable[[], None]] = {
     "judges": judges,
     "forwarded": forwarded,
     "clients": clients,
+    "stacks": stacks,
 }
 
 

@@ -15,6 +15,7 @@ from pytest_mtls.cases import (
     names,  # noqa: F401
     path,  # noqa: F401
     possession,  # noqa: F401
+    proof,  # noqa: F401
     purpose,  # noqa: F401
     revocation,  # noqa: F401
     shape,  # noqa: F401

@@ -62,7 +62,7 @@ class Case:
         limbo: the id of the x509-limbo test case of the same defect, if there is one.
         tls: the only TLS version over which the peer can present itself, "1.2" or "1.3"; None for both.
         host: the host name or address by which a server of this case has to be asked for.
-        options: how a server of this case behaves, as arguments of `MutualTLSServer`.
+        options: how a server of this case behaves, as arguments of `MutualTLSServer`; how a client misbehaves.
         rewrite: for a client whose Certificate message is replaced on the wire: makes the new body, of the CA and of the
             certificates, DER, that the client would have sent. Only over TLS 1.2.
     """
@@ -216,7 +216,7 @@ def case(
         limbo: the id of the same case in x509-limbo.
         tls: the only TLS version over which it can be presented; both by default.
         host: the name or address by which a server of this case has to be asked for.
-        options: how a server of this case behaves, as arguments of `MutualTLSServer`.
+        options: how a server of this case behaves, as arguments of `MutualTLSServer`; how a client misbehaves.
         rewrite: for a client, what makes the body of its Certificate message, under TLS 1.2; see `Case`.
         id: the name; that of the function, with hyphens, by default.
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from cryptography import x509
 
-from pytest_mtls.cases.build import intermediate
+from pytest_mtls.cases.build import authority_name, intermediate
 from pytest_mtls.cases.case import Function, Tier, case
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.cases.strength import rsa_key
@@ -17,7 +17,7 @@ from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.key import KeyKind
 from pytest_mtls.certificates.names import distinguished_name
-from pytest_mtls.certificates.profile import CertificateProfile
+from pytest_mtls.certificates.profile import CertificateProfile, authority_profile
 
 _END_OF_TIME = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
 
@@ -84,7 +84,7 @@ def through_nine_intermediates(ca: CertificateAuthority, leaf: Leaf) -> Identity
 @good()
 def cross_signed(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The issuer is a root that is unknown here, and that the trusted CA has signed as well."""
-    stranger = CertificateAuthority.create("cross-signed CA", path_length=0)
+    stranger = CertificateAuthority.self_signed(authority_profile(authority_name("cross-signed CA"), path_length=0))
     profile = replace(CertificateProfile.of(stranger.certificate), authority_key_identifier=True)
     return leaf(ca.issue_authority(profile, private_key=stranger.private_key))
 

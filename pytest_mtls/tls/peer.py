@@ -31,6 +31,7 @@ class Presentation:
         is_weak: whether it may be too weak for OpenSSL to present it at its ordinary security level.
         name: the id of the case that it is, if it is one's.
         rewrite: what replaces the body of a client's Certificate message on the wire, if anything does.
+        misbehaviour: how a client breaks the handshake's rules; see `pytest_mtls.tls.misbehaving_client`.
     """
 
     identity: Identity | None
@@ -38,6 +39,7 @@ class Presentation:
     is_weak: bool = False
     name: str = ""
     rewrite: Callable[[tuple[bytes, ...]], bytes] | None = None
+    misbehaviour: str | None = None
 
 
 #: What may stand for what a side presents.
@@ -70,13 +72,16 @@ def presented(
     if isinstance(value, Case):
         if value.side != side:
             raise CaseOfWrongSide(value.id, value.side, side)
+        misbehaviour = value.options.get("misbehaviour") if side == "client" else None
         before = None if minted is None else minted_identity(minted, value)
         if before is not None and value.rewrite is None:
-            return Presentation(before, value.tls, is_weak=True, name=value.id)
+            return Presentation(before, value.tls, is_weak=True, name=value.id, misbehaviour=misbehaviour)
         if ca is None:
             raise InvalidArgument("ca", None, f"a CertificateAuthority with its key, to build case {value.id!r}")
         rewrite = None if value.rewrite is None else partial(value.rewrite, ca)
-        return Presentation(value.identity(ca), value.tls, is_weak=True, name=value.id, rewrite=rewrite)
+        return Presentation(
+            value.identity(ca), value.tls, is_weak=True, name=value.id, rewrite=rewrite, misbehaviour=misbehaviour
+        )
     if isinstance(value, CertificateAuthority):
         raise AuthorityUsedAsIdentity(value.subject)
     if type(value).__module__.partition(".")[0] == "trustme":

@@ -14,6 +14,7 @@ from pytest_mtls.errors import CaseNotPresentable, InvalidArgument, InvalidEndpo
 from pytest_mtls.tls.context import client_context
 from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure
+from pytest_mtls.tls.misbehaving_client import shake_hands_badly
 from pytest_mtls.tls.peer import PeerArgument, Presentation, presented
 from pytest_mtls.tls.protocols import PROTOCOLS, Answer, Protocol
 from pytest_mtls.tls.protocols.channel import Channel
@@ -89,7 +90,7 @@ def probe(
 
     Raises:
         MtlsError: a bad argument, such as a CA in place of a client's identity.
-        CaseNotPresentable: the case cannot go over the TLS version that ``tls`` names.
+        CaseNotPresentable: the case cannot go over the TLS version that ``tls`` names, or needs an extra.
     """
     if not timeout > 0:
         raise InvalidArgument("timeout", timeout, "a number of seconds above 0")
@@ -130,7 +131,9 @@ def probe(
         except (OSError, UnexpectedAnswer) as error:
             seen = Handshake("client", None, error=f"before TLS, in {protocol.name}: {error}")
         else:
-            if presents.rewrite is None:
+            if presents.misbehaviour is not None:
+                seen = shake_hands_badly(presents, plain, name, tls, deadline)
+            elif presents.rewrite is None:
                 seen = _shake_hands(context, plain, conversation, deadline)
             else:
                 with CertificateRewriter(plain, presents.rewrite) as rewriter:
@@ -255,7 +258,7 @@ def _probe_by_hand(
 ) -> Handshake:
     """What a user's own probe says."""
     assert protocol.probe is not None
-    if presents.rewrite is not None:
+    if presents.rewrite is not None or presents.misbehaviour is not None:
         problem = f"the probe of protocol {protocol.name!r} cannot change what goes over the wire"
         raise CaseNotPresentable(presents.name, problem)
     undecided = Handshake("client", None, server_name=target.name)

@@ -21,7 +21,7 @@ from cryptography import x509
 from pytest_mtls.alert import Alert
 from pytest_mtls.certificates.printed import load_name
 
-__all__ = ["Message", "ObservedSocket", "Side", "observe"]
+__all__ = ["Message", "ObservedSocket", "Side", "message_of", "observe"]
 
 Side = Literal["client", "server"]
 
@@ -112,6 +112,23 @@ class Message:
         return self.name
 
 
+def message_of(sender: Side, content_type: int, data: bytes, *, tls13: bool) -> Message | None:
+    """The message that a record holds; None if it is neither of the handshake nor an alert.
+
+    Args:
+        sender: which side sent it.
+        content_type: of the record (RFC 8446 section 5.1).
+        data: the whole message.
+        tls13: whether it has the layout of TLS 1.3.
+    """
+    if content_type == _HANDSHAKE:
+        name = _MESSAGE_NAMES.get(data[0], f"message {data[0]}")
+        if name == "ServerHello" and data[6:38] == _RETRY_RANDOM:
+            name = "HelloRetryRequest"
+        return Message(sender, name, bytes(data[4:]), tls13)
+    return Message(sender, "Alert", bytes(data), tls13) if content_type == _ALERT else None
+
+
 class ObservedSocket(ssl.SSLSocket):
     """An SSL socket that keeps the messages of its handshake in ``messages``, in order."""
 
@@ -129,14 +146,8 @@ def observe(context: ssl.SSLContext, side: Side) -> None:
     other: Side = "client" if side == "server" else "server"
 
     def keep(conn: Any, direction: str, version: Any, content_type: Any, message_type: Any, data: bytes) -> None:
-        if content_type == _HANDSHAKE:
-            name = _MESSAGE_NAMES.get(data[0], f"message {data[0]}")
-            if name == "ServerHello" and data[6:38] == _RETRY_RANDOM:
-                name = "HelloRetryRequest"
-            message = Message(side if direction == "write" else other, name, bytes(data[4:]), version == 0x0304)
-        elif content_type == _ALERT:
-            message = Message(side if direction == "write" else other, "Alert", bytes(data), version == 0x0304)
-        else:
+        message = message_of(side if direction == "write" else other, content_type, data, tls13=version == 0x0304)
+        if message is None:
             return
         messages = conn.__dict__.get("messages")
         if messages is None:

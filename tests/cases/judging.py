@@ -77,9 +77,21 @@ def subjects(ca: CertificateAuthority) -> list[Subject]:
 
 
 def by_openssl(
-    wanted: Sequence[Subject], ca: CertificateAuthority, program: Path, settings: Iterable[str] = OPENSSL_SETTINGS
+    wanted: Sequence[Subject],
+    ca: CertificateAuthority,
+    program: Path,
+    settings: Iterable[str] = OPENSSL_SETTINGS,
+    overlook: Sequence[str] = (),
 ) -> dict[tuple[str, str], Judgement]:
-    """What ``openssl verify`` says, with these settings on."""
+    """What ``openssl verify`` says.
+
+    Args:
+        wanted: what to judge.
+        ca: the CA to trust.
+        program: the openssl program.
+        settings: those that are on.
+        overlook: more options, or "purpose" or "host", which are then not asked for.
+    """
     options = [option for setting in settings for option in OPENSSL_SETTINGS[setting]]
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)
@@ -90,9 +102,11 @@ def by_openssl(
             chain = folder / f"{number}.pem"
             chain.write_bytes(subject.identity.cert_pem)
             purpose = "sslclient" if subject.case.side == "client" else "sslserver"
-            command = [str(program), "verify", "-no-CApath", "-no-CAstore", "-purpose", purpose, *options]
+            command = [str(program), "verify", "-no-CApath", "-no-CAstore", *options]
+            command += [] if "purpose" in overlook else ["-purpose", purpose]
+            command += [option for option in overlook if option.startswith("-")]
             command += ["-CAfile", str(folder / "ca.pem"), "-CRLfile", str(folder / "crls.pem")]
-            if subject.case.side == "server":
+            if subject.case.side == "server" and "host" not in overlook:
                 command += ["-verify_ip" if _is_address(subject.case.host) else "-verify_hostname", subject.case.host]
             commands.append([*command, "-untrusted", str(chain), str(chain)])
         said = _run(commands)

@@ -11,7 +11,7 @@ from certificates.pkilint_profile import findings
 from generated import DOCS, generated_part
 from requirements import require_program, require_version
 
-from pytest_mtls import CertificateAuthority, Tier
+from pytest_mtls import CertificateAuthority, Reason, Tier
 from pytest_mtls.reason import reason_of_verify_code
 
 PAGE = DOCS / "explanation" / "judges.md"
@@ -62,6 +62,25 @@ def test_a_setting_is_what_it_takes(
     others = [other for other in OPENSSL_SETTINGS if other != setting]
     assert affected
     assert {} == {key: said for key, said in by_openssl(affected, ca, openssl, others).items() if not said.accepted}
+
+
+#: Reason -> what openssl has to overlook for a case to be accepted, if that is all that is wrong with it.
+OVERLOOKED = {
+    Reason.EXPIRED: ["-no_check_time"],
+    Reason.NOT_YET_VALID: ["-no_check_time"],
+    Reason.WRONG_PURPOSE: ["purpose"],
+    Reason.HOSTNAME_MISMATCH: ["host"],
+    Reason.UNKNOWN_CRITICAL_EXTENSION: ["-ignore_critical"],
+}
+
+
+@pytest.mark.parametrize("reason", list(OVERLOOKED), ids=str)
+def test_nothing_else_is_wrong(judged: list[Subject], ca: CertificateAuthority, openssl: Path, reason: Reason) -> None:
+    """Where openssl overlooks the one thing that is wrong with a case, it accepts it with all else switched on."""
+    affected = [subject for subject in judged if subject.case.reason is reason]
+    assert affected
+    said = by_openssl(affected, ca, openssl, overlook=OVERLOOKED[reason])
+    assert {} == {key: judgement for key, judgement in said.items() if not judgement.accepted}
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ from pytest_mtls import (
     client_cases,
     probe,
 )
+from pytest_mtls.certificates.printed import openssl_serial
 from pytest_mtls.errors import (
     AuthorityUsedAsIdentity,
     CaseOfWrongSide,
@@ -92,7 +93,7 @@ def test_wsgi_app_gets_the_identity_as_mod_ssl_gives_it(
         "SSL_CLIENT_VERIFY": "SUCCESS",
         "SSL_CLIENT_S_DN": "CN=client",
         "SSL_CLIENT_S_DN_CN": "client",
-        "SSL_CLIENT_M_SERIAL": f"{mtls_client_cert.certificate.serial_number:X}",
+        "SSL_CLIENT_M_SERIAL": openssl_serial(mtls_client_cert.certificate),
         "SSL_CLIENT_CERT": mtls_client_cert.cert_pem.decode(),
     } == answer.json()
 
