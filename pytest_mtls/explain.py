@@ -131,6 +131,10 @@ def _parameters(handshake: Handshake) -> str:
     return ", ".join(parts)
 
 
+#: What reading a certificate may raise: cryptography's complaints, and its remarks where a suite makes errors of them.
+_UNREADABLE = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, Warning)
+
+
 # --- the presented chain ---------------------------------------------------------------------------------------------
 
 
@@ -152,7 +156,7 @@ def _chain(chain: Sequence[bytes], reasons: Sequence[Reason], server_name: str |
             presented = _Presented(certificate, index, index == len(chain) - 1, server_name)
             marks = [mark for reason in reasons if (mark := _mark(presented, reason))]
             line = "; ".join(_fields(certificate))
-        except (ValueError, Warning) as error:
+        except _UNREADABLE as error:
             yield f"{index}: {len(der)} bytes that are no certificate ({error})"
             continue
         yield f"{index}: {line}" + (f"  <-- {', '.join(marks)}" if marks else "")

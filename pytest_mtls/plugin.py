@@ -255,14 +255,22 @@ def pytest_pyfunc_call() -> Generator[None, object, object]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    servers = item.stash.get(_SERVERS, [])
+    error = call.excinfo.value if call.excinfo is not None else None
     if (
         call.when == "call"
     ):  # JUnit XML takes the properties from the report on the teardown, which copies them from here
         kept = [(name, value) for name, value in item.user_properties if name != _PROPERTY]
-        item.user_properties[:] = [*kept, *_properties(item)]
+        item.user_properties[:] = kept
+        if servers:
+            from pytest_mtls.summary import verdicts
+
+            item.user_properties += [(_PROPERTY, verdict) for verdict in verdicts(servers)]
     report = yield
-    if report.failed and report.when != "teardown":
-        text = _told_handshakes(item, call)
+    if report.failed and report.when != "teardown" and (servers or _is_ours(error)):
+        from pytest_mtls.summary import story
+
+        text = story(servers, error)
         if text:
             report.sections.append(("mTLS handshakes", text))
     return report
@@ -270,29 +278,6 @@ def pytest_runtest_makereport(
 
 def _is_ours(error: BaseException | None) -> bool:
     return type(error).__module__.startswith("pytest_mtls.errors")
-
-
-def _told_handshakes(item: pytest.Item, call: pytest.CallInfo[None]) -> str:
-    """What a failing test's servers saw, and what its own assertion is about."""
-    servers = item.stash.get(_SERVERS, [])
-    error = call.excinfo.value if call.excinfo is not None else None
-    own = getattr(error, "handshakes", ()) if _is_ours(error) else ()
-    if not servers and not own:
-        return ""
-    from pytest_mtls.explain import explain
-
-    seen = [handshake for server in servers for handshake in server.handshakes]
-    seen += [handshake for handshake in own if handshake not in seen and handshake.counterpart not in seen]
-    return "\n\n".join(map(explain, seen))
-
-
-def _properties(item: pytest.Item) -> Iterator[tuple[str, object]]:
-    """A line for the terminal summary and for JUnit XML: what this test's servers accepted and refused."""
-    for server in item.stash.get(_SERVERS, []):
-        for handshake in server.handshakes:
-            verdict = {True: "accepted", False: f"refused by the {handshake.rejected_by}", None: "undecided"}
-            reason = f": {handshake.reason.words}" if handshake.reason is not None else ""
-            yield _PROPERTY, verdict[handshake.accepted] + reason
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
