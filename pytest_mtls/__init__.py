@@ -15,14 +15,22 @@ if TYPE_CHECKING:
     from pytest_mtls.assertions import assert_accepted, assert_rejected
     from pytest_mtls.cases import Case, Tier, case
     from pytest_mtls.certificates.authority import CertificateAuthority
+    from pytest_mtls.certificates.forwarded import (
+        ForwardedClient,
+        asgi_scope,
+        forwarded_headers,
+        parse_forwarded_headers,
+        wsgi_environ,
+    )
     from pytest_mtls.certificates.identity import Identity
     from pytest_mtls.certificates.key import KeyKind
     from pytest_mtls.certificates.signing_request import CertificateSigningRequest, SigningPolicy
     from pytest_mtls.errors import HandshakeAssertionError, MtlsError, SigningRequestRefused
     from pytest_mtls.launched import LaunchedServer, launch
-    from pytest_mtls.plugin import client_cases, server_cases
+    from pytest_mtls.plugin import client_cases, run_ca, server_cases
     from pytest_mtls.reason import Reason
     from pytest_mtls.server import MutualTLSServer
+    from pytest_mtls.tls.asgi import asgi_app
     from pytest_mtls.tls.endpoint import Endpoint
     from pytest_mtls.tls.handshake import Handshake
     from pytest_mtls.tls.probe import probe
@@ -35,6 +43,7 @@ __all__ = [
     "CertificateAuthority",
     "CertificateSigningRequest",
     "Endpoint",
+    "ForwardedClient",
     "Handshake",
     "HandshakeAssertionError",
     "Identity",
@@ -46,15 +55,21 @@ __all__ = [
     "SigningPolicy",
     "SigningRequestRefused",
     "Tier",
+    "asgi_app",
+    "asgi_scope",
     "assert_accepted",
     "assert_rejected",
     "case",
     "client_cases",
+    "forwarded_headers",
     "clients",
     "launch",
+    "parse_forwarded_headers",
     "probe",
     "register_protocol",
+    "run_ca",
     "server_cases",
+    "wsgi_environ",
 ]
 
 _HOMES = {
@@ -64,6 +79,7 @@ _HOMES = {
     "CertificateAuthority": "certificates.authority",
     "CertificateSigningRequest": "certificates.signing_request",
     "Endpoint": "tls.endpoint",
+    "ForwardedClient": "certificates.forwarded",
     "Handshake": "tls.handshake",
     "HandshakeAssertionError": "errors",
     "Identity": "certificates.identity",
@@ -75,15 +91,21 @@ _HOMES = {
     "SigningPolicy": "certificates.signing_request",
     "SigningRequestRefused": "errors",
     "Tier": "cases",
+    "asgi_app": "tls.asgi",
+    "asgi_scope": "certificates.forwarded",
     "assert_accepted": "assertions",
     "assert_rejected": "assertions",
     "case": "cases",
     "client_cases": "plugin",
+    "forwarded_headers": "certificates.forwarded",
     "clients": "clients",
     "launch": "launched",
+    "parse_forwarded_headers": "certificates.forwarded",
     "probe": "tls.probe",
     "register_protocol": "tls.protocols",
+    "run_ca": "plugin",
     "server_cases": "plugin",
+    "wsgi_environ": "certificates.forwarded",
 }
 
 

@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = [
+    "AppNotStarted",
     "AuthorityUsedAsIdentity",
     "CaseNotPresentable",
     "CaseOfWrongSide",
     "DuplicateCase",
+    "ExtraNotInstalled",
     "HandshakeAssertionError",
     "IncompleteChain",
     "InvalidArgument",
     "InvalidEndpoint",
+    "InvalidForwardedHeader",
     "InvalidName",
     "InvalidPolicy",
     "InvalidValidity",
@@ -26,6 +29,7 @@ __all__ = [
     "LibraryUnavailable",
     "MissingExtra",
     "MissingPrivateKey",
+    "MissingProgram",
     "MtlsError",
     "NotACertificateAuthority",
     "NotIssuedByThisAuthority",
@@ -37,9 +41,11 @@ __all__ = [
     "UnreadableCertificate",
     "UnreadablePrivateKey",
     "UnreadableSigningRequest",
+    "UnsupportedFormat",
     "UnsupportedKeyKind",
     "UnusableDirectory",
     "UnusableIdentity",
+    "UnusableKeyLog",
     "WrongPassword",
 ]
 
@@ -50,6 +56,8 @@ class MtlsError(Exception):
 
 # --- certificates, keys and requests ---------------------------------------------------------------------------------
 
+_READABLE = "Give PEM, DER or PKCS#12, as bytes or as the path of a file."
+
 
 @dataclass(eq=False)
 class UnreadableCertificate(MtlsError):
@@ -59,10 +67,7 @@ class UnreadableCertificate(MtlsError):
     problem: str
 
     def __str__(self) -> str:
-        return (
-            f"cannot read a certificate from {self.source}: {self.problem}. "
-            "Give PEM, DER or PKCS#12, as bytes or as the path of a file."
-        )
+        return f"cannot read a certificate from {self.source}: {self.problem}. {_READABLE}"
 
 
 @dataclass(eq=False)
@@ -73,10 +78,7 @@ class UnreadablePrivateKey(MtlsError):
     problem: str
 
     def __str__(self) -> str:
-        return (
-            f"cannot read a private key from {self.source}: {self.problem}. "
-            "Give PEM, DER or PKCS#12, as bytes or as the path of a file."
-        )
+        return f"cannot read a private key from {self.source}: {self.problem}. {_READABLE}"
 
 
 @dataclass(eq=False)
@@ -149,6 +151,17 @@ class MissingPrivateKey(MtlsError):
 
 
 @dataclass(eq=False)
+class MissingProgram(MtlsError):
+    """Something needs a program that is not on the path."""
+
+    program: str
+    origin: str
+
+    def __str__(self) -> str:
+        return f"the program {self.program} is not on the path. It is one of {self.origin}."
+
+
+@dataclass(eq=False)
 class NotACertificateAuthority(MtlsError):
     """A certificate that may not issue others (RFC 5280 section 4.2.1.9) was given as a CA's."""
 
@@ -184,6 +197,17 @@ class UnsupportedKeyKind(MtlsError):
 
     def __str__(self) -> str:
         return f"key kind {self.kind!r} cannot be used: {self.problem}"
+
+
+@dataclass(eq=False)
+class UnsupportedFormat(MtlsError):
+    """Files of this format cannot be written here."""
+
+    format: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"the format {self.format!r} cannot be written: {self.problem}."
 
 
 @dataclass(eq=False)
@@ -263,6 +287,21 @@ class UnusableIdentity(MtlsError):
         return (
             f"the TLS library will not present the certificate of {self.subject}: {self.problem}. "
             "Its security level decides; issue the certificate with a stronger key or signature."
+        )
+
+
+@dataclass(eq=False)
+class InvalidForwardedHeader(MtlsError):
+    """A header about a client certificate that the proxy cannot have sent as it is."""
+
+    header: str
+    value: str
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"the header {self.header} is {self.value!r}, which the proxy cannot have sent: {self.problem}. "
+            "Trust such headers only from the proxy, and let it delete those of its clients."
         )
 
 
@@ -374,6 +413,16 @@ class InvalidPolicy(MtlsError):
 
 
 @dataclass(eq=False)
+class AppNotStarted(MtlsError):
+    """An ASGI app said that its start-up failed."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return f"the ASGI app could not be started up: {self.problem}. Its own exception is the cause of this one."
+
+
+@dataclass(eq=False)
 class PortUnavailable(MtlsError):
     """The server cannot listen on this address."""
 
@@ -408,6 +457,29 @@ class ServerNotLaunched(MtlsError):
     def __str__(self) -> str:
         said = f"Its output:\n{self.output.rstrip()}" if self.output.strip() else "It printed nothing."
         return f"the server `{' '.join(self.command)}` did not come up: {self.problem}. {said}"
+
+
+@dataclass(eq=False)
+class ExtraNotInstalled(MtlsError):
+    """Something was asked for that an extra of the distribution brings, which is not installed."""
+
+    extra: str
+    purpose: str
+
+    def __str__(self) -> str:
+        return f"{self.purpose} needs the extra {self.extra!r}. Run: python -m pip install 'pytest-mtls[{self.extra}]'"
+
+
+@dataclass(eq=False)
+class UnusableKeyLog(MtlsError):
+    """The secrets of connections cannot be written to this file."""
+
+    path: str
+    problem: str
+
+    def __str__(self) -> str:
+        remedy = "Give --mtls-keylog or SSLKEYLOGFILE a file that can be written to."
+        return f"cannot write the key log {self.path}: {self.problem}. {remedy}"
 
 
 # --- client libraries ------------------------------------------------------------------------------------------------

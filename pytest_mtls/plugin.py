@@ -5,9 +5,11 @@ Every other module is imported when a fixture, the marker or a public name is us
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_mtls import Case, CertificateAuthority, Endpoint, Identity, LaunchedServer, MutualTLSServer
 
-__all__ = ["client_cases", "server_cases"]
+__all__ = ["client_cases", "run_ca", "server_cases"]
 
 _SERVERS = pytest.StashKey[list[Any]]()
 _CASE_FIXTURES: dict[str, Literal["client", "server"]] = {"mtls_client_case": "client", "mtls_server_case": "server"}
@@ -75,6 +77,46 @@ def _parameters(
     return [pytest.param(case, id=case.id) for case in CATALOGUE[side].select(patterns, exclude)]
 
 
+# --- one CA for the whole run ----------------------------------------------------------------------------------------
+
+_RUN_SEED = pytest.StashKey[str]()
+_RUN_CA = pytest.StashKey["CertificateAuthority"]()
+_WORKER_INPUT = "mtls_seed"
+
+
+def run_ca(config: pytest.Config) -> CertificateAuthority:
+    """The CA of the whole run, which ``mtls_ca`` is: the same in the controller of pytest-xdist and in all its workers.
+
+    What is issued in one process is trusted in the others. What is revoked in one is not known to the others.
+
+    Args:
+        config: as every hook and ``request.config`` have it.
+
+    Returns:
+        The CA, which is made by the first call. Its files are gone after the run.
+    """
+    if _RUN_CA not in config.stash:
+        import_module("pytest_mtls.tls.context")  # gives identities their SSL contexts
+        from pytest_mtls.certificates.seeded import authority_from_seed
+
+        config.stash[_RUN_CA] = authority_from_seed(bytes.fromhex(_run_seed(config)))
+        config.add_cleanup(config.stash[_RUN_CA].remove_files)
+    return config.stash[_RUN_CA]
+
+
+def _run_seed(config: pytest.Config) -> str:
+    """What the CA is made from, in hex; a controller hands it to its workers long before anybody needs a CA."""
+    if _RUN_SEED not in config.stash:
+        handed: dict[str, str] = getattr(config, "workerinput", {})
+        config.stash[_RUN_SEED] = handed.get(_WORKER_INPUT) or os.urandom(32).hex()
+    return config.stash[_RUN_SEED]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput[_WORKER_INPUT] = _run_seed(node.config)
+
+
 # --- options ---------------------------------------------------------------------------------------------------------
 
 #: What is known of a server under test. Nothing of it is looked at unless the first is given.
@@ -104,18 +146,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 #: What the catalogue's cases are about: its modules, and the suite's own cases.
 _THEMES = (
-    "constraints",
-    "good",
-    "message",
-    "names",
-    "own",
-    "path",
-    "possession",
-    "purpose",
-    "revocation",
-    "shape",
-    "signature",
-    "strength",
+    *("constraints", "good", "message", "names", "own", "path"),
+    *("possession", "purpose", "revocation", "shape", "signature", "strength"),
 )
 
 
@@ -123,6 +155,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mtls", "mutual TLS of a server under test")
     for name, how in _OPTIONS.items():
         group.addoption(name, **how)
+    group.addoption("--mtls-keylog", metavar="FILE", help="add the TLS secrets of all connections, for Wireshark")
 
 
 # --- hooks -----------------------------------------------------------------------------------------------------------
@@ -136,9 +169,23 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{_MARKER}(*patterns, exclude=()): narrow mtls_client_case or mtls_server_case to the cases whose ids match "
         "one of the glob patterns and none of those in exclude.",
     )
+    _start_key_log(config)
     for theme in _THEMES:
         config.addinivalue_line("markers", f"mtls_{theme}: the conformance tests about {theme}.")
     _set_up_target(config)
+
+
+def _start_key_log(config: pytest.Config) -> None:
+    file = config.getoption("mtls_keylog", None)
+    if file is not None:
+        from pytest_mtls.errors import UnusableKeyLog
+        from pytest_mtls.tls.keylog import start_key_log
+
+        try:
+            config.option.mtls_keylog, end = start_key_log(file)  # workers are handed the absolute path
+        except UnusableKeyLog as error:
+            raise pytest.UsageError(str(error)) from error
+        config.add_cleanup(end)
 
 
 def _set_up_target(config: pytest.Config) -> None:
@@ -264,13 +311,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def mtls_ca() -> Iterator[CertificateAuthority]:
-    """The `CertificateAuthority` that both sides trust; its files are gone after the run."""
-    from pytest_mtls import CertificateAuthority
+def mtls_ca(request: pytest.FixtureRequest) -> CertificateAuthority:
+    """The `CertificateAuthority` that both sides trust, one for the whole run; its files are gone after it."""
+    from pytest_mtls import run_ca
 
-    ca = CertificateAuthority.create()
-    yield ca
-    ca.remove_files()
+    return run_ca(request.config)
 
 
 @pytest.fixture(scope="session")

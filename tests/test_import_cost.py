@@ -18,8 +18,9 @@ HEAVY = frozenset(
 CONFTEST = """
 import json, pathlib, sys
 
-def pytest_unconfigure():
-    pathlib.Path("modules.json").write_text(json.dumps(sorted(sys.modules)))
+def pytest_unconfigure(config):
+    name = "worker" if hasattr(config, "workerinput") else "modules"
+    pathlib.Path(f"{name}.json").write_text(json.dumps(sorted(sys.modules)))
 """
 UNRELATED = "def test_unrelated():\n    assert True\n"
 USING = "def test_using(mtls_ca):\n    assert mtls_ca\n"
@@ -56,6 +57,17 @@ def test_an_unrelated_run_is_free(tmp_path: Path) -> None:
     assert {"pytest_mtls", "pytest_mtls.plugin"} == {name for name in ours if name.startswith("pytest_mtls")}
     assert frozenset() == top_level(ours) & HEAVY
     assert frozenset() == top_level(ours) - sys.stdlib_module_names - {"pytest_mtls"}
+
+
+def test_an_unrelated_run_on_workers_is_free(tmp_path: Path) -> None:
+    """Under pytest-xdist the controller hands the workers what a CA is made from, and makes none; nor do they."""
+    pytest.importorskip("xdist")
+    xdist = ("-p", "xdist", "-n", "1")
+    with_plugin = modules_after(tmp_path / "with", UNRELATED, "-p", "mtls", *xdist)
+    without_plugin = modules_after(tmp_path / "without", UNRELATED, "-p", "no:mtls", *xdist)
+    assert {"pytest_mtls", "pytest_mtls.plugin"} == with_plugin - without_plugin
+    workers = [json.loads((tmp_path / run / "worker.json").read_text(encoding="utf-8")) for run in ("with", "without")]
+    assert {"pytest_mtls", "pytest_mtls.plugin"} == set(workers[0]) - set(workers[1])
 
 
 def test_a_fixture_is_what_costs(tmp_path: Path) -> None:

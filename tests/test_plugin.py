@@ -562,26 +562,6 @@ def test_no_summary_without_v_or_handshakes(run: Run) -> None:
 # --- together with others --------------------------------------------------------------------------------------------
 
 
-def test_workers_of_xdist_have_their_own_cas(run: Run, pytester: pytest.Pytester) -> None:
-    """Each worker mints for itself; nothing is shared, and all pass."""
-    run(
-        """
-        import os
-        import pytest
-
-        @pytest.mark.parametrize("number", range(4))
-        def test_it(number, mtls_ca, mtls_server, mtls_client):
-            assert mtls_client.get(mtls_server.url).status_code == 200
-            with open(os.environ["PYTEST_XDIST_WORKER"] + ".serial", "w") as file:
-                file.write(str(mtls_ca.certificate.serial_number))
-        """,
-        "-n",
-        "2",
-    ).assert_outcomes(passed=4)
-    serials = [path.read_text(encoding="utf-8") for path in pytester.path.glob("gw*.serial")]
-    assert [2, 2] == [len(serials), len(set(serials))]
-
-
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_any_order_will_do(run: Run, seed: str) -> None:
     """pytest-randomly shuffles tests and seeds `random` alike before each; keys and serials still differ."""

@@ -31,6 +31,12 @@ def judges() -> None:
     replace_generated_part(DOCS / "explanation" / "judges.md", as_markdown(table))
 
 
+def forwarded() -> None:
+    from certificates.forwarded_table import as_markdown
+
+    replace_generated_part(DOCS / "reference" / "forwarded.md", as_markdown())
+
+
 def clients() -> None:
     from clients import services
     from clients.drivers import DRIVERS
@@ -51,7 +57,12 @@ def clients() -> None:
     replace_generated_part(DOCS / "reference" / "clients.md", as_markdown(rows))
 
 
-PAGES: Mapping[str, Callable[[], None]] = {"cases": cases, "judges": judges, "clients": clients}
+PAGES: Mapping[str, Callable[[], None]] = {
+    "cases": cases,
+    "judges": judges,
+    "forwarded": forwarded,
+    "clients": clients,
+}
 
 
 if __name__ == "__main__":

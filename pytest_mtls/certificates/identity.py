@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import cryptography
 from cryptography import x509
@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, pkcs12
 
-from pytest_mtls.certificates.files import FileContent, PrivateDirectory, file_stem, write_files
+from pytest_mtls.certificates.files import PrivateDirectory, file_stem, write_files
 from pytest_mtls.certificates.key import KeyKind, PrivateKey, password_bytes, private_key_pem, same_key
 from pytest_mtls.certificates.loading import Source, load_bundle, load_private_key
 from pytest_mtls.certificates.names import common_name_of, describe_name
+from pytest_mtls.certificates.output import IdentityFiles, contents, identity_files
 from pytest_mtls.errors import KeyMismatch, MissingPrivateKey, UnsupportedKeyKind
 
 if TYPE_CHECKING:
@@ -26,24 +27,6 @@ if TYPE_CHECKING:
     import trustme
 
 __all__ = ["Identity", "IdentityFiles"]
-
-
-class IdentityFiles(NamedTuple):
-    """The paths that `Identity.write_to` wrote.
-
-    Attributes:
-        cert: the certificate and its intermediates, PEM.
-        key: the private key, PKCS#8 PEM.
-        combined: key and certificates in one file, PEM.
-        pkcs12: key and certificates, PKCS#12; None for a key that PKCS#12 cannot hold here.
-        root: the root certificate, PEM; None if it is not known.
-    """
-
-    cert: str
-    key: str
-    combined: str
-    pkcs12: str | None
-    root: str | None
 
 
 #: What `cryptography` can put into PKCS#12.
@@ -218,8 +201,18 @@ class Identity:
             BestAvailableEncryption(secret) if secret else NoEncryption(),
         )
 
+    @property
+    def has_pkcs12(self) -> bool:
+        """Whether `pkcs12` can be made of it."""
+        return self.raw_key_pem is None and isinstance(self.private_key, _PKCS12_KEYS)
+
     def write_to(
-        self, directory: str | os.PathLike[str], password: str | bytes | None = None, *, name: str | None = None
+        self,
+        directory: str | os.PathLike[str],
+        password: str | bytes | None = None,
+        *,
+        name: str | None = None,
+        formats: Collection[str] = ("pem", "pkcs12"),
     ) -> IdentityFiles:
         """Write it as files to keep, all of them or none.
 
@@ -227,6 +220,9 @@ class Identity:
             directory: made with mode 0700 if there is none. Files of the same names are replaced.
             password: encrypts the key in every file that has it.
             name: how the files begin; the common name by default.
+            formats: what to write: "pem", which is always written; "pkcs12"; "java", a key store and a trust store, with
+                the password "changeit" if none is given; "kubernetes", the manifest of a TLS Secret; "nss", which makes
+                the directory an NSS database, with the program certutil.
 
         Returns:
             The paths. Whatever has the key in it is readable by its owner alone.
@@ -234,20 +230,14 @@ class Identity:
         Raises:
             MissingPrivateKey: the private key is not here.
             UnusableDirectory: the directory cannot be made or written to.
+            InvalidArgument: an unknown format, or a password for one that holds no encrypted key.
+            UnsupportedKeyKind, UnsupportedFormat, MissingProgram: a format that cannot be made of it, or not here.
         """
         stem = name or self._label
         key = private_key_pem(self._known_key("encrypting it"), password) if password else self.key_pem
-        files = {
-            "cert": FileContent(f"{stem}.crt", self.cert_pem, secret=False),
-            "key": FileContent(f"{stem}.key", key),
-            "combined": FileContent(f"{stem}.pem", key + self.cert_pem),
-        }
-        if self.raw_key_pem is None and isinstance(self.private_key, _PKCS12_KEYS):
-            files["pkcs12"] = FileContent(f"{stem}.p12", self.pkcs12(password))
-        if self.root is not None:
-            files["root"] = FileContent(f"{stem}-root.crt", _pem(self.root), secret=False)
-        paths = dict(zip(files, write_files(directory, tuple(files.values())), strict=True))
-        return IdentityFiles(paths["cert"], paths["key"], paths["combined"], paths.get("pkcs12"), paths.get("root"))
+        files = contents(self, stem, key, password, formats)
+        written = write_files(directory, tuple(files.values()))
+        return identity_files(directory, dict(zip(files, written, strict=True)))
 
     def ssl_context(
         self, *, trust: Any = None, side: Literal["client", "server"] | None = None, tls: str | None = None

@@ -15,6 +15,7 @@ from pytest_mtls.errors import InvalidName
 
 __all__ = [
     "NameText",
+    "alternative_names",
     "common_name_of",
     "describe_general_name",
     "describe_name",
@@ -126,6 +127,15 @@ def common_name_of(name: x509.Name) -> str | None:
     """The (first) common name of a distinguished name."""
     attributes = name.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(attributes[0].value) if attributes else None
+
+
+def alternative_names(certificate: x509.Certificate, kind: type[x509.GeneralName]) -> list[str]:
+    """The subject alternative names of one kind, as text; none where the extension is absent or cannot be read."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        return []
+    return [describe_general_name(name) for name in names if isinstance(name, kind)]
 
 
 def describe_general_name(name: x509.GeneralName) -> str:

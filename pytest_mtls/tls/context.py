@@ -21,6 +21,7 @@ from pytest_mtls.certificates.files import PrivateDirectory
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.key import KeyKind
 from pytest_mtls.errors import InvalidArgument, KeyMismatch, UnsupportedKeyKind, UnusableIdentity
+from pytest_mtls.tls.keylog import log_keys
 from pytest_mtls.tls.transcript import Side, observe
 from pytest_mtls.tls.trust import Trust, TrustArgument
 
@@ -60,14 +61,13 @@ def server_context(
         weak: present an identity that is too weak for OpenSSL's security level, which is then 0.
 
     Raises:
+        UnusableKeyLog: the file for its connections' secrets cannot be written to.
         InvalidArgument: an unknown ``client_certs`` or ``tls``, or no trust to check certificates by.
         MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: the identity cannot be presented.
     """
     if client_certs not in _VERIFY_MODES:
         raise InvalidArgument("client_certs", client_certs, "'required', 'optional' or 'none'")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    observe(context, "server")
-    _limit_version(context, tls)
+    context = _new_context("server", tls)
     if client_certs != "none":
         if trust is None or not trust.authorities:
             raise InvalidArgument("trust", trust, "at least one CA, since client certificates are checked by it")
@@ -101,12 +101,11 @@ def client_context(
         weak: present an identity that is too weak for OpenSSL's security level, which is then 0.
 
     Raises:
+        UnusableKeyLog: the file for its connections' secrets cannot be written to.
         InvalidArgument: an unknown ``tls``.
         MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: the identity cannot be presented.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    observe(context, "client")
-    _limit_version(context, tls)
+    context = _new_context("client", tls)
     if trust is None:
         context.load_default_certs()
     else:
@@ -141,12 +140,16 @@ def _is_server_only(certificate: x509.Certificate) -> bool:
     return ExtendedKeyUsageOID.SERVER_AUTH in usage and ExtendedKeyUsageOID.CLIENT_AUTH not in usage
 
 
-def _limit_version(context: ssl.SSLContext, tls: str | None) -> None:
-    if tls is None:
-        return
-    if tls not in _VERSIONS:
-        raise InvalidArgument("tls", tls, "'1.2', '1.3', or None for both")
-    context.minimum_version = context.maximum_version = _VERSIONS[tls]
+def _new_context(side: Side, tls: str | None) -> ssl.SSLContext:
+    """What contexts have in common: they are observed, limited to a version if one is given, and log their keys."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if side == "server" else ssl.PROTOCOL_TLS_CLIENT)
+    observe(context, side)
+    if tls is not None:
+        if tls not in _VERSIONS:
+            raise InvalidArgument("tls", tls, "'1.2', '1.3', or None for both")
+        context.minimum_version = context.maximum_version = _VERSIONS[tls]
+    log_keys(context)
+    return context
 
 
 def _trust(context: ssl.SSLContext, trust: Trust, strict: bool, revocation: bool | None) -> None:

@@ -1,31 +1,22 @@
-"""What is spoken inside by default: HTTP/1.1 with keep-alive, answered by a WSGI application (PEP 3333).
-
-The environ carries the client's identity under the names of Apache's mod_ssl (``SSL_CLIENT_S_DN`` and so on) and the
-`Handshake` itself as ``pytest_mtls.handshake``.
-"""
+"""What is spoken inside by default: HTTP/1.1 with keep-alive, or HTTP/2 where ALPN chose it, answered by a WSGI app."""
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import ssl
-import sys
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import unquote
 
-from pytest_mtls.certificates.environ import mod_ssl_variables
 from pytest_mtls.certificates.names import describe_name
 from pytest_mtls.tls.connection import Handler
 from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.tls.http2 import HTTP2, serve_http2
+from pytest_mtls.tls.wsgi import Answer, Environ, Request, WSGIApplication, respond
 
-__all__ = ["WSGIApplication", "default_app", "http_handler"]
-
-Environ = dict[str, Any]
-WSGIApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+__all__ = ["default_app", "http_handler"]
 
 _LONGEST_LINE = 65536
 
@@ -76,7 +67,10 @@ def http_handler(app: WSGIApplication) -> Handler:
     """
 
     def serve(sock: ssl.SSLSocket, handshake: Handshake) -> None:
-        _Requests(sock, handshake, app)
+        if handshake.alpn == HTTP2:
+            serve_http2(sock, handshake, app)
+        else:
+            _Requests(sock, handshake, app)
 
     return serve
 
@@ -110,40 +104,22 @@ class _Requests(BaseHTTPRequestHandler):
         log.debug("%s:%d %s", *self.client_address[:2], format % args)
 
     def _respond(self) -> None:
-        answer: dict[str, Any] = {"status": "500 Internal Server Error", "headers": []}
-        written: list[bytes] = []
+        request = Request(self.command, self.path, self.request_version, tuple(self.headers.items()), self._read_body())
+        self._send(respond(self._app, request, self._handshake))
 
-        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            answer.update(status=status, headers=headers)
-            return written.append
-
-        request_body = self._read_body()
-        try:
-            chunks = self._app(self._environ(request_body), start_response)
-            try:
-                written.extend(chunks)
-            finally:
-                if hasattr(chunks, "close"):
-                    chunks.close()
-        except Exception:
-            log.exception("the app raised on %s", self.requestline)
-            answer.update(status="500 Internal Server Error", headers=[("Content-Type", "text/plain")])
-            written[:] = [b"the app raised an exception; it is in the log\n"]
-        self._send(answer["status"], answer["headers"], b"".join(written))
-
-    def _send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
-        code, _, phrase = status.partition(" ")
+    def _send(self, answer: Answer) -> None:
+        code, _, phrase = answer.status.partition(" ")
         self.send_response(int(code), phrase)
-        for name, value in headers:
+        for name, value in answer.headers:
             self.send_header(name, value)
-        names = {name.lower() for name, _ in headers}
+        names = {name.lower() for name, _ in answer.headers}
         if "content-length" not in names:
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(answer.body)))
         if "connection" not in names and self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(answer.body)
 
     def _read_body(self) -> bytes:
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
@@ -157,38 +133,3 @@ class _Requests(BaseHTTPRequestHandler):
             self.rfile.readline(_LONGEST_LINE)
         while self.rfile.readline(_LONGEST_LINE).strip():
             pass  # trailer fields
-
-    def _environ(self, body: bytes) -> Environ:
-        path, _, query = self.path.partition("?")
-        local_host, local_port = self._handshake.local_address or ("", 0)
-        environ: Environ = {
-            "REQUEST_METHOD": self.command,
-            "SCRIPT_NAME": "",
-            "PATH_INFO": unquote(path, "latin-1"),
-            "QUERY_STRING": query,
-            "SERVER_NAME": self._handshake.server_name or local_host,
-            "SERVER_PORT": str(local_port),
-            "SERVER_PROTOCOL": self.request_version,
-            "REMOTE_ADDR": self.client_address[0],
-            "REMOTE_PORT": str(self.client_address[1]),
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)),
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "https",
-            "wsgi.input": io.BytesIO(body),
-            "wsgi.errors": sys.stderr,
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": False,
-            "wsgi.run_once": False,
-            "HTTPS": "on",
-            "SSL_PROTOCOL": (self._handshake.tls_version or ""),
-            "SSL_CIPHER": self._handshake.cipher or "",
-            "SSL_TLS_SNI": self._handshake.server_name or "",
-            "pytest_mtls.handshake": self._handshake,
-        }
-        environ.update(mod_ssl_variables(self._handshake.peer_chain))
-        for name, value in self.headers.items():
-            key = "HTTP_" + name.upper().replace("-", "_")
-            if key not in ("HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH"):
-                environ[key] = f"{environ[key]},{value}" if key in environ else value
-        return environ

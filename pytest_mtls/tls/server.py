@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from ipaddress import ip_address
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -19,16 +20,19 @@ from typing import TYPE_CHECKING
 from pytest_mtls.cases.case import Case
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.errors import InvalidArgument, ServerNotRunning
+from pytest_mtls.tls.asgi import ServedASGI
 from pytest_mtls.tls.connection import Connection, Handler
 from pytest_mtls.tls.context import ClientCerts, server_context
 from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.handshake import Handshake
-from pytest_mtls.tls.http import WSGIApplication, default_app, http_handler
+from pytest_mtls.tls.http import default_app, http_handler
+from pytest_mtls.tls.http2 import HTTP2, require_http2
 from pytest_mtls.tls.listener import Listener
 from pytest_mtls.tls.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS
 from pytest_mtls.tls.peer import PeerArgument, presented
 from pytest_mtls.tls.trust import Trust, TrustArgument
 from pytest_mtls.tls.wire import is_readable
+from pytest_mtls.tls.wsgi import WSGIApplication
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -43,14 +47,16 @@ class TLSServer:
     """A TLS server in this process, on loopback. `pytest_mtls.MutualTLSServer` adds the assertions.
 
     Args:
-        app: the WSGI application that answers over HTTP/1.1; by default one that tells the client, as JSON, who it is.
+        app: the WSGI application that answers over HTTP (`asgi_app` makes one of an ASGI application); by default one
+            that tells the client, as JSON, who it is.
         cert: what the server presents: an `Identity`, a server `Case`, or trustme's LeafCert.
         trust: the CA or CAs whose clients it accepts; needed unless ``client_certs`` is "none".
         client_certs: whether a client certificate is "required", "optional", or "none" is asked for (standard TLS).
         tls: "1.2" or "1.3"; both by default.
         host: "localhost" (IPv4 and IPv6), "127.0.0.1" or "::1".
         port: TCP port; 0, the default, for any that is free.
-        alpn: application protocols it accepts, the preferred one first.
+        alpn: application protocols it accepts, the preferred one first. Over "h2", HTTP/2, the app answers too; that
+            needs the extra ``h2``.
         handler: in place of ``app``, a callable for any other protocol: it is called with the connected
             `ssl.SSLSocket`, in blocking mode, and the `Handshake`; the connection is closed when it returns.
         strict: refuse certificates that only RFC 5280's profile forbids (``VERIFY_X509_STRICT``).
@@ -89,6 +95,8 @@ class TLSServer:
             raise InvalidArgument("misbehaviour", misbehaviour, f"None, or one of {allowed}")
         if app is not None and handler is not None:
             raise InvalidArgument("handler", handler, "None where there is an app: a server speaks one protocol")
+        if HTTP2 in alpn and handler is None:
+            require_http2()
         for name, seconds in (("handshake_timeout", handshake_timeout), ("idle_timeout", idle_timeout)):
             if not seconds > 0:
                 raise InvalidArgument(name, seconds, "a number of seconds above 0")
@@ -100,6 +108,8 @@ class TLSServer:
         self._tls, self._alpn, self._strict, self._revocation = tls, tuple(alpn), strict, revocation
         self._misbehaviour = misbehaviour
         self._handler = handler or http_handler(app or default_app)
+        self._app = app
+        self._inside = ExitStack()
         self._configure(cert, trust)
         self._changed = threading.Condition()
         self._listener: Listener | None = None
@@ -167,7 +177,11 @@ class TLSServer:
         if self._stopped:
             raise ServerNotRunning("start()", stopped=True)
         if self._listener is None:
-            self._listener = Listener(self.host, self._wanted_port)
+            with ExitStack() as inside:
+                if isinstance(self._app, ServedASGI):
+                    inside.enter_context(self._app)
+                self._listener = Listener(self.host, self._wanted_port)
+                self._inside = inside.pop_all()
             self._wake, woken = socket.socketpair()
             self._acceptor = threading.Thread(
                 target=self._accept,
@@ -192,6 +206,7 @@ class TLSServer:
         for thread in live.values():
             if thread is not threading.current_thread():
                 thread.join(_JOIN_SECONDS)
+        self._inside.close()
 
     def reload(self, *, cert: PeerArgument | None = None, trust: TrustArgument | None = None) -> None:
         """Go on with another certificate or other trusted CAs, from the next handshake on.

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from cryptography import x509
 
 from pytest_mtls.alert import Alert
+from pytest_mtls.certificates.printed import load_name
 
 __all__ = ["Message", "ObservedSocket", "Side", "observe"]
 
@@ -201,7 +202,7 @@ def acceptable_authorities(transcript: Sequence[Message]) -> tuple[x509.Name, ..
         if message.name == "CertificateRequest":
             try:
                 names = _authority_names(_Reader(message.body), message.tls13)
-                return tuple(_parse_name(name) for name in names)
+                return tuple(load_name(name) for name in names)
             except (_Malformed, ValueError):
                 return ()
     return ()
@@ -298,20 +299,3 @@ def _authority_names(body: _Reader, tls13: bool) -> list[bytes]:
     while names.data:
         found.append(names.vector(2).data)
     return found
-
-
-def _parse_name(der: bytes) -> x509.Name:
-    """Read a DER Name. `cryptography` has no reader for one alone, so it is read as the subject of a signing request."""
-    ed25519 = b"\x30\x05\x06\x03\x2b\x65\x70"  # AlgorithmIdentifier, RFC 8410 section 3
-    public_key = _sequence(ed25519 + b"\x03\x21\x00" + bytes(32))
-    info = _sequence(b"\x02\x01\x00" + der + public_key + b"\xa0\x00")
-    return x509.load_der_x509_csr(_sequence(info + ed25519 + b"\x03\x01\x00")).subject
-
-
-def _sequence(content: bytes) -> bytes:
-    """DER SEQUENCE with a two-byte length, or the shorter forms where DER demands them (X.690 section 10.1)."""
-    size = len(content)
-    if size < 0x80:
-        return bytes([0x30, size]) + content
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes([0x30, 0x80 | len(length)]) + length + content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,6 +19,7 @@ from requirements import require_program
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.key import KeyKind
+from pytest_mtls.certificates.seeded import authority_from_seed
 from pytest_mtls.certificates.signing_request import CertificateSigningRequest
 from pytest_mtls.errors import UnsupportedKeyKind
 
@@ -42,6 +44,7 @@ AUTHORITIES: dict[str, Callable[[], CertificateAuthority]] = {
     "intermediate": lambda: CertificateAuthority.create().intermediate(),
     "third below": lambda: CertificateAuthority.create().intermediate().intermediate().intermediate("Third"),
     "intermediate of a constrained root": lambda: _constrained().intermediate("Below"),
+    "root of a run": lambda: authority_from_seed(os.urandom(32)),
     "impostor": lambda: CertificateAuthority.create().impostor(),
 }
 
