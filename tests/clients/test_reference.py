@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import pytest
 from clients.drivers import DRIVERS
 from clients.rows import People, line, observe, without_version
@@ -21,12 +19,12 @@ def rows_of_page() -> dict[str, str]:
 
 
 @pytest.mark.filterwarnings("ignore:.*_text is deprecated:DeprecationWarning")  # kafka-python, at its import
-@pytest.mark.filterwarnings("ignore:unclosed <:ResourceWarning")  # several libraries, when they are not let in
+@pytest.mark.usefixtures("collected")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize("library", DRIVERS)
 def test_each_row_is_what_happens(library: str, people: People, request: pytest.FixtureRequest) -> None:
     """The right certificate arrives, and the library raises what the page says, whoever refuses whom."""
     row = observe(library, people, lambda: int(request.getfixturevalue("postgresql")))
-    gc.collect()  # what is left open is found here, where it is expected, and not in somebody else's test
     assert without_version(rows_of_page()[library]) == without_version(line(row.cells)), AGAIN
 
 

@@ -11,6 +11,8 @@ from requirements import require_library
 
 from pytest_mtls import clients
 
+pytestmark = [pytest.mark.usefixtures("collected"), pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
+
 
 def test_redis(people: People, redis_server: int) -> None:
     """A redis-server answers alice, and hangs up on everybody else."""

@@ -25,6 +25,7 @@ from pytest_mtls import (
     assert_accepted,
     assert_rejected,
     case,
+    clients,
     probe,
 )
 
@@ -79,3 +80,13 @@ def use_fixtures(
     mtls_client.get(mtls_server.url)
     assert_rejected(mtls_target, bad)
     return mtls_server_factory(tls="1.2")
+
+
+def use_clients(identity: Identity, ca: CertificateAuthority) -> Any:
+    with clients.requests(identity, ca) as session:
+        session.get("https://localhost")
+    with clients.httpx(None, [ca]) as client:
+        client.get("https://localhost")
+    words: list[str] = clients.curl(identity, ca)
+    variables: dict[str, str] = clients.environment(identity, ca)
+    return words, variables, clients.arguments("redis", identity, ca)["ssl_ca_certs"]
