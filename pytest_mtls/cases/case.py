@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import functools
+import importlib.util
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -92,6 +93,11 @@ class Case:
         """What a correct peer does: False refuses, True accepts, None either."""
         return {Tier.GOOD: True, Tier.INFORMATIVE: None}.get(self.tier, False)
 
+    @property
+    def extra(self) -> str | None:
+        """The extra of the distribution without which the peer cannot be played; None for nearly all."""
+        return "wire" if self.side == "client" and "misbehaviour" in self.options else None
+
     def identity(self, ca: CertificateAuthority) -> Identity | None:
         """What the peer presents, made anew at each call.
 
@@ -156,7 +162,9 @@ class Catalogue:
         self._cases[new.id] = new
 
     def select(self, patterns: Iterable[str] = (), exclude: str | Iterable[str] = ()) -> list[Case]:
-        """The cases whose ids match any of the glob patterns; without a pattern, all that any correct peer refuses.
+        """The cases whose ids match any of the glob patterns.
+
+        Without a pattern they are all that any correct peer refuses, less those that take an extra which is not installed.
 
         Args:
             patterns: globs over ids (`fnmatch`), case-sensitive.
@@ -168,7 +176,7 @@ class Catalogue:
         excluded = self._matching([exclude] if isinstance(exclude, str) else exclude)
         chosen = self._matching(patterns)
         if chosen is None:
-            chosen = {id for id, known in self._cases.items() if known.tier is Tier.MUST}
+            chosen = {id for id, known in self._cases.items() if known.tier is Tier.MUST and _can_be_played(known)}
         return [known for id, known in self._cases.items() if id in chosen and id not in (excluded or ())]
 
     def _matching(self, patterns: Iterable[str]) -> set[str] | None:
@@ -256,6 +264,14 @@ def case(
         return function
 
     return register
+
+
+#: What an extra brings that cases take.
+_PACKAGES = {"wire": "tlslite"}
+
+
+def _can_be_played(case: Case) -> bool:
+    return case.extra is None or importlib.util.find_spec(_PACKAGES[case.extra]) is not None
 
 
 _Member = TypeVar("_Member", bound=Enum)

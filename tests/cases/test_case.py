@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -133,6 +134,15 @@ class TestChoosing:
         """Patterns add up, and what exclude matches is left out."""
         chosen = CATALOGUE["client"].select(["expired*", "revoked*"], "*seconds*")
         assert {"expired", "revoked", "revoked-intermediate"} == {case.id for case in chosen}
+
+    def test_without_the_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What takes an extra that is not installed is chosen by its name, and not among all."""
+        assert client("certificate-verify-missing") in CATALOGUE["client"].select()
+        monkeypatch.setitem(sys.modules, "tlslite", None)
+        names = [known.id for known in CATALOGUE["client"].select()]
+        assert "expired" in names
+        assert [] == [name for name in names if name.startswith("certificate-verify-")]
+        assert "wire" == client("certificate-verify-missing").extra
 
     def test_unknown(self) -> None:
         """A pattern that matches nothing is a slip of the pen, and similar ids are named."""
