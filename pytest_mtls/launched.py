@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_mtls.cases import CATALOGUE
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.errors import InvalidArgument, MtlsError, PortUnavailable, ServerNotLaunched
+from pytest_mtls.mint import mint
 from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.wire import Deadline
 
@@ -27,6 +27,7 @@ __all__ = ["LaunchedServer", "launch"]
 #: Seconds between two looks whether the server is ready; the end of its process is noticed at once.
 _LOOK_SECONDS = 0.02
 _CONNECT_SECONDS = 1.0
+_MINTED = "minted"
 _IS_WINDOWS = os.name == "nt"
 
 Ready = Callable[["LaunchedServer"], object]
@@ -77,7 +78,7 @@ def launch(
     ``{server_pem}`` (both in one file), ``{ca}``, ``{crl}`` (the CRLs of the CA and of those below it), ``{port}``,
     ``{host}`` and ``{dir}``, a directory of the server's own. All other braces stay as they are.
 
-    Where ``{crl}`` is used, every client case of the catalogue is minted beforehand, so that the CRLs know of them.
+    Where ``{crl}`` is used, the whole catalogue is minted beforehand, so that the CRLs know of its clients.
 
     Args:
         command: the program and its arguments. It must stay in the foreground.
@@ -115,7 +116,7 @@ def launch(
         )
         for name, text in (files or {}).items():
             (directory / name).write_text(_filled_in(text, values), encoding="utf-8")
-        minted = directory / "client-cases"
+        minted = directory / _MINTED / "client-cases"
         given = {"trust": own_ca.pem, "ca": own_ca, "client_cases": minted if minted.exists() else None, **known}
         endpoint = Endpoint(host, int(values["port"]), protocol, **given)
         filled = [_filled_in(word, values) for word in words]
@@ -165,22 +166,9 @@ def _write_certificates(directory: Path, ca: CertificateAuthority, cert: Identit
     own = ca.write_to(directory / "ca", name="ca")
     values = {"server_cert": written.cert, "server_key": written.key, "server_pem": written.combined, "ca": own.cert}
     if with_crl:
-        mint_client_cases(directory / "client-cases", ca)
-        crl = directory / "ca.crl.pem"
-        crl.write_bytes(b"".join(ca.crl_pems()))
-        values["crl"] = str(crl)
+        mint(directory / _MINTED, ca=ca)
+        values["crl"] = str(directory / _MINTED / "ca.crl.pem")
     return values
-
-
-def mint_client_cases(directory: Path, ca: CertificateAuthority) -> None:
-    """Write the client of every case that can be made here, as `minted_identity` reads them."""
-    for case in CATALOGUE["client"].select("*"):
-        try:
-            identity = case.identity(ca)
-        except MtlsError:
-            continue  # this machine's libraries cannot make it
-        if identity is not None:
-            identity.write_to(directory, name=case.id)
 
 
 # --- the process -----------------------------------------------------------------------------------------------------

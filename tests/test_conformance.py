@@ -19,11 +19,12 @@ from requirements import require_program
 import pytest_mtls
 from pytest_mtls import CertificateAuthority, Endpoint, Identity, MutualTLSServer, launch, register_protocol
 from pytest_mtls.cases import CATALOGUE, Case
+from pytest_mtls.catalogue import SETTINGS
 from pytest_mtls.conformance.policy import ExpectedException, Policy, read_policy
 from pytest_mtls.conformance.report import summary, table
 from pytest_mtls.conformance.run import VERSIONS, Outcome, Result, Run, checks, theme_of
 from pytest_mtls.errors import InvalidPolicy
-from pytest_mtls.launched import mint_client_cases
+from pytest_mtls.mint import mint
 from pytest_mtls.tls.protocols import PROTOCOLS
 from pytest_mtls.tls.trust import Trust
 
@@ -34,7 +35,7 @@ for _name in ("options", "conformance.hooks", "conformance.test_clients"):
     import_module(f"pytest_mtls.{_name}")
 
 Factory = Callable[..., MutualTLSServer]
-EVERYTHING = Policy(frozenset({"crl", "level", "strict"}))
+EVERYTHING = Policy(frozenset(SETTINGS))
 
 
 def case_of(id: str) -> Case:
@@ -283,7 +284,7 @@ def test_policy_is_read_from_a_file_or_pyproject(tmp_path: Path) -> None:
         ("settings = [", "it is no TOML"),
         ("setings = []", "it has an unknown 'setings'; known are settings, reasons, exceptions"),
         ("settings = 'crl'", "settings is 'crl', and must be a list"),
-        ("settings = ['ocsp']", "a setting is 'ocsp', and must be one of crl, level, strict"),
+        ("settings = ['ocsp']", "a setting is 'ocsp', and must be one of crl, level, strict, usage"),
         ("reasons = 'all'", "reasons is 'all', and must be one of alert, any"),
         ("exceptions = [1]", "an entry of exceptions is no table"),
         (
@@ -610,9 +611,8 @@ def test_own_cases_and_protocols_of_a_conftest_take_part(
 def minted(tmp_path: Path) -> Iterator[tuple[CertificateAuthority, Path]]:
     """A CA whose revoked clients were minted before a server loads its CRL."""
     ca = CertificateAuthority.create()
-    ca.write_to(tmp_path, name="ca")
-    mint_client_cases(tmp_path / "client-cases", ca)
-    yield ca, tmp_path
+    mint(tmp_path / "certs", ca=ca)
+    yield ca, tmp_path / "certs"
     ca.remove_files()
 
 

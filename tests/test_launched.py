@@ -84,11 +84,11 @@ def test_placeholders_are_filled_in_and_other_braces_are_not(mtls_ca: Certificat
     with launch(how, files=files, ca=mtls_ca, env={"WHERE": "{dir}/x"}, server_name="localhost", path="/p") as server:
         assert f"arguments {server.directory} {{'a': 1}} {{{server.endpoint.port}}}\n" in server.output
         assert f"environment {server.directory}/x\n" in server.output
-        crl = server.directory / "ca.crl.pem"
+        crl = server.directory / "minted" / "ca.crl.pem"
         expected = f"server {{ listen localhost:{server.endpoint.port}; crl {crl}; }} {{unknown}}"
         assert expected == (server.directory / "own.conf").read_text(encoding="utf-8")
         assert "/p" == server.endpoint.path
-        revoked = server.directory / "client-cases" / "revoked.crt"
+        revoked = server.directory / "minted" / "client-cases" / "revoked.crt"
         assert revoked.exists()
         assert server.endpoint.client_cases == revoked.parent
         assert b"".join(mtls_ca.crl_pems()) == crl.read_bytes()
@@ -98,7 +98,7 @@ def test_without_a_crl_no_client_is_minted(mtls_ca: CertificateAuthority) -> Non
     """What the server does not load is not made."""
     with launch(command(), files=FILES, ca=mtls_ca) as server:
         assert None is server.endpoint.client_cases
-        assert not (server.directory / "client-cases").exists()
+        assert not (server.directory / "minted").exists()
 
 
 def test_ready_may_be_a_pattern_or_a_callable() -> None:
