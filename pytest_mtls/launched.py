@@ -110,7 +110,11 @@ def launch(
     try:
         words = [os.fspath(word) for word in command]
         templates = [*words, *(files or {}).values(), *(env or {}).values()]
-        values = {"dir": str(directory), "host": host, "port": str(_free_port(host, 0 if port is None else port))}
+        values = {
+            "dir": str(directory),
+            "host": host,
+            "port": str(_free_port() if port is None else _check_free(host, port)),
+        }
         values |= _write_certificates(
             directory, own_ca, cert or own_ca.issue_server(), any("{crl}" in t for t in templates)
         )
@@ -137,20 +141,25 @@ def launch(
             own_ca.remove_files()
 
 
-def _free_port(host: str, port: int) -> int:
-    """The port, or for 0 any, if nobody listens on it.
+def _free_port() -> int:
+    """A TCP port that nobody listens on, on any address of this machine."""
+    with socket.socket() as any_address:
+        any_address.bind(("", 0))
+        port: int = any_address.getsockname()[1]
+        return port
+
+
+def _check_free(host: str, port: int) -> int:
+    """The port, if nobody listens on it: that would be taken for the server under test.
 
     Raises:
-        PortUnavailable: somebody does; it would be taken for the server under test.
+        PortUnavailable: somebody does.
     """
     try:
-        with socket.socket() as any_address:
-            any_address.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0 if _IS_WINDOWS else 1)
-            any_address.bind(("", port))
-            free: int = any_address.getsockname()[1]
-            return free
-    except OSError as error:
-        raise PortUnavailable(host, port, error.strerror or str(error)) from None
+        socket.create_connection((host, port), _CONNECT_SECONDS).close()
+    except OSError:
+        return port
+    raise PortUnavailable(host, port, "somebody listens there")
 
 
 _PLACEHOLDER = re.compile(r"\{(server_cert|server_key|server_pem|ca|crl|port|host|dir)\}")

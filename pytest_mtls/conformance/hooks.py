@@ -117,6 +117,7 @@ def _left_undone(target: Endpoint) -> Iterator[str]:
     if target.ca is None:
         yield "No --mtls-ca was given: nothing could be issued, and no good client was there as a control."
     elif target.ca.private_key is None:
-        yield "The CA's private key is not here: only clients that need nothing issued by it were tried."
+        tried = "need nothing issued by it" if target.client_cases is None else "are in the directory, or need no CA,"
+        yield f"The CA's private key is not here: only clients that {tried} were tried."
         if target.client is None:
             yield "No good client was there as a control (--mtls-client-cert): a server that refuses everybody passes."
