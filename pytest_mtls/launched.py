@@ -67,7 +67,7 @@ def launch(
     host: str = "localhost",
     env: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
-    user: str | None = None,
+    run_as: str | None = None,
     timeout: float = 20.0,
     stop_timeout: float = 5.0,
     **known: Any,
@@ -93,7 +93,7 @@ def launch(
         host: where to connect to.
         env: environment variables besides those of this process.
         cwd: the working directory; the server's own by default.
-        user: the account that it runs as and that owns its files, for one that does not run as root. POSIX only.
+        run_as: the account that it runs as and that owns its files, for one that does not run as root. POSIX only.
         timeout: seconds until it has to be ready.
         stop_timeout: seconds that it has to end after it is asked to. Then it is killed.
         **known: other attributes of its `Endpoint`, such as ``path`` or ``user``.
@@ -126,9 +126,9 @@ def launch(
         filled = [_filled_in(word, values) for word in words]
         environment = {**os.environ, **{name: _filled_in(text, values) for name, text in (env or {}).items()}}
         log = directory / "output.log"
-        if user is not None:
-            _hand_over(directory, user)
-        process = _start(filled, log, environment, directory if cwd is None else Path(cwd), user)
+        if run_as is not None:
+            _hand_over(directory, run_as)
+        process = _start(filled, log, environment, directory if cwd is None else Path(cwd), run_as)
         try:
             server = LaunchedServer(endpoint, process, directory, log)
             _wait_until_ready(server, filled, ready, Deadline(timeout))
@@ -193,7 +193,7 @@ def _hand_over(directory: Path, user: str) -> None:
         for path in (directory, *directory.rglob("*")):
             shutil.chown(path, user)
     except (OSError, LookupError) as error:
-        raise InvalidArgument("user", user, f"an account that files can be given to ({error})") from None
+        raise InvalidArgument("run_as", user, f"an account that files can be given to ({error})") from None
 
 
 def _start(

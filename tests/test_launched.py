@@ -182,7 +182,7 @@ def test_port_of_somebody_else_is_an_error() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"command": "nginx -g x"}, {"command": []}, {"command": ["true"], "user": "no-such-user"}],
+    [{"command": "nginx -g x"}, {"command": []}, {"command": ["true"], "run_as": "no-such-user"}],
     ids=["text", "empty", "user"],
 )
 def test_bad_arguments_get_one_typed_error(arguments: dict[str, Any]) -> None:

@@ -456,7 +456,7 @@ def test_postgres(mtls_ca: CertificateAuthority) -> None:
         protocol="postgres",
         files={"hba.conf": "hostssl all all all trust clientcert=verify-ca\n"},
         ca=mtls_ca,
-        user="postgres" if os.name != "nt" and os.geteuid() == 0 else None,
+        run_as="postgres" if os.name != "nt" and os.geteuid() == 0 else None,
         ready=lambda server: probe(server.endpoint, good).accepted,
     ) as server:
         for tls in ("1.2", "1.3"):
@@ -494,7 +494,7 @@ def test_mosquitto(mtls_ca: CertificateAuthority) -> None:
             protocol="mqtt",
             files={"mosquitto.conf": config},
             ca=mtls_ca,
-            user="nobody" if os.name != "nt" and os.geteuid() == 0 else None,
+            run_as="nobody" if os.name != "nt" and os.geteuid() == 0 else None,
         ) as server:
             for tls in ("1.2", "1.3"):
                 assert [expected, (False, "tls", None), (False, "tls", None)] == verdicts(server.endpoint, mtls_ca, tls)
