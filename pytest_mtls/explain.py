@@ -281,7 +281,12 @@ def likely_cause(handshake: Handshake, expected: Expected | None = None) -> str:
             f"the {handshake.rejected_by} gave up before the {expected.by} could judge: "
             f"{_CAUSES.get(handshake.reason or Reason.UNSPECIFIED, 'see the reason above.')}"
         )
-    return _CAUSES.get(handshake.reason or Reason.UNSPECIFIED, "see the reason and the alert above.")
+    reason = handshake.reason or Reason.UNSPECIFIED
+    if reason is Reason.UNSPECIFIED and handshake.answer:
+        return (
+            "TLS was fine with the client, or left it to the application, which refused; the server's log may tell why."
+        )
+    return _CAUSES.get(reason, "see the reason and the alert above.")
 
 
 def _cause_of_acceptance(handshake: Handshake, expected: Expected) -> str:

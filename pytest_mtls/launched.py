@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_mtls.cases import CATALOGUE
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
-from pytest_mtls.errors import InvalidArgument, MtlsError, ServerNotLaunched
+from pytest_mtls.errors import InvalidArgument, MtlsError, PortUnavailable, ServerNotLaunched
+from pytest_mtls.mint import mint
 from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.wire import Deadline
 
@@ -27,6 +27,7 @@ __all__ = ["LaunchedServer", "launch"]
 #: Seconds between two looks whether the server is ready; the end of its process is noticed at once.
 _LOOK_SECONDS = 0.02
 _CONNECT_SECONDS = 1.0
+_MINTED = "minted"
 _IS_WINDOWS = os.name == "nt"
 
 Ready = Callable[["LaunchedServer"], object]
@@ -66,7 +67,7 @@ def launch(
     host: str = "localhost",
     env: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
-    user: str | None = None,
+    run_as: str | None = None,
     timeout: float = 20.0,
     stop_timeout: float = 5.0,
     **known: Any,
@@ -77,7 +78,7 @@ def launch(
     ``{server_pem}`` (both in one file), ``{ca}``, ``{crl}`` (the CRLs of the CA and of those below it), ``{port}``,
     ``{host}`` and ``{dir}``, a directory of the server's own. All other braces stay as they are.
 
-    Where ``{crl}`` is used, every client case of the catalogue is minted beforehand, so that the CRLs know of them.
+    Where ``{crl}`` is used, the whole catalogue is minted beforehand, so that the CRLs know of its clients.
 
     Args:
         command: the program and its arguments. It must stay in the foreground.
@@ -92,13 +93,14 @@ def launch(
         host: where to connect to.
         env: environment variables besides those of this process.
         cwd: the working directory; the server's own by default.
-        user: the account that it runs as and that owns its files, for one that does not run as root. POSIX only.
+        run_as: the account that it runs as and that owns its files, for one that does not run as root. POSIX only.
         timeout: seconds until it has to be ready.
         stop_timeout: seconds that it has to end after it is asked to. Then it is killed.
         **known: other attributes of its `Endpoint`, such as ``path`` or ``user``.
 
     Raises:
         ServerNotLaunched: there is no such program, it ended, or it was not ready in time. Has its output.
+        PortUnavailable: somebody else listens on the port.
         InvalidArgument, InvalidEndpoint: an argument is none that there can be.
     """
     if isinstance(command, (str, bytes)) or not command:
@@ -108,21 +110,25 @@ def launch(
     try:
         words = [os.fspath(word) for word in command]
         templates = [*words, *(files or {}).values(), *(env or {}).values()]
-        values = {"dir": str(directory), "host": host, "port": str(free_port() if port is None else port)}
+        values = {
+            "dir": str(directory),
+            "host": host,
+            "port": str(_free_port() if port is None else _check_free(host, port)),
+        }
         values |= _write_certificates(
             directory, own_ca, cert or own_ca.issue_server(), any("{crl}" in t for t in templates)
         )
         for name, text in (files or {}).items():
             (directory / name).write_text(_filled_in(text, values), encoding="utf-8")
-        minted = directory / "client-cases"
+        minted = directory / _MINTED / "client-cases"
         given = {"trust": own_ca.pem, "ca": own_ca, "client_cases": minted if minted.exists() else None, **known}
         endpoint = Endpoint(host, int(values["port"]), protocol, **given)
         filled = [_filled_in(word, values) for word in words]
         environment = {**os.environ, **{name: _filled_in(text, values) for name, text in (env or {}).items()}}
         log = directory / "output.log"
-        if user is not None:
-            _hand_over(directory, user)
-        process = _start(filled, log, environment, directory if cwd is None else Path(cwd), user)
+        if run_as is not None:
+            _hand_over(directory, run_as)
+        process = _start(filled, log, environment, directory if cwd is None else Path(cwd), run_as)
         try:
             server = LaunchedServer(endpoint, process, directory, log)
             _wait_until_ready(server, filled, ready, Deadline(timeout))
@@ -135,12 +141,25 @@ def launch(
             own_ca.remove_files()
 
 
-def free_port() -> int:
+def _free_port() -> int:
     """A TCP port that nobody listens on, on any address of this machine."""
     with socket.socket() as any_address:
         any_address.bind(("", 0))
         port: int = any_address.getsockname()[1]
         return port
+
+
+def _check_free(host: str, port: int) -> int:
+    """The port, if nobody listens on it: that would be taken for the server under test.
+
+    Raises:
+        PortUnavailable: somebody does.
+    """
+    try:
+        socket.create_connection((host, port), _CONNECT_SECONDS).close()
+    except OSError:
+        return port
+    raise PortUnavailable(host, port, "somebody listens there")
 
 
 _PLACEHOLDER = re.compile(r"\{(server_cert|server_key|server_pem|ca|crl|port|host|dir)\}")
@@ -156,22 +175,9 @@ def _write_certificates(directory: Path, ca: CertificateAuthority, cert: Identit
     own = ca.write_to(directory / "ca", name="ca")
     values = {"server_cert": written.cert, "server_key": written.key, "server_pem": written.combined, "ca": own.cert}
     if with_crl:
-        mint_client_cases(directory / "client-cases", ca)
-        crl = directory / "ca.crl.pem"
-        crl.write_bytes(b"".join(ca.crl_pems()))
-        values["crl"] = str(crl)
+        mint(directory / _MINTED, ca=ca)
+        values["crl"] = str(directory / _MINTED / "ca.crl.pem")
     return values
-
-
-def mint_client_cases(directory: Path, ca: CertificateAuthority) -> None:
-    """Write the client of every case that can be made here, as `minted_identity` reads them."""
-    for case in CATALOGUE["client"].select("*"):
-        try:
-            identity = case.identity(ca)
-        except MtlsError:
-            continue  # this machine's libraries cannot make it
-        if identity is not None:
-            identity.write_to(directory, name=case.id)
 
 
 # --- the process -----------------------------------------------------------------------------------------------------
@@ -187,7 +193,7 @@ def _hand_over(directory: Path, user: str) -> None:
         for path in (directory, *directory.rglob("*")):
             shutil.chown(path, user)
     except (OSError, LookupError) as error:
-        raise InvalidArgument("user", user, f"an account that files can be given to ({error})") from None
+        raise InvalidArgument("run_as", user, f"an account that files can be given to ({error})") from None
 
 
 def _start(

@@ -138,7 +138,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "action": "append",
         "default": [],
         "metavar": "NAME",
-        "help": "a setting that the server claims: crl, level or strict",
+        "help": "a setting that the server claims: crl, level, strict or usage",
     },
     "--mtls-report": {"metavar": "FILE", "help": "write all results as JSON"},
     "--mtls-rate": {"type": float, "metavar": "N", "help": "at most N connections a second"},

@@ -50,6 +50,10 @@ def set_up(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
     except OSError as error:
         raise pytest.UsageError(f"{error.filename}: {error.strerror}") from error
+    report = option("mtls_report")
+    if report is not None and not Path(report).parent.is_dir():
+        raise pytest.UsageError(f"--mtls-report: there is no directory {Path(report).parent} to write to")
+    config.pluginmanager.register(Report(config), "mtls-report")
 
 
 def target_of(config: pytest.Config) -> Endpoint:
@@ -70,38 +74,50 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"mtls target: {target.protocol} at {target}; settings that it claims: {claimed}"
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the table, what could not be done, and the summary line; write the report for machines."""
-    order = {(case.id, tls): place for place, (case, tls) in enumerate(checks())}
-    results = sorted(_results(terminalreporter), key=lambda facts: order[facts["case"], facts["tls"]])
-    path = config.getoption("mtls_report")
-    if path is not None:
-        text = as_json(config.stash[_TARGET], sorted(config.stash[_POLICY].settings), results)
-        Path(path).write_text(text, encoding="utf-8")
-    if not results:
-        return
-    target = config.stash[_TARGET]
-    terminalreporter.section(f"mTLS of {target.protocol} at {target}", sep="-")
-    for line in table(results, only_failures=terminalreporter.verbosity < 0):
-        terminalreporter.write_line(line)
-    for line in _left_undone(target):
-        terminalreporter.write_line(line)
-    terminalreporter.write_line(summary(results))
+class Report:
+    """Keeps the facts of every result, those from xdist's workers too, and tells them at the end."""
 
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._facts: dict[tuple[str, str], dict[str, Any]] = {}
 
-def _results(terminalreporter: pytest.TerminalReporter) -> Iterator[dict[str, Any]]:
-    """The facts of every result; they come from xdist's workers too."""
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            properties = dict(getattr(report, "user_properties", ()))
-            if getattr(report, "when", "") == "call" and _MARK_OF_A_RESULT in properties:
-                yield {name[len(_PREFIX) :]: value for name, value in properties.items() if name.startswith(_PREFIX)}
+    @property
+    def _results(self) -> list[dict[str, Any]]:
+        """In the order of the catalogue."""
+        return [self._facts[key] for case, tls in checks() if (key := (case.id, tls)) in self._facts]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the facts from a test's properties."""
+        properties = dict(report.user_properties)
+        if report.when == "call" and _MARK_OF_A_RESULT in properties:
+            facts = {name[len(_PREFIX) :]: value for name, value in properties.items() if name.startswith(_PREFIX)}
+            self._facts[str(facts["case"]), str(facts["tls"])] = facts
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the report for machines."""
+        path = self._config.getoption("mtls_report")
+        if path is not None and not hasattr(self._config, "workerinput"):
+            policy = self._config.stash[_POLICY]
+            text = as_json(self._config.stash[_TARGET], sorted(policy.settings), self._results)
+            Path(path).write_text(text, encoding="utf-8")
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the table, what could not be done, and the summary line."""
+        results = self._results
+        if not results:
+            return
+        target = self._config.stash[_TARGET]
+        terminalreporter.section(f"mTLS of {target.protocol} at {target}", sep="-")
+        only_failures = terminalreporter.verbosity < 0
+        for line in (*table(results, only_failures=only_failures), *_left_undone(target), summary(results)):
+            terminalreporter.write_line(line)
 
 
 def _left_undone(target: Endpoint) -> Iterator[str]:
     if target.ca is None:
         yield "No --mtls-ca was given: nothing could be issued, and no good client was there as a control."
     elif target.ca.private_key is None:
-        yield "The CA's private key is not here: only clients that need nothing issued by it were tried."
+        tried = "need nothing issued by it" if target.client_cases is None else "are in the directory, or need no CA,"
+        yield f"The CA's private key is not here: only clients that {tried} were tried."
         if target.client is None:
             yield "No good client was there as a control (--mtls-client-cert): a server that refuses everybody passes."

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mtls.cases import CATALOGUE
+from pytest_mtls.catalogue import SETTINGS
 from pytest_mtls.errors import InvalidPolicy, UnknownCase
 
 #: pytest itself brings the older one where the standard library has none.
@@ -19,7 +20,6 @@ _toml_library = import_module("tomllib" if sys.version_info >= (3, 11) else "tom
 
 __all__ = ["ExpectedException", "Policy", "read_policy"]
 
-SETTINGS = ("crl", "level", "strict")
 _REASONS = ("alert", "any")
 _SEEN = ("accepted", "refused", "undecided")
 _VERSIONS = ("1.2", "1.3")
@@ -52,8 +52,8 @@ class Policy:
     """What is known and agreed of a server.
 
     Attributes:
-        settings: those that the server claims: "crl" (revocation of the whole chain), "strict" (RFC 5280's profile),
-            "level" (OpenSSL's security level 2). A case that requires another is reported and never failed.
+        settings: those that the server claims, of `pytest_mtls.catalogue.SETTINGS`: "crl", "level", "strict", "usage". A
+            case that requires another is reported and never failed.
         reasons: "alert" if a refusal counts only when its alert can stand for the case's reason, "any" for every refusal.
         exceptions: deviations that are agreed.
     """
@@ -90,7 +90,9 @@ def read_policy(
         source, table = "the options", {}
     check = _Checker(source)
     check.keys(table, ("settings", "reasons", "exceptions"), "it")
-    claimed = {check.one_of(name, SETTINGS, "a setting") for name in (*check.list_of(table, "settings"), *settings)}
+    claimed = {
+        check.one_of(name, tuple(SETTINGS), "a setting") for name in (*check.list_of(table, "settings"), *settings)
+    }
     reasons = check.one_of(table.get("reasons", "alert"), _REASONS, "reasons")
     exceptions = tuple(_exception(check, entry) for entry in check.list_of(table, "exceptions"))
     return Policy(frozenset(claimed), reasons, exceptions)

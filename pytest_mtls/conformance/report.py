@@ -16,25 +16,38 @@ Facts = Mapping[str, Any]
 
 _COLUMNS = ("case", "TLS", "expected", "seen", "layer", "alert", "")
 _FORMAT = 1
+#: So many clients that were not tried, for the same cause, have a line each; more have one together.
+_MANY = 4
 
 
 def table(results: Sequence[Facts], *, only_failures: bool = False) -> Iterator[str]:
-    """The lines of a table: case, TLS version, expected, seen, layer, alert. Versions that agree share a line.
+    """The lines of a table: case, TLS version, expected, seen, layer, alert.
+
+    Versions that agree share a line, and so do many clients that could not be tried.
 
     Args:
         results: the facts of each result.
         only_failures: leave out what does not fail.
     """
+    untried = Counter(facts["note"] for facts in results if _is_untried(facts))
     rows: dict[tuple[str, ...], list[str]] = {}
     for facts in results:
         outcome = Outcome(facts["outcome"])
         if only_failures and not outcome.is_failure:
             continue
-        rows.setdefault(_row(facts, outcome), []).append(facts["tls"])
+        if not _is_untried(facts) or untried[facts["note"]] <= _MANY:
+            rows.setdefault(_row(facts, outcome), []).append(facts["tls"])
     lines = [(row[0], " ".join(sorted(tls)), *row[1:]) for row, tls in rows.items()]
     widths = [max(len(line[column]) for line in (_COLUMNS, *lines)) for column in range(len(_COLUMNS))]
     for line in (_COLUMNS, *lines) if lines else ():
         yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+    for note, count in untried.items() if not only_failures else ():
+        if count > _MANY:
+            yield f"{count} left out: {note}"
+
+
+def _is_untried(facts: Facts) -> bool:
+    return (facts["outcome"], facts["seen"]) == (Outcome.LEFT_OUT.value, "-")
 
 
 def _row(facts: Facts, outcome: Outcome) -> tuple[str, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from pytest_mtls.cases import Case
@@ -28,11 +26,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     )
 
 
-def test_client(mtls_conformance: Run, case: Case, tls: str, record_property: Callable[[str, object], None]) -> None:
+def test_client(request: pytest.FixtureRequest, mtls_conformance: Run, case: Case, tls: str) -> None:
     """The server does with this client what it has to."""
     result = mtls_conformance.check(case, tls)
-    for name, value in result.facts().items():
-        record_property(f"mtls_{name}", value)
+    request.node.user_properties.extend((f"mtls_{name}", value) for name, value in result.facts().items())
     if result.outcome is Outcome.LEFT_OUT:
         pytest.skip(result.note)
     if result.outcome is Outcome.EXCEPTED:

@@ -31,6 +31,7 @@ from pytest_mtls import (
     register_protocol,
 )
 from pytest_mtls.errors import CaseNotPresentable, InvalidArgument, InvalidEndpoint
+from pytest_mtls.explain import explain
 from pytest_mtls.tls.context import server_context
 from pytest_mtls.tls.protocols import ALIASES, PROTOCOLS
 from pytest_mtls.tls.trust import Trust
@@ -107,6 +108,9 @@ def test_refusal_inside_says_at_which_layer(
     assert {"https": "http", "h2": "http"}.get(protocol, protocol) == seen.layer
     assert re.fullmatch(script.answer.rpartition("|")[2], seen.answer or "")
     assert Reason.REVOKED in seen.possible_reasons
+    told = explain(seen)
+    assert f"  verdict: refused by the server for unspecified, at the {seen.layer} layer: {seen.answer}\n" in told
+    assert "likely cause: TLS was fine with the client, or left it to the application, which refused" in told
 
 
 @pytest.mark.parametrize("protocol", SCRIPTS)
@@ -452,7 +456,7 @@ def test_postgres(mtls_ca: CertificateAuthority) -> None:
         protocol="postgres",
         files={"hba.conf": "hostssl all all all trust clientcert=verify-ca\n"},
         ca=mtls_ca,
-        user="postgres" if os.name != "nt" and os.geteuid() == 0 else None,
+        run_as="postgres" if os.name != "nt" and os.geteuid() == 0 else None,
         ready=lambda server: probe(server.endpoint, good).accepted,
     ) as server:
         for tls in ("1.2", "1.3"):
@@ -490,7 +494,7 @@ def test_mosquitto(mtls_ca: CertificateAuthority) -> None:
             protocol="mqtt",
             files={"mosquitto.conf": config},
             ca=mtls_ca,
-            user="nobody" if os.name != "nt" and os.geteuid() == 0 else None,
+            run_as="nobody" if os.name != "nt" and os.geteuid() == 0 else None,
         ) as server:
             for tls in ("1.2", "1.3"):
                 assert [expected, (False, "tls", None), (False, "tls", None)] == verdicts(server.endpoint, mtls_ca, tls)
