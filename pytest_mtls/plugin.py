@@ -147,7 +147,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 #: What the catalogue's cases are about: its modules, and the suite's own cases.
 _THEMES = (
     *("constraints", "good", "message", "names", "own", "path"),
-    *("possession", "purpose", "revocation", "shape", "signature", "strength"),
+    *("possession", "proof", "purpose", "revocation", "shape", "signature", "strength"),
 )
 
 
