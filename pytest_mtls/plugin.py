@@ -119,42 +119,36 @@ def pytest_configure_node(node: Any) -> None:
 
 # --- options ---------------------------------------------------------------------------------------------------------
 
-#: What is known of a server under test. Nothing of it is looked at unless the first is given.
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "--mtls-target": {"metavar": "URL", "help": "the server under test, e.g. https://localhost:8443"},
-    "--mtls-ca": {
-        "metavar": "DIR|FILE",
-        "help": "what `python -m pytest_mtls mint` wrote, or the clients' CA certificate",
-    },
-    "--mtls-ca-key": {"metavar": "FILE", "help": "the private key of that CA"},
-    "--mtls-server-ca": {"metavar": "FILE", "help": "the CA of the server's own certificate, if another; or 'system'"},
-    "--mtls-server-name": {"metavar": "NAME", "help": "the name to ask the server by, if not the URL's host"},
-    "--mtls-client-cert": {"metavar": "FILE", "help": "certificate and key, PEM, of a client that the server accepts"},
-    "--mtls-policy": {
-        "metavar": "FILE",
-        "help": "expected exceptions, TOML; else [tool.pytest-mtls] of pyproject.toml",
-    },
-    "--mtls-setting": {
-        "action": "append",
-        "default": [],
-        "metavar": "NAME",
-        "help": "a setting that the server claims: crl, level, strict or usage",
-    },
-    "--mtls-report": {"metavar": "FILE", "help": "write all results as JSON"},
-    "--mtls-rate": {"type": float, "metavar": "N", "help": "at most N connections a second"},
-    "--mtls-allow-remote": {"action": "store_true", "help": "test a server that is not on this machine"},
+#: What is known of a server under test: what each option takes, and its help. All need the first.
+_OPTIONS: dict[str, tuple[str, str]] = {
+    "--mtls-target": ("URL", "the server under test, e.g. https://localhost:8443"),
+    "--mtls-ca": ("DIR|FILE", "what `python -m pytest_mtls mint` wrote, or the certificate of the clients' CA"),
+    "--mtls-ca-key": ("FILE", "the private key of that CA"),
+    "--mtls-server-ca": ("FILE", "the CA of the server's own certificate, if another; or 'system'"),
+    "--mtls-server-name": ("NAME", "the name to ask the server by, if not the URL's host"),
+    "--mtls-client-cert": ("FILE", "certificate and key, PEM, of a client that the server accepts"),
+    "--mtls-policy": ("FILE", "expected exceptions, TOML; by default [tool.pytest-mtls] of pyproject.toml"),
+    "--mtls-setting": ("NAME", "a setting that the server claims: crl, level, strict or usage"),
+    "--mtls-report": ("FILE", "write all results as JSON"),
+    "--mtls-rate": ("N", "at most N connections a second"),
+    "--mtls-allow-remote": ("", "test a server that is not on this machine"),
+}
+_OPTION_KINDS: dict[str, dict[str, Any]] = {
+    "--mtls-setting": {"action": "append"},
+    "--mtls-rate": {"type": float},
+    "--mtls-allow-remote": {"action": "store_true"},
 }
 #: What the catalogue's cases are about: its modules, and the suite's own cases.
 _THEMES = (
-    *("constraints", "good", "message", "names", "own", "path"),
-    *("possession", "proof", "purpose", "revocation", "shape", "signature", "strength"),
+    *("constraints", "good", "message", "names", "own", "path", "possession"),
+    *("proof", "purpose", "revocation", "shape", "signature", "strength"),
 )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mtls", "mutual TLS of a server under test")
-    for name, how in _OPTIONS.items():
-        group.addoption(name, **how)
+    for name, (metavar, help) in _OPTIONS.items():
+        group.addoption(name, help=help, **({"metavar": metavar} if metavar else {}), **_OPTION_KINDS.get(name, {}))
     group.addoption("--mtls-keylog", metavar="FILE", help="add the TLS secrets of all connections, for Wireshark")
 
 

@@ -45,7 +45,7 @@ def set_up(config: pytest.Config) -> None:
     try:
         config.stash[_TARGET] = read_target(options)
         pyproject = config.rootpath / "pyproject.toml"
-        config.stash[_POLICY] = read_policy(option("mtls_policy"), pyproject, option("mtls_setting"))
+        config.stash[_POLICY] = read_policy(option("mtls_policy"), pyproject, option("mtls_setting") or ())
     except MtlsError as error:
         raise pytest.UsageError(str(error)) from error
     except OSError as error:

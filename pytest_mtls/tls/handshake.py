@@ -79,6 +79,10 @@ class Handshake:
     transcript: tuple[Message, ...] = field(default=(), repr=False)
     counterpart: Handshake | None = field(default=None, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        if self.accepted is False and self.layer is None:
+            object.__setattr__(self, "layer", "tls")
+
     @cached_property
     def peer_chain(self) -> tuple[x509.Certificate, ...]:
         """The certificates that the peer presented, its own first, as far as they can be parsed."""
@@ -115,7 +119,7 @@ class Handshake:
         """All reasons that what was seen can stand for: one where the reason is known, more behind a mere alert."""
         if self.reason is None:
             return frozenset()
-        is_told_inside = self.layer not in (None, "tls") and self.reason is not Reason.UNSPECIFIED
+        is_told_inside = self.layer != "tls" and self.reason is not Reason.UNSPECIFIED
         if self.is_reason_exact or is_told_inside:
             return frozenset({self.reason})
         return reasons_of_alert(self.alert)[1]
@@ -133,7 +137,6 @@ class Handshake:
                 self,
                 counterpart=counterpart,
                 accepted=False,
-                layer="tls",
                 rejected_by=counterpart.rejected_by,
                 reason=counterpart.reason,
                 alert=self.alert if self.alert is not None else counterpart.alert,
@@ -202,7 +205,6 @@ def judge_failure(seen: Handshake, error: Exception) -> Handshake:
         return replace(
             seen,
             accepted=False,
-            layer="tls",
             rejected_by=seen.side,
             reason=reason_of_verify_code(error.verify_code),
             alert=ending.alert if ending else None,
@@ -224,7 +226,7 @@ def judge_failure(seen: Handshake, error: Exception) -> Handshake:
 
 def _refused(seen: Handshake, by: Side, *, error: str) -> Handshake:
     """The handshake, refused for a reason that is not known yet."""
-    return replace(seen, accepted=False, layer="tls", rejected_by=by, reason=Reason.UNSPECIFIED, error=error)
+    return replace(seen, accepted=False, rejected_by=by, reason=Reason.UNSPECIFIED, error=error)
 
 
 def _is_end_of_stream(error: Exception) -> bool:
@@ -238,7 +240,7 @@ def _is_end_of_stream(error: Exception) -> bool:
 def refused_by_alert(seen: Handshake, message: Message) -> Handshake:
     """The handshake, refused by the side that sent this alert, for what the alert says by its name."""
     said, _ = reasons_of_alert(message.alert)
-    return replace(seen, accepted=False, layer="tls", rejected_by=message.sender, reason=said, alert=message.alert)
+    return replace(seen, accepted=False, rejected_by=message.sender, reason=said, alert=message.alert)
 
 
 #: OpenSSL's errors about a signature that the other side made.

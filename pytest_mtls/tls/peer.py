@@ -12,7 +12,7 @@ from pytest_mtls.cases.case import Case
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.errors import AuthorityUsedAsIdentity, CaseOfWrongSide, InvalidArgument
-from pytest_mtls.tls.beforehand import made_beforehand
+from pytest_mtls.tls.minted import minted_identity
 from pytest_mtls.tls.transcript import Side
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def presented(
         if value.side != side:
             raise CaseOfWrongSide(value.id, value.side, side)
         misbehaviour = value.options.get("misbehaviour") if side == "client" else None
-        before = None if minted is None else made_beforehand(minted, value)
+        before = None if minted is None else minted_identity(minted, value)
         if before is not None and value.rewrite is None:
             return Presentation(before, value.tls, is_weak=True, name=value.id, misbehaviour=misbehaviour)
         if ca is None:

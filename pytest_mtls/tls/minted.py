@@ -17,10 +17,10 @@ from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.validity import now
 from pytest_mtls.errors import UnreadableCertificate
 
-__all__ = ["made_beforehand"]
+__all__ = ["minted_identity"]
 
 
-def made_beforehand(directory: str | os.PathLike[str], case: Case) -> Identity | None:
+def minted_identity(directory: str | os.PathLike[str], case: Case) -> Identity | None:
     """What a case presents, from ``<id>.crt`` and ``<id>.key``.
 
     Args:
