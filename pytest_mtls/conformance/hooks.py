@@ -83,8 +83,9 @@ class Report:
 
     @property
     def _results(self) -> list[dict[str, Any]]:
-        """In the order of the catalogue."""
-        return [self._facts[key] for case, tls in checks() if (key := (case.id, tls)) in self._facts]
+        """In the order of the catalogue, and after it what other checks have told in the same way."""
+        order = {(case.id, tls): place for place, (case, tls) in enumerate(checks())}
+        return [self._facts[key] for key in sorted(self._facts, key=lambda key: order.get(key, len(order)))]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the facts from a test's properties."""
