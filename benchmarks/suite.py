@@ -6,6 +6,7 @@ for the whole run, and once with a server for each test, as `mtls_server` is.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -85,7 +86,8 @@ def run(suite: Path, *options: str) -> None:
         *options,
         str(suite),
     ]
-    done = subprocess.run(command, cwd=suite.parent, capture_output=True, text=True, check=False)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(command, cwd=suite.parent, env=environment, capture_output=True, text=True, check=False)
     assert f"{TESTS} passed" in done.stdout, done.stdout
 
 
