@@ -54,7 +54,9 @@ class TestRequest:
         assert KEY is CertificateSigningRequest.create("alice", private_key=KEY).private_key
         assert "private_key" not in repr(made)
 
-    @pytest.mark.parametrize("source", [b"", b"garbage", CA.pem, "missing.csr"])
+    @pytest.mark.parametrize(
+        "source", [b"", b"garbage", CA.pem, "missing.csr"], ids=["empty", "garbage", "certificate", "missing"]
+    )
     def test_unreadable(self, source: bytes | str) -> None:
         """What is no request is refused."""
         with pytest.raises(UnreadableSigningRequest):
