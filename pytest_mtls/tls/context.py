@@ -138,11 +138,11 @@ def heedless_context(
 
     Raises:
         InvalidArgument: an unknown ``tls``.
+        UnusableKeyLog: the file for its connections' secrets cannot be written to.
         ssl.SSLError: this OpenSSL has none of the ciphers.
         MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: the identity cannot be presented.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    observe(context, "client")
+    context = _new_context("client", None if tls in _OLD_VERSIONS else tls)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_ciphers(ciphers)
@@ -151,8 +151,6 @@ def heedless_context(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # that they are old is why they are asked for
             context.minimum_version = context.maximum_version = _OLD_VERSIONS[tls]
-    else:
-        _limit_version(context, tls)
     context.post_handshake_auth = post_handshake
     if alpn:
         context.set_alpn_protocols(list(alpn))

@@ -245,7 +245,7 @@ SERVERS: dict[str, Server] = {
             ),
             deviations={"valid-p384": ("refused", "ssl_ecdh_curve is P-256 alone")},
             known={
-                "user": "postgres" if os.name != "nt" and os.geteuid() == 0 else None,
+                "run_as": "postgres" if os.name != "nt" and os.geteuid() == 0 else None,
                 "ready": _is_ready,
             },
         ),

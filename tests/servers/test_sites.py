@@ -164,8 +164,8 @@ def started(kit: Kit, which: str, *changes: tuple[str, str]) -> Iterator[Trial]:
     files = {"conf": text, "other.pem": kit.other_ca.pem.decode()}
     files |= {"protected.txt": "the secret page", "public.txt": "a public page"}
     command = [str(require_program(name, apt=name)), *command]
-    user = "www-data" if os.name != "nt" and os.geteuid() == 0 else None
-    with launch(command, files=files, ca=kit.ca, cert=kit.cert, user=user) as server:
+    account = "www-data" if os.name != "nt" and os.geteuid() == 0 else None
+    with launch(command, files=files, ca=kit.ca, cert=kit.cert, run_as=account) as server:
         yield Trial(server.endpoint, site)
 
 
