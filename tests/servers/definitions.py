@@ -59,11 +59,6 @@ class Server:
         return launch([word for word in command if word], files=files, protocol=self.protocol, ca=ca, **known)
 
 
-def program(name: str, apt: str, *arguments: str) -> Command:
-    """A Debian package's."""
-    return lambda: [str(require_program(name, apt=apt)), *arguments]
-
-
 def module(name: str, *arguments: str) -> Command:
     """A Python library's, by this Python."""
 
@@ -200,7 +195,7 @@ SERVERS: dict[str, Server] = {
     for server in (
         Server(
             "nginx",
-            program("nginx", "nginx", "-c", "{dir}/nginx.conf", "-e", "stderr"),
+            lambda: [str(require_program("nginx", apt="nginx")), "-c", "{dir}/nginx.conf", "-e", "stderr"],
             {"nginx.conf": NGINX},
             settings=_WITH_CRL | {"usage"},
             twins=_mistakes("ssl_verify_client on", "ssl_verify_client optional", "ssl_crl {crl};"),
@@ -210,7 +205,7 @@ SERVERS: dict[str, Server] = {
         ),
         Server(
             "Apache httpd",
-            program("apache2", "apache2", "-f", "{dir}/httpd.conf", "-DFOREGROUND"),
+            lambda: [str(require_program("apache2", apt="apache2")), "-f", "{dir}/httpd.conf", "-DFOREGROUND"],
             {"httpd.conf": APACHE},
             settings=_WITH_CRL | {"usage"},
             twins=_mistakes("SSLVerifyClient require", "SSLVerifyClient optional", "SSLCARevocationCheck chain"),
@@ -218,7 +213,7 @@ SERVERS: dict[str, Server] = {
         ),
         Server(
             "stunnel",
-            program("stunnel", "stunnel4", "{dir}/stunnel.conf"),
+            lambda: [str(require_program("stunnel", apt="stunnel4")), "{dir}/stunnel.conf"],
             {"stunnel.conf": STUNNEL},
             protocol="tls",
             settings=_WITH_CRL | {"usage"},

@@ -146,10 +146,10 @@ def kit() -> Kit:
 @contextmanager
 def started(kit: Kit, which: str, *changes: tuple[str, str]) -> Iterator[Trial]:
     """A server of several names, with some of its settings replaced."""
-    name, text, command = {
-        "nginx": ("nginx", NGINX, ["-e", "stderr", "-c", "{dir}/conf"]),
-        "Apache httpd": ("apache2", APACHE, ["-DFOREGROUND", "-f", "{dir}/conf"]),
-    }[which]
+    if which == "nginx":
+        text, command = NGINX, [str(require_program("nginx", apt="nginx")), "-e", "stderr", "-c", "{dir}/conf"]
+    else:
+        text, command = APACHE, [str(require_program("apache2", apt="apache2")), "-DFOREGROUND", "-f", "{dir}/conf"]
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
@@ -163,7 +163,6 @@ def started(kit: Kit, which: str, *changes: tuple[str, str]) -> Iterator[Trial]:
     )
     files = {"conf": text, "other.pem": kit.other_ca.pem.decode()}
     files |= {"protected.txt": "the secret page", "public.txt": "a public page"}
-    command = [str(require_program(name, apt=name)), *command]
     account = "www-data" if os.name != "nt" and os.geteuid() == 0 else None
     with launch(command, files=files, ca=kit.ca, cert=kit.cert, run_as=account) as server:
         yield Trial(server.endpoint, site)
