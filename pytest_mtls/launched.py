@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -28,6 +29,8 @@ __all__ = ["LaunchedServer", "launch"]
 _LOOK_SECONDS = 0.02
 _CONNECT_SECONDS = 1.0
 _MINTED = "minted"
+#: Below what Linux, macOS and Windows give to those who ask for any port.
+_PORTS = range(15000, 32000)
 _IS_WINDOWS = os.name == "nt"
 
 Ready = Callable[["LaunchedServer"], object]
@@ -142,11 +145,15 @@ def launch(
 
 
 def _free_port() -> int:
-    """A TCP port that nobody listens on, on any address of this machine."""
-    with socket.socket() as any_address:
-        any_address.bind(("", 0))
-        port: int = any_address.getsockname()[1]
-        return port
+    """A TCP port that nobody listens on, on any address of this machine.
+
+    It is none that the system hands out by itself, since it is open to anybody until the server has taken it.
+    """
+    while True:
+        with socket.socket() as any_address, suppress(OSError):
+            port = secrets.choice(_PORTS)
+            any_address.bind(("", port))
+            return port
 
 
 def _check_free(host: str, port: int) -> int:

@@ -69,8 +69,7 @@ def test_our_own_server_conforms(mtls_server: MutualTLSServer) -> None:
     binding = [result for result in results if result.expected != "either"]
     assert {Outcome.CONFORMS} <= {result.outcome for result in binding} <= {Outcome.CONFORMS, Outcome.LEFT_OUT}
     left_out = [result.note for result in binding if result.outcome is Outcome.LEFT_OUT]
-    assert len(left_out) < 10
-    assert all(note.startswith("its certificate was not sent: its key fits none") for note in left_out)
+    assert [] == [note for note in left_out if not re.search("its key fits none|it takes a TLS stack that can break", note)]
 
 
 def test_optional_verification_is_found_out(mtls_server_factory: Factory) -> None:

@@ -117,11 +117,6 @@ DEPARTURES: Mapping[tuple[str, str, str], str] = {
         ): "JSSE looks at the extended key usage of the end entity alone"
         for side in ("client", "server")
     },
-    (
-        "Java",
-        "server",
-        "cross-signed",
-    ): "no CRL of the cross-signed CA is signed under the name and key that JSSE wants",
     ("Java", "server", "wildcard-not-leftmost"): _LOOSE_WILDCARD,
     ("Java", "server", "wildcard-twice"): _LOOSE_WILDCARD,
 }

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from requirements import require_program
 
-from pytest_mtls import Case, CertificateAuthority, Identity, MutualTLSServer, probe
+from pytest_mtls import Case, CertificateAuthority, Handshake, Identity, MutualTLSServer, probe
 from pytest_mtls.mint import MintedCase
 from pytest_mtls.tls.peer import Presentation
+from pytest_mtls.tls.transcript import was_sent
 from pytest_mtls.tls.wire import Deadline
 
 __all__ = ["STACKS", "Minted", "Verdict", "Verdicts"]
@@ -110,7 +111,7 @@ def _judge_both(command: Sequence[str | Path], minted: Minted) -> Verdicts:
         for case, identity in minted.of("client"):
             seen = probe(("127.0.0.1", port), presented(case, identity), trust=minted.ca.certificate)
             verdict = Verdict.of(_line(program))
-            clients[case.id] = verdict if seen.sent_chain_der else NOT_PRESENTED
+            clients[case.id] = NOT_PRESENTED if withheld(seen) else verdict
         servers = _each_server(minted, lambda port, host: Verdict.of(_ask(program, f"connect {port} {host}")))
     return {"client": clients, "server": servers}
 
@@ -131,6 +132,11 @@ def _each_server(minted: Minted, judge: Callable[[int, str], Verdict]) -> dict[s
 def presented(case: Case, identity: Identity) -> Presentation:
     """What our side presents, however weak."""
     return Presentation(identity, case.tls, is_weak=True)
+
+
+def withheld(seen: Handshake) -> bool:
+    """Whether our client sent an empty list, since its key fits nothing that the server takes."""
+    return was_sent(seen.transcript, "client", "Certificate") and not seen.sent_chain_der
 
 
 def java(minted: Minted) -> Verdicts:
@@ -173,7 +179,7 @@ def _gnutls_judges_clients(minted: Minted) -> dict[str, Verdict]:
             for case, identity in minted.of("client"):
                 seen = probe(("127.0.0.1", port), presented(case, identity), trust=minted.ca.certificate)
                 assert seen.accepted is not None, (case.id, seen.error)
-                accepted[case.id] = seen.accepted if seen.sent_chain_der else None
+                accepted[case.id] = None if withheld(seen) else seen.accepted
         finally:
             serving.kill()
             serving.wait()

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from requirements import require_postgres, require_program
-from tls.scripted import SCRIPTS, heard, scripted_server
+from scripted import SCRIPTS, heard, scripted_server
 
 from pytest_mtls import (
     Alert,
