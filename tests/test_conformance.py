@@ -69,7 +69,9 @@ def test_our_own_server_conforms(mtls_server: MutualTLSServer) -> None:
     binding = [result for result in results if result.expected != "either"]
     assert {Outcome.CONFORMS} <= {result.outcome for result in binding} <= {Outcome.CONFORMS, Outcome.LEFT_OUT}
     left_out = [result.note for result in binding if result.outcome is Outcome.LEFT_OUT]
-    assert [] == [note for note in left_out if not re.search("its key fits none|it takes a TLS stack that can break", note)]
+    assert [] == [
+        note for note in left_out if not re.search("its key fits none|it takes a TLS stack that can break", note)
+    ]
 
 
 def test_optional_verification_is_found_out(mtls_server_factory: Factory) -> None:
