@@ -128,7 +128,7 @@ _OPTIONS: dict[str, tuple[str, str]] = {
     "--mtls-server-name": ("NAME", "the name to ask the server by, if not the URL's host"),
     "--mtls-client-cert": ("FILE", "certificate and key, PEM, of a client that the server accepts"),
     "--mtls-policy": ("FILE", "expected exceptions, TOML; by default [tool.pytest-mtls] of pyproject.toml"),
-    "--mtls-setting": ("NAME", "a setting that the server claims: crl, level, strict or usage"),
+    "--mtls-setting": ("NAME", "a setting that the server claims: crl, level, resumption, strict or usage"),
     "--mtls-report": ("FILE", "write all results as JSON"),
     "--mtls-rate": ("N", "at most N connections a second"),
     "--mtls-allow-remote": ("", "test a server that is not on this machine"),
@@ -140,7 +140,7 @@ _OPTION_KINDS: dict[str, dict[str, Any]] = {
 }
 #: What the catalogue's cases are about: its modules, and the suite's own cases.
 _THEMES = (
-    *("constraints", "good", "message", "names", "own", "path", "possession"),
+    *("bypasses", "constraints", "good", "message", "names", "own", "path", "possession"),
     *("proof", "purpose", "revocation", "shape", "signature", "strength"),
 )
 

@@ -18,6 +18,7 @@ from requirements import require_program
 
 import pytest_mtls
 from pytest_mtls import CertificateAuthority, Endpoint, Identity, MutualTLSServer, launch, register_protocol
+from pytest_mtls.bypasses import BYPASSES
 from pytest_mtls.cases import CATALOGUE, Case
 from pytest_mtls.catalogue import SETTINGS
 from pytest_mtls.conformance.policy import ExpectedException, Policy, read_policy
@@ -31,10 +32,12 @@ from pytest_mtls.tls.trust import Trust
 # Runs of pytest inside this process forget what they imported; see test_plugin.
 for _name in pytest_mtls.__all__:
     getattr(pytest_mtls, _name)
-for _name in ("options", "conformance.hooks", "conformance.test_clients"):
+for _name in ("options", "conformance.hooks", "conformance.test_bypasses", "conformance.test_clients"):
     import_module(f"pytest_mtls.{_name}")
 
 Factory = Callable[..., MutualTLSServer]
+#: How many tests there are.
+ALL = len(list(checks())) + len(BYPASSES)
 EVERYTHING = Policy(frozenset(SETTINGS))
 
 
@@ -285,9 +288,9 @@ def test_policy_is_read_from_a_file_or_pyproject(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         ("settings = [", "it is no TOML"),
-        ("setings = []", "it has an unknown 'setings'; known are settings, reasons, exceptions"),
+        ("setings = []", "it has an unknown 'setings'; known are settings, reasons, exceptions, site"),
         ("settings = 'crl'", "settings is 'crl', and must be a list"),
-        ("settings = ['ocsp']", "a setting is 'ocsp', and must be one of crl, level, strict, usage"),
+        ("settings = ['ocsp']", "a setting is 'ocsp', and must be one of crl, level, strict, usage, resumption"),
         ("reasons = 'all'", "reasons is 'all', and must be one of alert, any"),
         ("exceptions = [1]", "an entry of exceptions is no table"),
         (
@@ -345,7 +348,7 @@ def test_themes_are_the_modules_of_the_catalogue(pytestconfig: pytest.Config) ->
         for line in pytestconfig.getini("markers")
         if (found := re.match(r"mtls_(\w+): the conformance tests about", line))
     }
-    assert registered - {"own"} == {theme_of(case) for case, _ in checks()}
+    assert registered - {"own", "bypasses"} == {theme_of(case) for case, _ in checks()}
 
 
 # --- as pytest runs it -----------------------------------------------------------------------------------------------
@@ -390,7 +393,7 @@ def conform(pytester: pytest.Pytester, certs: Path) -> Conform:
 def test_conforming_server_passes(conform: Conform, mtls_server: MutualTLSServer) -> None:
     """A test a case and version, a table, a summary line, and exit code 0."""
     result = conform(mtls_server.port, "-v", "-k", "client[expired-tls or client[valid-tls")
-    result.assert_outcomes(passed=4, deselected=len(list(checks())) - 4)
+    result.assert_outcomes(passed=4, deselected=ALL - 4)
     assert pytest.ExitCode.OK == result.ret
     result.stdout.fnmatch_lines(
         [
@@ -411,7 +414,7 @@ def test_deviating_server_fails(conform: Conform, mtls_server_factory: Factory) 
     """A failure tells the whole story, and the exit code is pytest's."""
     server = mtls_server_factory(client_certs="optional")
     result = conform(server.port, "-q", "-k", "no-certificate or stolen-certificate-tls1.3")
-    result.assert_outcomes(failed=2, passed=1, deselected=len(list(checks())) - 3)
+    result.assert_outcomes(failed=2, passed=1, deselected=ALL - 3)
     assert pytest.ExitCode.TESTS_FAILED == result.ret
     result.stdout.fnmatch_lines(
         [
@@ -481,7 +484,7 @@ def test_policy_makes_expected_failures(conform: Conform, mtls_server_factory: F
     server = mtls_server_factory(client_certs="optional")
     chosen = "client[expired-tls1.3] or no-certificate-tls1.3"
     result = conform(server.port, f"--mtls-policy={policy}", "-rx", "-k", chosen)
-    result.assert_outcomes(failed=1, xfailed=1, deselected=len(list(checks())) - 2)
+    result.assert_outcomes(failed=1, xfailed=1, deselected=ALL - 2)
     result.stdout.fnmatch_lines(["*as agreed: ticket 7", "XFAIL *no-certificate-tls1.3* - ticket 7"])
     result.stdout.fnmatch_lines(["*which no longer happens: remove that*"])
 
@@ -490,13 +493,13 @@ def test_theme_is_a_marker(conform: Conform, mtls_server: MutualTLSServer) -> No
     """``-m`` chooses by what the cases are about."""
     possession = [tls for case, tls in checks() if theme_of(case) == "possession"]
     result = conform(mtls_server.port, "-m", "mtls_possession", "--strict-markers")
-    result.assert_outcomes(passed=len(possession), deselected=len(list(checks())) - len(possession))
+    result.assert_outcomes(passed=len(possession), deselected=ALL - len(possession))
 
 
 def test_company_ca_without_its_key(conform: Conform, mtls_server: MutualTLSServer, certs: Path) -> None:
     """The certificate alone runs what is possible, and says what was left out."""
     result = conform(mtls_server.port, "-k", "client[expired-tls1.3 or client[unknown-ca-tls1.3", ca=certs / "ca.crt")
-    result.assert_outcomes(passed=1, skipped=1, deselected=len(list(checks())) - 2)
+    result.assert_outcomes(passed=1, skipped=1, deselected=ALL - 2)
     result.stdout.fnmatch_lines(
         [
             "expired*left out: it needs the CA's private key, which is not here",
@@ -507,7 +510,7 @@ def test_company_ca_without_its_key(conform: Conform, mtls_server: MutualTLSServ
     )
     options = (f"--mtls-ca-key={certs / 'ca.key'}", f"--mtls-client-cert={certs / 'client.pem'}")
     result = conform(mtls_server.port, "-k", "client[expired-tls1.3", *options, ca=certs / "ca.crt")
-    result.assert_outcomes(passed=1, deselected=len(list(checks())) - 1)
+    result.assert_outcomes(passed=1, deselected=ALL - 1)
 
 
 @pytest.mark.parametrize(
@@ -545,7 +548,7 @@ def test_conformance_without_a_target_says_how(pytester: pytest.Pytester) -> Non
     """The tests cannot be collected without a server, and say what to type."""
     pytester.makeini(INI)
     result = pytester.runpytest("--pyargs", "pytest_mtls.conformance")
-    result.assert_outcomes(errors=1)
+    result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines(["*the conformance tests need a server: pytest --pyargs pytest_mtls.conformance *"])
 
 
@@ -628,5 +631,5 @@ def test_minted_directory_knows_who_is_revoked(minted: tuple[CertificateAuthorit
     with MutualTLSServer(cert=ca.issue_server(), trust=Trust.of(ca)) as server:
         crls = ca.crl_pems()
         result = conform(server.port, "--mtls-setting=crl", "-k", "client[revoked-tls", ca=directory)
-        result.assert_outcomes(passed=2, deselected=len(list(checks())) - 2)
+        result.assert_outcomes(passed=2, deselected=ALL - 2)
         assert crls == ca.crl_pems()

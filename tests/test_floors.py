@@ -22,7 +22,18 @@ FLOORS: Mapping[int, Sequence[str]] = {
     1: ("certificates",),
     2: ("cases",),
     3: ("tls",),
-    4: ("explain", "summary", "assertions", "server", "launched", "catalogue", "mint", "strategies", "clients"),
+    4: (
+        "explain",
+        "summary",
+        "assertions",
+        "server",
+        "launched",
+        "catalogue",
+        "mint",
+        "strategies",
+        "clients",
+        "bypasses",
+    ),
     5: ("", "plugin", "options", "__main__", "conformance"),
 }
 

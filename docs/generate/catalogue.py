@@ -72,12 +72,19 @@ def clients() -> None:
     replace_generated_part(DOCS / "reference" / "clients.md", as_markdown(rows))
 
 
+def bypasses() -> None:
+    from bypasses.page import as_markdown
+
+    replace_generated_part(DOCS / "reference" / "bypasses.md", as_markdown())
+
+
 PAGES: Mapping[str, Callable[[], None]] = {
     "cases": cases,
     "judges": judges,
     "forwarded": forwarded,
     "clients": clients,
     "stacks": stacks,
+    "bypasses": bypasses,
 }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_mtls.bypasses import BYPASSES, Bypass, Site, Trial
+from pytest_mtls.conformance.bypassing import BypassResult, check_bypass, report_id
 from pytest_mtls.conformance.policy import Policy, read_policy
 from pytest_mtls.conformance.report import as_json, summary, table
 from pytest_mtls.conformance.run import Run, checks
@@ -67,6 +69,20 @@ def mtls_conformance(pytestconfig: pytest.Config) -> Run:
     return Run(pytestconfig.stash[_TARGET], pytestconfig.stash[_POLICY])
 
 
+@pytest.fixture(scope="session")
+def mtls_site(pytestconfig: pytest.Config) -> Site:
+    """What else is known of the server under test, by the policy's table ``site``; a suite may override it."""
+    return pytestconfig.stash[_POLICY].site
+
+
+@pytest.fixture(scope="session")
+def mtls_bypasses(pytestconfig: pytest.Config, mtls_site: Site) -> Callable[[Bypass], BypassResult]:
+    """Tries a bypass on the server under test."""
+    policy = pytestconfig.stash[_POLICY]
+    trial = Trial(pytestconfig.stash[_TARGET], mtls_site, settings=policy.settings)
+    return lambda bypass: check_bypass(trial, policy, bypass)
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     """Say what is tested."""
     target, policy = config.stash[_TARGET], config.stash[_POLICY]
@@ -83,8 +99,9 @@ class Report:
 
     @property
     def _results(self) -> list[dict[str, Any]]:
-        """In the order of the catalogue, and after it what other checks have told in the same way."""
-        order = {(case.id, tls): place for place, (case, tls) in enumerate(checks())}
+        """In the order of the catalogue and of the bypasses, and after them what other checks have told in the same way."""
+        keys = [*((case.id, tls) for case, tls in checks()), *((report_id(one), "-") for one in BYPASSES.values())]
+        order = {key: place for place, key in enumerate(keys)}
         return [self._facts[key] for key in sorted(self._facts, key=lambda key: order.get(key, len(order)))]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import fnmatch
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pytest_mtls.bypasses import BYPASSES, RESUMPTION, Site, Verdict
 from pytest_mtls.cases import CATALOGUE
 from pytest_mtls.catalogue import SETTINGS
+from pytest_mtls.conformance.site import read_site
+from pytest_mtls.conformance.toml import Checker
 from pytest_mtls.errors import InvalidPolicy, UnknownCase
 
 #: pytest itself brings the older one where the standard library has none.
@@ -31,7 +34,7 @@ class ExpectedException:
     """A deviation that is known and agreed. If it no longer happens, that fails.
 
     Attributes:
-        case: a glob over the ids of client cases.
+        case: a glob over the ids of client cases; for a bypass its id, as ``bypass[resume-across-names]``.
         seen: what the server does in place of what it should: "accepted", "refused" or "undecided".
         reason: why that is so, for the report.
         tls: the TLS version that it is about; None for each.
@@ -44,7 +47,13 @@ class ExpectedException:
 
     def is_about(self, case_id: str, tls: str) -> bool:
         """Whether it is about this case over this version."""
-        return fnmatch.fnmatchcase(case_id, self.case) and self.tls in (None, tls)
+        is_it = case_id == self.case if self.is_of_bypass else fnmatch.fnmatchcase(case_id, self.case)
+        return is_it and self.tls in (None, tls)
+
+    @property
+    def is_of_bypass(self) -> bool:
+        """Whether it is about a bypass and no client case."""
+        return self.case.startswith("bypass[")
 
 
 @dataclass(frozen=True)
@@ -52,15 +61,18 @@ class Policy:
     """What is known and agreed of a server.
 
     Attributes:
-        settings: those that the server claims, of `pytest_mtls.catalogue.SETTINGS`: "crl", "level", "strict", "usage". A
+        settings: those that the server claims, of `pytest_mtls.catalogue.SETTINGS`: "crl", "level", "strict", "usage",
+            and "resumption". A
             case that requires another is reported and never failed.
         reasons: "alert" if a refusal counts only when its alert can stand for the case's reason, "any" for every refusal.
         exceptions: deviations that are agreed.
+        site: what else is known of the server, for the bypasses.
     """
 
     settings: frozenset[str] = frozenset()
     reasons: str = "alert"
     exceptions: tuple[ExpectedException, ...] = ()
+    site: Site = field(default_factory=Site)
 
     def exception_for(self, case_id: str, tls: str) -> ExpectedException | None:
         """The first exception that is about this case."""
@@ -88,14 +100,15 @@ def read_policy(
             table = table.get(name, {})
     else:
         source, table = "the options", {}
-    check = _Checker(source)
-    check.keys(table, ("settings", "reasons", "exceptions"), "it")
+    check = Checker(source)
+    check.keys(table, ("settings", "reasons", "exceptions", "site"), "it")
     claimed = {
-        check.one_of(name, tuple(SETTINGS), "a setting") for name in (*check.list_of(table, "settings"), *settings)
+        check.one_of(name, (*SETTINGS, RESUMPTION), "a setting")
+        for name in (*check.list_of(table, "settings"), *settings)
     }
     reasons = check.one_of(table.get("reasons", "alert"), _REASONS, "reasons")
     exceptions = tuple(_exception(check, entry) for entry in check.list_of(table, "exceptions"))
-    return Policy(frozenset(claimed), reasons, exceptions)
+    return Policy(frozenset(claimed), reasons, exceptions, read_site(check, table.get("site", {})))
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -108,9 +121,13 @@ def _toml(path: Path) -> dict[str, Any]:
     return document
 
 
-def _exception(check: _Checker, entry: Any) -> ExpectedException:
+def _exception(check: Checker, entry: Any) -> ExpectedException:
     if not isinstance(entry, Mapping):
         raise check.error("an entry of exceptions is no table")
+    if "bypass" in entry:
+        check.keys(entry, ("bypass", "reason"), "an exception of a bypass")
+        id = check.one_of(check.text(entry, "bypass"), tuple(BYPASSES), "a bypass")
+        return ExpectedException(f"bypass[{id}]", Verdict.BYPASSED.value, check.text(entry, "reason"))
     check.keys(entry, ("case", "seen", "reason", "tls"), "an exception")
     case = check.text(entry, "case")
     try:
@@ -124,33 +141,3 @@ def _exception(check: _Checker, entry: Any) -> ExpectedException:
         reason=check.text(entry, "reason"),
         tls=None if tls is None else check.one_of(tls, _VERSIONS, "tls"),
     )
-
-
-class _Checker:
-    """Complains about one source."""
-
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self.error: Callable[[str], InvalidPolicy] = lambda problem: InvalidPolicy(source, problem)
-
-    def keys(self, table: Mapping[str, Any], known: tuple[str, ...], what: str) -> None:
-        unknown = sorted(set(table) - set(known))
-        if unknown:
-            raise self.error(f"{what} has an unknown {unknown[0]!r}; known are {', '.join(known)}")
-
-    def list_of(self, table: Mapping[str, Any], name: str) -> list[Any]:
-        value = table.get(name, [])
-        if not isinstance(value, list):
-            raise self.error(f"{name} is {value!r}, and must be a list")
-        return value
-
-    def one_of(self, value: Any, known: tuple[str, ...], what: str) -> str:
-        if value not in known:
-            raise self.error(f"{what} is {value!r}, and must be one of {', '.join(known)}")
-        return str(value)
-
-    def text(self, table: Mapping[str, Any], name: str) -> str:
-        value = table.get(name)
-        if not isinstance(value, str) or not value.strip():
-            raise self.error(f"the {name} of an exception is {value!r}, and must be a text")
-        return value

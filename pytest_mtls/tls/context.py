@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import ssl
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
@@ -25,11 +26,12 @@ from pytest_mtls.tls.keylog import log_keys
 from pytest_mtls.tls.transcript import Side, observe
 from pytest_mtls.tls.trust import Trust, TrustArgument
 
-__all__ = ["ClientCerts", "client_context", "server_context"]
+__all__ = ["ClientCerts", "client_context", "heedless_context", "server_context"]
 
 ClientCerts = Literal["required", "optional", "none"]
 
 _VERIFY_MODES = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "none": ssl.CERT_NONE}
+_OLD_VERSIONS = {"1.0": ssl.TLSVersion.TLSv1, "1.1": ssl.TLSVersion.TLSv1_1}
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 #: What OpenSSL says of an identity that is below its security level.
 _TOO_WEAK = ("EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK")
@@ -114,6 +116,46 @@ def client_context(
         context.set_alpn_protocols(list(alpn))
     if identity is not None:
         _present(context, identity, weak)
+    return context
+
+
+def heedless_context(
+    identity: Identity | None = None,
+    *,
+    tls: str | None = None,
+    alpn: Sequence[str] = (),
+    ciphers: str = "DEFAULT:@SECLEVEL=0",
+    post_handshake: bool = False,
+) -> ssl.SSLContext:
+    """The context of a client that does not care who the server is: one that tries to get in by a back door.
+
+    Args:
+        identity: what it presents if asked; None for no certificate.
+        tls: "1.0", "1.1", "1.2" or "1.3"; the last two by default.
+        alpn: application protocols that it offers.
+        ciphers: the cipher suites up to TLS 1.2 that it offers, as OpenSSL lists them.
+        post_handshake: offer to authenticate after the handshake (RFC 8446 section 4.6.2).
+
+    Raises:
+        InvalidArgument: an unknown ``tls``.
+        UnusableKeyLog: the file for its connections' secrets cannot be written to.
+        ssl.SSLError: this OpenSSL has none of the ciphers.
+        MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: the identity cannot be presented.
+    """
+    context = _new_context("client", None if tls in _OLD_VERSIONS else tls)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers(ciphers)
+    if tls in _OLD_VERSIONS:
+        context.options &= ~(ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # that they are old is why they are asked for
+            context.minimum_version = context.maximum_version = _OLD_VERSIONS[tls]
+    context.post_handshake_auth = post_handshake
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    if identity is not None:
+        _present(context, identity, weak=True)
     return context
 
 

@@ -25,7 +25,7 @@ from pytest_mtls.tls.transcript import Message, failure, messages_of, was_sent
 from pytest_mtls.tls.trust import Trust, TrustArgument
 from pytest_mtls.tls.wire import Deadline, drain, drive, say_goodbye, wait_for
 
-__all__ = ["EndpointArgument", "endpoint_of", "probe"]
+__all__ = ["Conversation", "EndpointArgument", "endpoint_of", "probe", "settle_by_tls", "shake_hands"]
 
 #: How long a refused server may take to close, in seconds. The verdict is known by then.
 _DRAIN_SECONDS = 1.0
@@ -125,7 +125,7 @@ def probe(
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         plain.setblocking(False)
         local, peer = plain.getsockname()[:2], plain.getpeername()[:2]
-        conversation = _Conversation(protocol, target, Channel(plain, deadline))
+        conversation = Conversation(protocol, target, Channel(plain, deadline))
         try:
             conversation.begin()
         except (OSError, UnexpectedAnswer) as error:
@@ -134,10 +134,10 @@ def probe(
             if presents.misbehaviour is not None:
                 seen = shake_hands_badly(presents, plain, name, tls, deadline)
             elif presents.rewrite is None:
-                seen = _shake_hands(context, plain, conversation, deadline)
+                seen = shake_hands(context, plain, conversation, deadline)
             else:
                 with CertificateRewriter(plain, presents.rewrite) as rewriter:
-                    seen = _shake_hands(context, rewriter.client, conversation, deadline, rewriter.wait)
+                    seen = shake_hands(context, rewriter.client, conversation, deadline, rewriter.wait)
     seen = replace(seen, server_name=name, local_address=local, peer_address=peer)
     if isinstance(endpoint, TLSServer):
         counterpart = endpoint.handshake_of(local, deadline.remaining)
@@ -154,12 +154,19 @@ def _host_name(name: str) -> str:
     return name
 
 
-class _Conversation:
-    """What one protocol says around one handshake."""
+class Conversation:
+    """What one protocol says around one handshake.
+
+    Attributes:
+        protocol: the protocol.
+        name: the server name that the ClientHello asks for; None for a ClientHello without one.
+        session: an earlier session to resume; None for a new one.
+    """
 
     def __init__(self, protocol: Protocol, target: Endpoint, channel: Channel) -> None:
         self.protocol = protocol
-        self.name = target.name
+        self.name: str | None = target.name
+        self.session: ssl.SSLSession | None = None
         self._target = target
         self._channel = channel
 
@@ -179,15 +186,26 @@ class _Conversation:
         return answer if isinstance(answer, Answer) else Answer(answer, "")
 
 
-def _shake_hands(
+def shake_hands(
     context: ssl.SSLContext,
     plain: socket.socket,
-    conversation: _Conversation,
+    conversation: Conversation,
     deadline: Deadline,
     wait: Callable[..., bool] = wait_for,
 ) -> Handshake:
+    """The client's end of a handshake over a connection, and what is said inside until the verdict is known.
+
+    Args:
+        context: the client's.
+        plain: the connection, non-blocking; closed afterwards.
+        conversation: what is said.
+        deadline: by when all has to be said.
+        wait: what waits for its bytes, in place of `wire.wait_for`.
+    """
     protocol = conversation.protocol
-    with context.wrap_socket(plain, server_hostname=conversation.name, do_handshake_on_connect=False) as sock:
+    with context.wrap_socket(
+        plain, server_hostname=conversation.name, do_handshake_on_connect=False, session=conversation.session
+    ) as sock:
         failed: Exception | None = None
         answer: Answer | None = None
         is_done = False
@@ -198,7 +216,7 @@ def _shake_hands(
                 answer = conversation.settle(sock, wait)
                 accepted = answer.accepted
             else:
-                accepted = sock.version() != "TLSv1.3" or _settle(sock, deadline, wait)
+                accepted = sock.version() != "TLSv1.3" or settle_by_tls(sock, deadline, wait)
         except (OSError, UnexpectedAnswer) as error:
             accepted, failed = False, error
         transcript = messages_of(sock)
@@ -277,7 +295,7 @@ def _probe_by_hand(
     return _answered(undecided, Answer(verdict, ""), protocol.layer)
 
 
-def _settle(sock: ssl.SSLSocket, deadline: Deadline, wait: Callable[..., bool]) -> bool:
+def settle_by_tls(sock: ssl.SSLSocket, deadline: Deadline, wait: Callable[..., bool]) -> bool:
     """Read until a TLS 1.3 server's judgement is known. False if its stream ended without one."""
 
     def has_ticket() -> bool:

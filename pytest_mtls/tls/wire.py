@@ -39,6 +39,10 @@ class Deadline:
         """Seconds left; never negative."""
         return max(0.0, self._end - clock())
 
+    def sooner(self, seconds: float) -> Deadline:
+        """The one that comes first: this, or so many seconds from now."""
+        return Deadline(min(self.remaining, seconds))
+
 
 def wait_for(sock: socket.socket, seconds: float, *, to_write: bool = False) -> bool:
     """Wait until a socket can be read from, or written to. False if the time is over first."""

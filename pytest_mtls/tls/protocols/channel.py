@@ -53,6 +53,10 @@ class Channel:
         if self._received:
             raise UnexpectedAnswer(f"the server sent {len(self._received)} bytes too many before TLS")
 
+    def begin_answer(self) -> None:
+        """From here on, an end of the stream before any byte is one without an answer, whatever was said before."""
+        self._has_heard = bool(self._received)
+
     def listen(self, seconds: float) -> None:
         """Wait for a TLS 1.3 server's judgement of the client, which shows as a session ticket, data, an alert or an end.
 
@@ -122,6 +126,22 @@ class Channel:
     def line(self) -> bytes:
         """The next line, without its end; raises as `exactly` does."""
         return self.until(b"\n").rstrip(b"\r\n")
+
+    def rest(self, longest: int) -> bytes:
+        """All that comes until the stream ends, at most so many bytes.
+
+        Raises:
+            TimeoutError: it did not end by the deadline.
+        """
+        try:
+            while len(self._received) < longest:
+                self._fill()
+        except TimeoutError:
+            raise
+        except (OSError, UnexpectedAnswer):
+            pass  # its end
+        taken, self._received = self._received[:longest], self._received[longest:]
+        return taken
 
     def _fill(self) -> None:
         self._take(drive(self._sock, lambda: self._sock.recv(_LONGEST_ANSWER), self.deadline, wait=self._wait))

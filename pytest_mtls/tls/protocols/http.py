@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_mtls.tls.endpoint import Endpoint
     from pytest_mtls.tls.protocols.channel import Channel
 
-__all__ = ["exchange_settings", "get"]
+__all__ = ["exchange_settings", "get", "judge"]
 
 #: Status codes that refuse a client; 495 and 496 are nginx's own, and what it logs behind its 400.
 _REFUSALS = frozenset({400, 401, 403, 495, 496})
@@ -34,9 +34,13 @@ def get(channel: Channel, endpoint: Endpoint) -> Answer:
     if found is None:
         raise UnexpectedAnswer(f"the server's answer is no HTTP: {shortened(line)!r}")
     status = int(found[1])
+    return judge(status, _page(channel) if status in _REFUSALS else b"")
+
+
+def judge(status: int, page: bytes) -> Answer:
+    """What a status accepts or refuses, and why as far as the page says so."""
     if status not in _REFUSALS:
         return Answer(True, f"HTTP {status}")
-    page = _page(channel)
     words = next((words for words in _REASON_BY_WORDS if words in page), None)
     if words is not None:
         return Answer(False, f"HTTP {status}, {words.decode()!r}", _REASON_BY_WORDS[words])

@@ -1,0 +1,92 @@
+"""`Trial`: every bypass against one server, with a good client before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pytest_mtls.assertions import good_client
+from pytest_mtls.bypasses.attempt import Attempt
+from pytest_mtls.bypasses.bypass import BYPASSES, Bypass, Ended, Finding, Verdict
+from pytest_mtls.bypasses.site import Site
+from pytest_mtls.errors import MtlsError
+from pytest_mtls.explain import explain, headline
+from pytest_mtls.tls.endpoint import Endpoint
+from pytest_mtls.tls.protocols import PROTOCOLS
+
+__all__ = ["Trial", "story"]
+
+
+class Trial:
+    """Tries bypasses on one server.
+
+    Args:
+        target: the server. Its ``ca`` issues clients, where the key is here.
+        site: what else is known of it.
+        settings: those that the server claims.
+        timeout: seconds for each visit.
+    """
+
+    def __init__(
+        self, target: Endpoint, site: Site | None = None, *, settings: Iterable[str] = (), timeout: float = 5.0
+    ) -> None:
+        self.target = target
+        self.site = Site() if site is None else site
+        self.settings = frozenset(settings)
+        self.timeout = timeout
+        self._good = good_client(target, target.ca)
+        self._versions: tuple[str, ...] = ()
+
+    def check(self, bypass: Bypass) -> Finding:
+        """Try one.
+
+        Returns:
+            What it came to, with every handshake that was done for it.
+        """
+        attempt = Attempt(self.target, self.site, good=self._good, timeout=self.timeout)
+        verdict, note = Verdict.NOT_APPLICABLE, self._obstacle(attempt, bypass)
+        if not note:
+            try:
+                verdict, note = self._try(attempt, bypass)
+            except Ended as end:
+                verdict, note = end.verdict, str(end)
+            except MtlsError as error:
+                verdict, note = Verdict.NOT_APPLICABLE, str(error)
+        return Finding(bypass, verdict, note, tuple(attempt.handshakes))
+
+    def check_all(self) -> Iterator[Finding]:
+        """Try each, in the order of their definition."""
+        return map(self.check, BYPASSES.values())
+
+    def _obstacle(self, attempt: Attempt, bypass: Bypass) -> str:
+        """Why it cannot be tried; empty if it can."""
+        protocol = PROTOCOLS[self.target.protocol]
+        if protocol.probe is not None:
+            return f"protocol {protocol.name!r} has a probe of its own"
+        missing = attempt.missing(bypass.needs)
+        if missing:
+            return f"it needs {', and '.join(missing)}"
+        unclaimed = sorted(bypass.requires - self.settings)
+        return f"the server does not claim {', '.join(unclaimed)}" if unclaimed else ""
+
+    def _try(self, attempt: Attempt, bypass: Bypass) -> tuple[Verdict, str]:
+        if not self._versions:
+            self._versions = attempt.versions
+        attempt.versions = self._versions
+        if not self._versions:
+            return Verdict.UNDECIDED, f"a good client does not get in: {headline(attempt.handshakes[-1])}"
+        note = bypass.check(attempt) or ""
+        if self._good is not None:
+            control = attempt.visit(self._good)
+            if not control.accepted:
+                return Verdict.UNDECIDED, f"afterwards a good client does not get in: {headline(control.handshake)}"
+        return Verdict.HELD, note
+
+
+def story(finding: Finding) -> str:
+    """All that is to be told of a finding: the title, what happened, and the last handshakes in full."""
+    bypass = finding.bypass
+    known = f" ({', '.join(bypass.cves)})" if bypass.cves else ""
+    lines = [f"{finding.verdict.value}: {finding.note}", "", f"  {bypass.title}{known}", f"  {bypass.mechanism}"]
+    lines += [f"  seen:     {headline(handshake)}" for handshake in finding.handshakes]
+    lines += [f"\n{explain(handshake)}" for handshake in finding.handshakes[-2:]]
+    return "\n".join(lines)

@@ -1,0 +1,117 @@
+"""Each check of a bypass fails on a server that has it, and holds on one that differs in that alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from bypasses.page import as_markdown
+from bypasses.scenarios import SCENARIOS, SETTINGS, Kit, Scenario
+from generated import DOCS, generated_part
+
+from pytest_mtls import MutualTLSServer
+from pytest_mtls.bypasses import BYPASSES, Finding, Site, Trial, Verdict, bypass, story
+from pytest_mtls.errors import InvalidArgument
+
+
+@pytest.fixture(scope="module")
+def kit() -> Kit:
+    return Kit()
+
+
+def tried(id: str, scenario: Scenario, kit: Kit, *, hole: bool) -> Finding:
+    with scenario(kit, hole) as (endpoint, site):
+        return Trial(endpoint, site, settings=SETTINGS).check(BYPASSES[id])
+
+
+ALL = [pytest.param(id, one, id=f"{id}-{n}") for id, several in SCENARIOS.items() for n, one in enumerate(several, 1)]
+
+
+@pytest.mark.parametrize(("id", "scenario"), ALL)
+def test_a_hole_is_found(kit: Kit, id: str, scenario: Scenario) -> None:
+    """The check says that it was bypassed, and tells of the handshake by which."""
+    found = tried(id, scenario, kit, hole=True)
+    assert (Verdict.BYPASSED, True) == (found.verdict, bool(found.note)), story(found)
+    assert found.bypass.title in story(found)
+
+
+@pytest.mark.parametrize(("id", "scenario"), ALL)
+def test_a_sound_server_holds(kit: Kit, id: str, scenario: Scenario) -> None:
+    """The check says that the server held."""
+    found = tried(id, scenario, kit, hole=False)
+    assert Verdict.HELD is found.verdict, story(found)
+
+
+def test_every_bypass_is_proved() -> None:
+    """There is a server with and without a hole for each."""
+    assert set(BYPASSES) == set(SCENARIOS)
+
+
+# --- the decorator, and what else is told ----------------------------------------------------------------------------
+
+
+def test_page_is_current() -> None:
+    """The reference says of each what its docstring says."""
+    page = DOCS / "reference" / "bypasses.md"
+    assert as_markdown().rstrip("\n") == generated_part(page), "run: python docs/generate/catalogue.py bypasses"
+
+
+def test_bypass_without_a_mechanism_is_a_typed_error() -> None:
+    """A docstring of one part does not say how it works."""
+
+    def no_mechanism(attempt: object) -> None:
+        """Nothing happens."""
+
+    with pytest.raises(InvalidArgument, match="the docstring of no-mechanism"):
+        bypass()(no_mechanism)
+    assert "no-mechanism" not in BYPASSES
+
+
+def test_two_of_a_name_are_a_typed_error() -> None:
+    """The name of a function of another module is taken."""
+
+    def older_version(attempt: object) -> None:
+        """Nothing happens.
+
+        By no means.
+        """
+
+    known = BYPASSES["older-version"]
+    with pytest.raises(InvalidArgument, match="one that no other has"):
+        bypass()(older_version)
+    assert known is BYPASSES["older-version"]
+
+
+def test_what_is_needed_is_told(kit: Kit) -> None:
+    """Without what a bypass needs it is not applicable, says what that is, and makes no connection."""
+    with SCENARIOS["resume-across-names"][0](kit, False) as (endpoint, _):
+        found = Trial(endpoint).check(BYPASSES["resume-across-names"])
+    expected = (
+        "it needs another name on the port, which requires a certificate of another CA, and a client that the other"
+    )
+    assert (Verdict.NOT_APPLICABLE, ()) == (found.verdict, found.handshakes)
+    assert found.note.startswith(expected)
+
+
+def test_server_that_is_not_there_is_undecided(kit: Kit) -> None:
+    """Nothing is proved by a refused connection."""
+    with SCENARIOS["no-server-name"][0](kit, False) as (endpoint, _):
+        pass
+    found = Trial(endpoint).check(BYPASSES["no-server-name"])
+    assert Verdict.UNDECIDED is found.verdict
+    assert "cannot connect" in found.note
+
+
+def test_server_that_refuses_everybody_is_undecided(kit: Kit) -> None:
+    """A server of another CA refuses every attacker, and proves nothing by that."""
+    with SCENARIOS["no-server-name"][0](kit, False) as (endpoint, _):
+        found = Trial(replace(endpoint, ca=kit.other_ca)).check(BYPASSES["no-server-name"])
+    assert Verdict.UNDECIDED is found.verdict
+
+
+def test_our_own_server_has_none(mtls_server: MutualTLSServer) -> None:
+    """`MutualTLSServer` holds against all that can be tried on it."""
+    trial = Trial(mtls_server.endpoint, Site(names=("localhost",)))
+    found = list(trial.check_all())
+    assert [] == [story(one) for one in found if one.verdict in (Verdict.BYPASSED, Verdict.UNDECIDED)]
+    assert sum(one.verdict is Verdict.HELD for one in found) > 7

@@ -1,0 +1,97 @@
+"""Real servers, started for real: what each makes of every client, and that a mistake in its settings is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from generated import generated_part
+from servers.definitions import SERVERS, Server, policy_of
+from servers.verdicts import PAGE, as_markdown, by_case, recorded
+
+from pytest_mtls import CertificateAuthority
+from pytest_mtls.bypasses import BYPASSES, Trial, Verdict
+from pytest_mtls.cases import CATALOGUE
+from pytest_mtls.conformance.run import Outcome, Run
+from pytest_mtls.errors import ServerNotLaunched
+
+#: Clients that tell the mistakes apart.
+TELLING = ("valid", "no-certificate", "expired", "untrusted-ca", "revoked")
+#: What fails of those, for each mistake. Where the CA's file is wrong, no good client gets in, and nothing is proved.
+FOUND = {
+    "optional verification": {"no-certificate"},
+    "verification off": {"no-certificate", "expired", "untrusted-ca"},
+    "wrong CA file": set(TELLING),
+    "missing CA file": set(TELLING),
+    "no CRL": {"revoked"},
+}
+#: What the bypasses find in a server that nothing else is known of.
+TRIED = {
+    "no-server-name",
+    "odd-server-name",
+    "older-version",
+    "other-cipher-suite",
+    "resume-after-refusal",
+    "split-client-hello",
+    "without-tls",
+}
+
+
+@pytest.fixture(scope="session")
+def ca() -> Iterator[CertificateAuthority]:
+    """The CA of the servers' clients, with only what was minted for them."""
+    ca = CertificateAuthority.create()
+    yield ca
+    ca.remove_files()
+
+
+@pytest.fixture(scope="session")
+def wrong_ca() -> Iterator[CertificateAuthority]:
+    ca = CertificateAuthority.create("another CA")
+    yield ca
+    ca.remove_files()
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+@pytest.mark.parametrize("server", [pytest.param(server, id=name) for name, server in SERVERS.items()])
+def test_every_client_comes_to_every_server(
+    ca: CertificateAuthority, wrong_ca: CertificateAuthority, server: Server
+) -> None:
+    """Nothing fails beyond what is agreed, all verdicts are as recorded, and no way round the certificate is found."""
+    with server.start(ca, wrong_ca) as running:
+        results = list(Run(running.endpoint, policy_of(server)).check_all())
+        trial = Trial(running.endpoint)
+        found = {finding.bypass.id: finding for finding in map(trial.check, BYPASSES.values())}
+    assert [] == [result.story() for result in results if result.outcome.is_failure]
+    excepted = {result.case.id for result in results if result.outcome is Outcome.EXCEPTED}
+    assert set(server.deviations) == excepted
+    assert {id: row[server.name] for id, row in recorded().items()} == by_case(results)
+    assert [] == [(id, one.note) for id, one in found.items() if one.verdict in (Verdict.BYPASSED, Verdict.UNDECIDED)]
+    held = {id for id, one in found.items() if one.verdict is Verdict.HELD}
+    assert TRIED - ({"without-tls"} if server.protocol in ("tls", "h2") else set()) <= held
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+@pytest.mark.parametrize(
+    ("server", "mistake"),
+    [pytest.param(server, twin, id=f"{name}-{twin}") for name, server in SERVERS.items() for twin in server.twins],
+)
+def test_a_mistake_is_found(
+    ca: CertificateAuthority, wrong_ca: CertificateAuthority, server: Server, mistake: str
+) -> None:
+    """Exactly the clients that the mistake is about fail; a server whose CA file is missing may not start either."""
+    cases = [case for case in CATALOGUE["client"].select(TELLING) if mistake == "no CRL" or case.id != "revoked"]
+    try:
+        with server.start(ca, wrong_ca, mistake) as running:
+            run = Run(running.endpoint, policy_of(server))
+            failed = {case.id for case in cases for tls in ("1.2", "1.3") if run.check(case, tls).outcome.is_failure}
+    except ServerNotLaunched:
+        if mistake != "missing CA file":
+            raise
+        return
+    assert FOUND[mistake] & {case.id for case in cases} == failed
+
+
+def test_page_is_current() -> None:
+    """The documentation of the servers says what is recorded."""
+    assert as_markdown(recorded()) == generated_part(PAGE), "run: python tests/servers/verdicts.py --page-only"
