@@ -92,8 +92,9 @@ class Connection:
             self._sock.close()
 
     def _drain(self, sock: ssl.SSLSocket, timeout: float) -> None:
-        self._use(socket.socket(fileno=sock.detach()))
-        drain(self._sock, Deadline(timeout))
+        if sock.fileno() >= 0:  # a handler may have closed it, or taken it over
+            self._use(socket.socket(fileno=sock.detach()))
+            drain(self._sock, Deadline(timeout))
 
     def _misbehave(self, misbehaviour: str, timeout: float) -> None:
         error = f"this server does not shake hands: it plays {misbehaviour!r}"

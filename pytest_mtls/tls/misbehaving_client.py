@@ -189,11 +189,17 @@ def _drive(steps: Iterator[Any], plain: socket.socket, deadline: Deadline) -> No
 
 def _settle(connection: Any, plain: socket.socket, deadline: Deadline) -> bool:
     """Read until a TLS 1.3 server's judgement is known. False if its stream ended without one."""
-    for step in connection.readAsync(1, 1):
-        if step not in (0, 1):
-            return bool(step)
-        if connection.tickets:
-            return True
-        if not wait_for(plain, deadline.remaining, to_write=step == 1):
-            raise TimeoutError(f"the other side was silent until the deadline of {deadline.seconds:g} s")
-    return False
+    from tlslite import errors
+
+    try:
+        for step in connection.readAsync(1, 1):
+            if step not in (0, 1):
+                return bool(step or connection.tickets)
+            if connection.tickets:
+                return True
+            if not wait_for(plain, deadline.remaining, to_write=step == 1):
+                raise TimeoutError(f"the other side was silent until the deadline of {deadline.seconds:g} s")
+    except (ConnectionError, errors.TLSAbruptCloseError, errors.TLSClosedConnectionError):
+        if not connection.tickets:
+            raise
+    return bool(connection.tickets)

@@ -116,6 +116,7 @@ def probe(
         strict=target.strict,
         weak=presents.is_weak,
     )
+    bookmark = endpoint.bookmark() if isinstance(endpoint, TLSServer) else 0
     deadline = Deadline(timeout)
     try:
         plain = socket.create_connection(target.address, timeout)
@@ -140,7 +141,7 @@ def probe(
                     seen = shake_hands(context, rewriter.client, conversation, deadline, rewriter.wait)
     seen = replace(seen, server_name=name, local_address=local, peer_address=peer)
     if isinstance(endpoint, TLSServer):
-        counterpart = endpoint.handshake_of(local, deadline.remaining)
+        counterpart = endpoint.handshake_of(local, bookmark, deadline.remaining)
         if counterpart is not None:
             return seen.seen_from_both_ends(counterpart)
     return seen

@@ -265,17 +265,18 @@ class TLSServer:
             self._changed.wait_for(is_settled, self.handshake_timeout + 1.0)
             return tuple(handshake for number, handshake in self._decided.items() if number >= bookmark)
 
-    def handshake_of(self, client_address: tuple[str, int], timeout: float) -> Handshake | None:
+    def handshake_of(self, client_address: tuple[str, int], bookmark: int, timeout: float) -> Handshake | None:
         """The handshake of the client that connected from this address; None if there is none in time.
 
         Args:
             client_address: the client's own (host, port).
+            bookmark: what `bookmark` returned before it connected: another client may have had its port earlier.
             timeout: seconds to wait for its verdict.
         """
 
         def found() -> Handshake | None:
-            decided = reversed(self._decided.values())  # a port may have been used before: the latest counts
-            return next((handshake for handshake in decided if handshake.peer_address == client_address), None)
+            since = (handshake for number, handshake in self._decided.items() if number >= bookmark)
+            return next((handshake for handshake in since if handshake.peer_address == client_address), None)
 
         with self._changed:
             self._changed.wait_for(lambda: found() is not None, timeout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -143,3 +144,21 @@ def test_without_the_extra() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "python -m pip install 'pytest-mtls[wire]'" in done.stdout
+
+
+@pytest.mark.parametrize("tls", ["1.2", "1.3"])
+@pytest.mark.parametrize("ending", ["orderly", "bare", "reset"])
+def test_server_that_accepts_and_ends_has_accepted(ca: CertificateAuthority, tls: str, ending: str) -> None:
+    """A session ticket says that the client was taken in, whichever end of the stream comes with it."""
+
+    def end(sock: ssl.SSLSocket, handshake: Handshake) -> None:
+        if ending != "orderly":
+            raw = socket.socket(fileno=sock.detach())
+            if ending == "reset":
+                reset(raw)
+            raw.close()
+
+    with MutualTLSServer(cert=ca.issue_server(), trust=ca, handler=end) as server:
+        where = Endpoint(*server.address, trust=ca)
+        seen = [probe(where, played(ca, "none"), tls=tls) for _ in range(10)]
+    assert [(True, None)] * 10 == [(one.accepted, one.error) for one in seen]

@@ -29,6 +29,7 @@ from pytest_mtls.errors import (
     InvalidEndpoint,
 )
 from pytest_mtls.tls.context import server_context
+from pytest_mtls.tls.misbehaviour import reset
 from pytest_mtls.tls.trust import Trust
 
 Act = Callable[[socket.socket], None]
@@ -288,3 +289,31 @@ def test_server_that_accepts_and_closes_has_accepted(
     """A session ticket says that the client was taken in, whatever the server does next."""
     server = mtls_server_factory(handler=lambda sock, handshake: None)
     assert [True] * 20 == [probe(server, mtls_client_cert, tls=tls).accepted for _ in range(20)]
+
+
+def test_client_with_the_port_of_an_earlier_one_is_not_taken_for_it(
+    mtls_server_factory: Callable[..., MutualTLSServer],
+    mtls_ca: CertificateAuthority,
+    mtls_client_cert: Identity,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A good client that connects from the port of a refused one is accepted: the server's word on that one is not used."""
+    server = mtls_server_factory(host="127.0.0.1")
+    stranger = CertificateAuthority.create("unknown CA").issue_client()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def connect_from_port(address: tuple[str, int], timeout: float) -> socket.socket:
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reset(sock)  # so that the port is free again at once
+        sock.bind(("127.0.0.1", port))
+        sock.settimeout(timeout)
+        sock.connect(address)
+        return sock
+
+    monkeypatch.setattr(socket, "create_connection", connect_from_port)
+    for _ in range(15):
+        assert False is probe(server, stranger).accepted
+        assert True is probe(server, mtls_client_cert).accepted

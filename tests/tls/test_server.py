@@ -134,6 +134,21 @@ def test_raw_handler_speaks_any_protocol(mtls_server_factory: Factory, mtls_ca: 
 # --- what it can be set to -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("end", [ssl.SSLSocket.close, ssl.SSLSocket.detach], ids=["close", "detach"])
+def test_handler_may_close_its_socket(
+    mtls_server_factory: Factory, mtls_client_cert: Identity, end: Callable[[ssl.SSLSocket], int | None]
+) -> None:
+    """A handler that closes the connection itself, or takes it over, is no fault: the thread ends without a word."""
+    taken: list[int] = []
+    server = mtls_server_factory(handler=lambda sock, handshake: taken.append(end(sock) or -1))
+    assert probe(server, mtls_client_cert).accepted
+    server.stop()
+    for fileno in taken:
+        if fileno >= 0:
+            socket.close(fileno)
+    assert 1 == len(taken)
+
+
 def test_optional_and_no_client_certificate(mtls_server_factory: Factory, mtls_ca: CertificateAuthority) -> None:
     """With "optional" who has none gets in and who has a bad one does not; with "none" nobody is asked."""
     expired = mtls_ca.issue_client(not_before=-10, not_after=-1)
