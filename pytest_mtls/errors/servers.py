@@ -74,7 +74,7 @@ class PortUnavailable(MtlsError):
     problem: str
 
     def __str__(self) -> str:
-        return f"cannot listen on {self.host} port {self.port}: {self.problem}. Pass port=0 to take any free port."
+        return f"cannot listen on {self.host} port {self.port}: {self.problem}. Give another port, or leave it out to take any that is free."
 
 
 @dataclass(eq=False)

@@ -98,6 +98,10 @@ class TLSServer:
         if misbehaviour not in (None, AFTER_HANDSHAKE, *MISBEHAVIOURS):
             allowed = ", ".join(map(repr, (AFTER_HANDSHAKE, *MISBEHAVIOURS)))
             raise InvalidArgument("misbehaviour", misbehaviour, f"None, or one of {allowed}")
+        if app is not None and not callable(app):
+            raise InvalidArgument("app", app, "a WSGI application")
+        if isinstance(alpn, (str, bytes)):
+            raise InvalidArgument("alpn", alpn, "a list of protocol names, such as ['h2', 'http/1.1']")
         if app is not None and handler is not None:
             raise InvalidArgument("handler", handler, "None where there is an app: a server speaks one protocol")
         if HTTP2 in alpn and handler is None:
