@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pytest_mtls.cases.case import Case, Tier
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.certificates.validity import now
 from pytest_mtls.errors import CaseNotPresentable, HandshakeAssertionError, InvalidArgument
 from pytest_mtls.explain import Expected, headline, tell
 from pytest_mtls.reason import Reason
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Expectation", "assert_accepted", "assert_rejected", "good_client", "was_presented"]
 
+#: How long a client that is kept as a control still has to be valid to be used again.
+_CONTROL_LEFT = timedelta(hours=1)
 #: What is a slip in the test's own code and never a client's answer to a refusal: it passes through `Expectation`.
 _NOT_A_CLIENT_FAILURE = (AssertionError, NameError, AttributeError, TypeError, ImportError)
 
@@ -198,7 +202,12 @@ def good_client(target: Endpoint, issuer: CertificateAuthority | None) -> Identi
     """A client that the server is to accept; None where nobody here can make one."""
     if target.client is not None:
         return target.client
-    return None if issuer is None or issuer.private_key is None else issuer.issue_client("control")
+    if issuer is None or issuer.private_key is None:
+        return None
+    kept: Identity | None = issuer.__dict__.get("kept_control")
+    if kept is None or kept.certificate.not_valid_after_utc < now() + _CONTROL_LEFT:
+        kept = issuer.__dict__["kept_control"] = issuer.issue_client("control")
+    return kept
 
 
 def _check_that_a_good_client_gets_in(endpoint: EndpointArgument, good: Identity, *how: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from importlib import import_module
 from typing import TypeVar
 
 import pytest
@@ -11,6 +12,11 @@ from expected_skips import is_expected
 from hypothesis import settings
 
 pytest_plugins = ["pytester"]
+
+# A run of pytest inside this process forgets what it imported. What is imported late, and must not be there twice, has to
+# be there before.
+for _late in ("httpcore", "httpx"):
+    import_module(_late)
 
 # An example may take as long as it takes: machines are noisy.
 settings.register_profile("suite", deadline=None)

@@ -48,13 +48,16 @@ def require_library(module: str, *, pip: str) -> None:
 
 
 def require_library_apart(name: str) -> Path:
-    """The directory of a library that replaces files of others, and so is installed away from them; tox.ini does so.
+    """The directory of a library that gets in the way of others, and so is installed away from them; tox.ini does so.
+
+    Args:
+        name: as pip knows it.
 
     Raises:
         pytest.skip.Exception: it is not installed there.
     """
-    directory = Path(sys.prefix) / "apart"
-    if not (directory / name).is_dir():
+    directory = Path(sys.prefix) / "apart" / name
+    if not (directory / name.replace("-", "_")).is_dir():
         pytest.skip(f"needs {name}, away from the others: python -m pip install --target {directory} {name}")
     return directory
 

@@ -128,9 +128,7 @@ def plain_bytes_and_end(attempt: Attempt) -> str | None:
         with socket.create_connection(attempt.target.address, attempt.timeout) as plain:
             plain.sendall(request)
             if linger is None:
-                plain.shutdown(socket.SHUT_WR)
-                plain.settimeout(attempt.timeout)
-                _read_to_end(plain)
+                _end_and_read(plain, attempt.timeout)
             else:
                 plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     if attempt.good is not None:  # by when it has been judged, what came before it has been too
@@ -140,8 +138,10 @@ def plain_bytes_and_end(attempt: Attempt) -> str | None:
     return None
 
 
-def _read_to_end(plain: socket.socket) -> None:
+def _end_and_read(plain: socket.socket, timeout: float) -> None:
+    plain.settimeout(timeout)
     try:
+        plain.shutdown(socket.SHUT_WR)
         while plain.recv(65536):
             pass
     except OSError:

@@ -13,7 +13,7 @@ import ssl
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -22,11 +22,11 @@ from pytest_mtls.certificates.files import PrivateDirectory
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.key import KeyKind
 from pytest_mtls.errors import InvalidArgument, KeyMismatch, UnsupportedKeyKind, UnusableIdentity
-from pytest_mtls.tls.keylog import log_keys
+from pytest_mtls.tls.keylog import key_log_path, log_keys
 from pytest_mtls.tls.transcript import Side, observe
 from pytest_mtls.tls.trust import Trust, TrustArgument
 
-__all__ = ["ClientCerts", "client_context", "heedless_context", "server_context"]
+__all__ = ["ClientCerts", "client_context", "heedless_context", "kept_client_context", "server_context"]
 
 ClientCerts = Literal["required", "optional", "none"]
 
@@ -117,6 +117,31 @@ def client_context(
     if identity is not None:
         _present(context, identity, weak)
     return context
+
+
+def kept_client_context(
+    identity: Identity | None,
+    trust: Trust | None,
+    *,
+    tls: str | None = None,
+    alpn: Sequence[str] = (),
+    strict: bool = True,
+    weak: bool = False,
+) -> ssl.SSLContext:
+    """`client_context`, the last one of this identity again if nothing that it is made of has changed since.
+
+    For one handshake after another of the same client: making a context costs about as much as its handshake.
+    """
+    how: dict[str, Any] = {"tls": tls, "alpn": tuple(alpn), "strict": strict, "weak": weak}
+    if identity is None or trust is None:
+        return client_context(identity, trust, **how)
+    crls = trust.crl_pem() if trust.can_revoke else b""
+    made_of = (trust.pem, crls, trust.is_partial, how, key_log_path())
+    kept: tuple[object, ssl.SSLContext] | None = identity.__dict__.get("kept_client_context")
+    if kept is None or kept[0] != made_of:
+        kept = (made_of, client_context(identity, trust, **how))
+        identity.__dict__["kept_client_context"] = kept
+    return kept[1]
 
 
 def heedless_context(

@@ -15,7 +15,7 @@ from pytest_mtls.errors import UnusableKeyLog
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["VARIABLE", "log_keys", "start_key_log"]
+__all__ = ["VARIABLE", "key_log_path", "log_keys", "start_key_log"]
 
 #: The environment variable that names the file.
 VARIABLE = "SSLKEYLOGFILE"
@@ -47,6 +47,11 @@ def start_key_log(path: str) -> tuple[str, Callable[[], None]]:
     return absolute, end
 
 
+def key_log_path() -> str | None:
+    """The file that the environment names, if it names one."""
+    return os.environ.get(VARIABLE) or None
+
+
 def log_keys(context: ssl.SSLContext) -> None:
     """Have a context add the secrets of its connections to the file that the environment names, if it names one.
 
@@ -55,8 +60,8 @@ def log_keys(context: ssl.SSLContext) -> None:
     Raises:
         UnusableKeyLog: it cannot be written to.
     """
-    path = os.environ.get(VARIABLE)
-    if path:
+    path = key_log_path()
+    if path is not None:
         try:
             context.keylog_filename = path
         except OSError as error:

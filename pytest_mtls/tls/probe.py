@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.errors import CaseNotPresentable, InvalidArgument, InvalidEndpoint
-from pytest_mtls.tls.context import client_context
+from pytest_mtls.tls.context import kept_client_context
 from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure
 from pytest_mtls.tls.misbehaving_client import shake_hands_badly
@@ -108,7 +108,7 @@ def probe(
         target.pace.wait()
     if protocol.probe is not None:
         return _probe_by_hand(protocol, target, presents, trusted, tls or presents.tls, timeout)
-    context = client_context(
+    context = kept_client_context(
         presents.identity,
         trusted,
         tls=tls or presents.tls,

@@ -30,6 +30,7 @@ class Server:
         protocol: what it speaks.
         settings: those of the catalogue that it claims.
         twins: by the name of a mistake, what is to be replaced in command and files, and with what.
+        strict_since: the CPython from whose version on it refuses what only strict verification does, if it runs on that.
         notes: why it differs from others, for the documentation.
         deviations: by case id, what is known of it that a policy has to agree to, and why.
         known: other arguments of `launch`.
@@ -41,6 +42,7 @@ class Server:
     protocol: str = "https"
     settings: frozenset[str] = frozenset()
     twins: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    strict_since: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
     deviations: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     known: Mapping[str, Any] = field(default_factory=dict)
@@ -188,6 +190,9 @@ def _mistakes(
 
 
 _WITH_CRL = frozenset({"crl"})
+#: The first CPython whose `ssl.create_default_context` is strict.
+_STRICT_CPYTHON = (3, 13)
+_STRICT_NOTE = "On CPython 3.13 and later it refuses what strict verification does; here it runs on an older one."
 _PYTHON_NOTE = "It takes no CRL on its command line, so that revoked clients get in."
 
 SERVERS: dict[str, Server] = {
@@ -268,7 +273,8 @@ SERVERS: dict[str, Server] = {
             {"server_app.py": WSGI},
             settings=frozenset({"usage"}),
             twins=_mistakes("-reqs=2", "-reqs=1"),
-            notes=(_PYTHON_NOTE,),
+            strict_since=_STRICT_CPYTHON,
+            notes=(_PYTHON_NOTE, _STRICT_NOTE),
         ),
         Server(
             "hypercorn",
@@ -281,7 +287,8 @@ SERVERS: dict[str, Server] = {
             {"server_app.py": ASGI},
             settings=frozenset({"usage"}),
             twins=_mistakes("CERT_REQUIRED", "CERT_OPTIONAL"),
-            notes=(_PYTHON_NOTE,),
+            strict_since=_STRICT_CPYTHON,
+            notes=(_PYTHON_NOTE, _STRICT_NOTE),
         ),
         Server(
             "grpcio",
