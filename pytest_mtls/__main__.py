@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -22,10 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        print(options.run(options))
+        print(options.run(options), flush=True)
     except MtlsError as error:
         print(f"pytest_mtls: {error}", file=sys.stderr)
         return 2
+    except (
+        BrokenPipeError
+    ):  # The reader, such as `head`, has seen enough. What is left must not be flushed at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -42,9 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     cases.set_defaults(run=_cases)
 
     mint = commands.add_parser("mint", help="write a CA, a good server, a good client and every case as files")
-    mint.add_argument("directory", help="must not be there yet, or be empty")
-    mint.add_argument("--days", type=float, default=0, help="how much longer than half a day they are to be good")
-    mint.add_argument("--replace", action="store_true", help="put it in the place of an earlier mint")
+    mint.add_argument("directory", help="where to; it must not be there yet, or be empty")
+    mint.add_argument(
+        "--days", type=float, default=0, help="days that they are to be good, beyond half a day; 0 by default"
+    )
+    mint.add_argument("--replace", action="store_true", help="replace an earlier mint in that directory")
     mint.set_defaults(run=_mint)
     return parser
 

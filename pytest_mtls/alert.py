@@ -8,7 +8,7 @@ __all__ = ["Alert"]
 
 
 class Alert(IntEnum):
-    """What one side tells the other before it closes a connection; the value is the number on the wire."""
+    """What one side tells the other before it closes a connection (RFC 8446 section 6); the value is as on the wire."""
 
     CLOSE_NOTIFY = 0
     UNEXPECTED_MESSAGE = 10

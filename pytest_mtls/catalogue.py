@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import Literal
 
 from pytest_mtls.cases import CATALOGUE, Case, Tier
+from pytest_mtls.errors import UnknownCase
 
 __all__ = ["SETTINGS", "as_json", "as_markdown", "as_table", "reasons_of", "select", "settings_of", "verdict_of"]
 
@@ -44,7 +46,8 @@ def select(patterns: Iterable[str] = (), side: Literal["client", "server"] | Non
     wanted = tuple(patterns) or ("*",)
     for pattern in wanted:
         if not any(fnmatchcase(case.id, pattern) for case in cases):
-            catalogues[0].select([pattern])  # which says that there is none, and what is like it
+            similar = tuple(get_close_matches(pattern, dict.fromkeys(case.id for case in cases), n=3))
+            raise UnknownCase(pattern, side, similar)
     return [case for case in cases if any(fnmatchcase(case.id, pattern) for pattern in wanted)]
 
 

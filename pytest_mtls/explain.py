@@ -80,7 +80,7 @@ def headline(handshake: Handshake) -> str:
 
 
 def explain(handshake: Handshake, expected: Expected | None = None) -> str:
-    """One handshake in full: verdict, alert, parameters, both chains, messages, and the likely cause.
+    """One handshake in full: verdict, alert, parameters, both chains, messages, and where it matters the likely cause.
 
     Args:
         handshake: the handshake.
@@ -109,7 +109,8 @@ def _sections(handshake: Handshake, expected: Expected | None) -> Iterator[str]:
     if handshake.transcript:
         yield "  messages:"
         yield from (f"    {message.sender}: {message}" for message in handshake.transcript)
-    yield f"  likely cause: {likely_cause(handshake, expected)}"
+    if not handshake.accepted or (expected is not None and not expected.accepted):
+        yield f"  likely cause: {likely_cause(handshake, expected)}"
 
 
 def _refused_side(handshake: Handshake, expected: Expected | None) -> Side:
@@ -267,13 +268,11 @@ _CAUSES = {
 
 
 def likely_cause(handshake: Handshake, expected: Expected | None = None) -> str:
-    """One sentence on why it came so, and what to do."""
+    """One sentence on why it came so, and what to do: of a handshake that was not accepted, or should not have been."""
     if handshake.accepted is None:
         return "the other side is not there, hangs, or is not yet ready; no verdict is possible."
     if handshake.accepted:
-        if expected is None or expected.accepted:
-            return "all was in order."
-        return _cause_of_acceptance(handshake, expected)
+        return _cause_of_acceptance(handshake, expected or Expected(accepted=False))
     if expected is not None and expected.is_met_by(handshake):
         return "it is what it should be."
     if expected is not None and not expected.accepted and handshake.rejected_by != expected.by:

@@ -122,7 +122,7 @@ def launch(
             directory, own_ca, cert or own_ca.issue_server(), any("{crl}" in t for t in templates)
         )
         for name, text in (files or {}).items():
-            (directory / name).write_text(_filled_in(text, values), encoding="utf-8")
+            _place(directory, name).write_text(_filled_in(text, values), encoding="utf-8")
         minted = directory / _MINTED / "client-cases"
         given = {"trust": own_ca.pem, "ca": own_ca, "client_cases": minted if minted.exists() else None, **known}
         endpoint = Endpoint(host, int(values["port"]), protocol, **given)
@@ -142,6 +142,20 @@ def launch(
         shutil.rmtree(directory, ignore_errors=True)
         if ca is None:
             own_ca.remove_files()
+
+
+def _place(directory: Path, name: str) -> Path:
+    """Where a file of the server's goes, in its directory or in one below it.
+
+    Raises:
+        InvalidArgument: that would be elsewhere.
+    """
+    relative = Path(name)
+    if not relative.parts or relative.is_absolute() or ".." in relative.parts:
+        raise InvalidArgument("files", name, "names of files that are in the server's own directory")
+    place = directory / relative
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 def _free_port() -> int:

@@ -28,6 +28,8 @@ __all__ = ["MintedCase", "mint"]
 
 _TITLE = "# Certificates by pytest-mtls"
 _README = "README.md"
+_ANOTHER = "Give a directory that is not there yet, or is empty."
+_REPLACE = "Give another directory, or replace it: --replace, or replace_old=True."
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,11 @@ def mint(
 
     Raises:
         UnusableDirectory: the directory cannot be written, or is in use for something else.
-        InvalidArgument: ``days`` is no number of days that certificates can hold.
+        InvalidArgument: ``directory`` is empty, or ``days`` is no number of days that certificates can hold.
         MissingPrivateKey: the CA's key is not here.
     """
+    if not os.fspath(directory):
+        raise InvalidArgument("directory", directory, "the path of a directory")
     target = Path(os.path.abspath(directory))
     if not 0 <= days <= _LONGEST:
         raise InvalidArgument("days", days, f"from 0 to {_LONGEST}")
@@ -148,9 +152,10 @@ def _readme(cases: Sequence[MintedCase], client: Identity) -> str:
             "",
             "Of each there are `.crt`, the chain as it is sent, `.key`, the private key, and `.pem`, both in one file.",
             "",
-            "A case is bad in one way alone. *refused by setting* needs the setting beside it:",
-            *(f"`{setting}` ({words})," for setting, words in SETTINGS.items()),
-            "and may be accepted without. *either* is for stacks to choose.",
+            "A case is bad in one way alone. *refused by setting* is refused where the other side has the setting that",
+            "stands beside it, and may be accepted elsewhere. *either* is for stacks to choose. The settings:",
+            "",
+            *(f"- `{setting}`: {words}" for setting, words in SETTINGS.items()),
             "",
             *_listing("Clients, for a server to judge", [minted for minted in cases if minted.case.side == "client"]),
             *_listing("Servers, for a client to judge", [minted for minted in cases if minted.case.side == "server"]),
@@ -193,13 +198,13 @@ def _check_place(target: Path, replace_old: bool) -> bool:
         if not os.path.lexists(target):
             return False
         if not target.is_dir() or target.is_symlink():
-            raise UnusableDirectory(str(target), "it is there already, and is no directory")
+            raise UnusableDirectory(str(target), "it is there already, and is no directory", _ANOTHER)
         if not any(target.iterdir()):
             return True
         if not _is_ours(target):
-            raise UnusableDirectory(str(target), "it holds files that are not of an earlier mint")
+            raise UnusableDirectory(str(target), "it holds files that are not of an earlier mint", _ANOTHER)
         if not replace_old:
-            raise UnusableDirectory(str(target), "an earlier mint is there, which is replaced only if you say so")
+            raise UnusableDirectory(str(target), "an earlier mint is there", _REPLACE)
     except OSError as error:
         raise UnusableDirectory(str(target), (error.strerror or str(error)).lower()) from error
     return True
@@ -216,20 +221,36 @@ def _is_ours(target: Path) -> bool:
 
 
 def _put_in_place(target: Path, folders: dict[str, list[FileContent]], is_there: bool) -> None:
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    # An empty directory is filled and not replaced: it may be a mount point, or where somebody's shell is.
+    is_empty = is_there and not any(target.iterdir())
+    beside = (target if is_empty else target.parent) / f".{target.name}.{secrets.token_hex(8)}"
     try:
         for folder, files in folders.items():
             write_files(beside / folder, files)
-        _swap(beside, target, is_there)
+        (_fill if is_empty else _swap)(beside, target)
+    except UnusableDirectory as error:  # It names the directory beside, which nobody asked for.
+        raise UnusableDirectory(str(target), error.problem) from error
     except OSError as error:
         raise UnusableDirectory(str(target), (error.strerror or str(error)).lower()) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _swap(new: Path, target: Path, is_there: bool) -> None:
-    """Rename one directory into the place of another; if that fails, the old one is there as before."""
-    if not is_there:
+def _fill(new: Path, target: Path) -> None:
+    """Move what is in one directory into another, which is empty; if that fails, it is empty again."""
+    moved: list[Path] = []
+    try:
+        for path in sorted(new.iterdir()):
+            moved.append(path.rename(target / path.name))
+    except BaseException:
+        for path in moved:
+            path.rename(new / path.name)
+        raise
+
+
+def _swap(new: Path, target: Path) -> None:
+    """Rename one directory into the place of another, if there is one; if that fails, the old one is there as before."""
+    if not target.exists():
         new.rename(target)
         return
     old = target.with_name(f"{new.name}.old")

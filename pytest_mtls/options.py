@@ -6,14 +6,17 @@ Raises `MtlsError` for what cannot be; the plugin makes a usage error of it.
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.certificates.loading import load_certificates, read
 from pytest_mtls.certificates.validity import now
-from pytest_mtls.errors import InvalidArgument
+from pytest_mtls.errors import InvalidArgument, InvalidOption, MtlsError
 from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.pace import Pace
 
@@ -58,22 +61,48 @@ def read_target(options: TargetOptions) -> Endpoint:
     Raises:
         MtlsError: an option is none that there can be, or the server is elsewhere and may not be tested.
     """
-    endpoint = Endpoint.parse(options.target, server_name=options.server_name, strict=False)
+    with _option("--mtls-target"):
+        endpoint = Endpoint.parse(options.target, server_name=options.server_name, strict=False)
     if not options.allow_remote:
         _check_loopback(endpoint, options.target)
     if options.rate is not None:
+        if not options.rate > 0:
+            raise InvalidArgument("--mtls-rate", options.rate, "a number of connections a second, above 0")
         endpoint = replace(endpoint, pace=Pace(options.rate / options.workers))
     directory = Path(options.ca) if options.ca is not None and Path(options.ca).is_dir() else None
     ca = _authority(options, directory)
-    client = None if options.client is None else Identity.load(options.client)
+    client = None if options.client is None else _client(options.client)
     if directory is not None:
         client = client or _client_in(directory)
         cases = directory / _CLIENT_CASES
         endpoint = replace(endpoint, client_cases=cases if cases.is_dir() else None)
     trust = None if ca is None else ca.pem
     if options.server_ca is not None:
-        trust = None if options.server_ca == _SYSTEM else Path(options.server_ca).read_bytes()
+        trust = None if options.server_ca == _SYSTEM else _server_ca(options.server_ca)
     return replace(endpoint, ca=ca, trust=trust, client=client)
+
+
+@contextmanager
+def _option(name: str) -> Iterator[None]:
+    """Whatever is wrong inside is wrong with this option."""
+    try:
+        yield
+    except MtlsError as error:
+        raise InvalidOption(name, str(error)) from error
+
+
+def _client(path: str) -> Identity:
+    with _option("--mtls-client-cert"):
+        client = Identity.load(path)
+    if client.private_key is None:
+        raise InvalidArgument("--mtls-client-cert", path, "a file that holds the private key beside the certificate")
+    return client
+
+
+def _server_ca(path: str) -> bytes:
+    with _option("--mtls-server-ca"):
+        load_certificates(path)
+        return read(path)[0]
 
 
 def _check_loopback(endpoint: Endpoint, url: str) -> None:
@@ -92,14 +121,21 @@ def _authority(options: TargetOptions, directory: Path | None) -> CertificateAut
     if options.ca is None:
         return None
     if directory is None:
-        return CertificateAuthority.load(options.ca, options.ca_key, partial=True)
+        return _load_authority(options.ca, options.ca_key)
     cert, key = directory / _CA, directory / _CA_KEY
     if not cert.is_file():
         raise InvalidArgument(
             "--mtls-ca", options.ca, f"a directory that `python -m pytest_mtls mint` wrote, with a {_CA}"
         )
     key_path = options.ca_key or (str(key) if key.is_file() else None)
-    return CertificateAuthority.load(str(cert), key_path, partial=True)
+    return _load_authority(str(cert), key_path)
+
+
+def _load_authority(cert: str, key: str | None) -> CertificateAuthority:
+    with _option("--mtls-ca"):
+        CertificateAuthority.load(cert, partial=True)  # so that what is wrong then is about the key
+    with _option("--mtls-ca-key"):
+        return CertificateAuthority.load(cert, key, partial=True)
 
 
 def _client_in(directory: Path) -> Identity | None:

@@ -138,11 +138,23 @@ _OPTION_KINDS: dict[str, dict[str, Any]] = {
     "--mtls-rate": {"type": float},
     "--mtls-allow-remote": {"action": "store_true"},
 }
-#: What the catalogue's cases are about: its modules, and the suite's own cases.
-_THEMES = (
-    *("bypasses", "constraints", "good", "message", "names", "own", "path", "possession"),
-    *("proof", "purpose", "revocation", "shape", "signature", "strength"),
-)
+#: What the conformance tests are about: the catalogue's modules, the suite's own cases, and the bypasses.
+_THEMES = {
+    "bypasses": "ways round client authentication",
+    "constraints": "name constraints",
+    "good": "clients that must be accepted",
+    "message": "malformed Certificate messages",
+    "names": "odd subjects and alternative names",
+    "own": "the suite's own cases",
+    "path": "validity, trust and the chain",
+    "possession": "clients that do not have the certificate's key",
+    "proof": "CertificateVerify messages that are missing or spoilt",
+    "purpose": "key usage and extended key usage",
+    "revocation": "revoked clients, and CRLs that are no good",
+    "shape": "odd versions, serial numbers and sizes",
+    "signature": "signatures that do not hold",
+    "strength": "weak or rare keys and hashes",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -163,9 +175,9 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{_MARKER}(*patterns, exclude=()): narrow mtls_client_case or mtls_server_case to the cases whose ids match "
         "one of the glob patterns and none of those in exclude.",
     )
+    for theme, words in _THEMES.items():
+        config.addinivalue_line("markers", f"mtls_{theme}: the conformance tests of {words}.")
     _start_key_log(config)
-    for theme in _THEMES:
-        config.addinivalue_line("markers", f"mtls_{theme}: the conformance tests about {theme}.")
     _set_up_target(config)
 
 
@@ -231,7 +243,7 @@ def _is_the_suites_own(metafunc: pytest.Metafunc, name: str) -> bool:
 
 
 def _misuse(metafunc: pytest.Metafunc, problem: str) -> None:
-    pytest.fail(f"{metafunc.definition.nodeid}: @pytest.mark.{_MARKER}: {problem}", pytrace=False)
+    raise pytest.fail.Exception(f"{metafunc.definition.nodeid}: @pytest.mark.{_MARKER}: {problem}", False) from None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -249,13 +261,10 @@ def pytest_pyfunc_call() -> Generator[None, object, object]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    servers = item.stash.get(_SERVERS, [])
-    error = call.excinfo.value if call.excinfo is not None else None
-    if (
-        call.when == "call"
-    ):  # JUnit XML takes the properties from the report on the teardown, which copies them from here
-        kept = [(name, value) for name, value in item.user_properties if name != _PROPERTY]
-        item.user_properties[:] = kept
+    servers, error = item.stash.get(_SERVERS, []), call.excinfo.value if call.excinfo is not None else None
+    if call.when == "call":
+        # JUnit XML takes the properties from the report on the teardown, which copies them from here.
+        item.user_properties[:] = [(name, value) for name, value in item.user_properties if name != _PROPERTY]
         if servers:
             from pytest_mtls.summary import verdicts
 

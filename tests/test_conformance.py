@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Sequence
@@ -304,7 +305,7 @@ def test_policy_is_read_from_a_file_or_pyproject(tmp_path: Path) -> None:
             "tls is 1.2, and must be one of",
         ),
         ("[[exceptions]]\ncase = 'expired'\nwhy = 'x'", "an exception has an unknown 'why'"),
-        (None, "No such file or directory"),
+        (None, "no such file or directory"),
     ],
 )
 def test_policy_that_cannot_be_is_a_typed_error(tmp_path: Path, text: str | None, problem: str) -> None:
@@ -346,7 +347,7 @@ def test_themes_are_the_modules_of_the_catalogue(pytestconfig: pytest.Config) ->
     registered = {
         found[1]
         for line in pytestconfig.getini("markers")
-        if (found := re.match(r"mtls_(\w+): the conformance tests about", line))
+        if (found := re.match(r"mtls_(\w+): the conformance tests of", line))
     }
     assert registered - {"own", "bypasses"} == {theme_of(case) for case, _ in checks()}
 
@@ -517,22 +518,31 @@ def test_company_ca_without_its_key(conform: Conform, mtls_server: MutualTLSServ
     ("options", "said"),
     [
         (["--mtls-ca=certs"], "--mtls-ca is about a server under test: it needs --mtls-target"),
-        (["--mtls-target=localhost:8443"], "'localhost:8443' is no endpoint: it is no URL with a host"),
+        (["--mtls-target=localhost:8443"], "--mtls-target: 'localhost:8443' is no endpoint: it is no URL with a host"),
         (["--mtls-target=gopher://localhost"], "protocol 'gopher' is unknown"),
         (
             ["--mtls-target=https://192.0.2.1"],
             "must be on this machine, unless --mtls-allow-remote says that 192.0.2.1",
         ),
         (["--mtls-target=https://localhost", "--mtls-ca=."], "a directory that `python -m pytest_mtls mint` wrote"),
-        (["--mtls-target=https://localhost", "--mtls-ca=absent.crt"], "absent.crt"),
-        (["--mtls-target=https://localhost", "--mtls-rate=0"], "rate is 0.0, but it must be a number of connections"),
-        (["--mtls-target=https://localhost", "--mtls-setting=ocsp"], "a setting is 'ocsp', and must be one of"),
+        (
+            ["--mtls-target=https://localhost", "--mtls-ca=absent.crt"],
+            "--mtls-ca: cannot read a certificate from absent.crt",
+        ),
+        (["--mtls-target=https://localhost", "--mtls-ca=tox.ini"], "tox.ini: it is neither PEM nor DER"),
+        (["--mtls-target=https://localhost", "--mtls-rate=0"], "--mtls-rate is 0.0, but it must be a number"),
+        (["--mtls-target=https://localhost", "--mtls-rate=nan"], "--mtls-rate is nan, but it must be a number"),
+        (["--mtls-target=https://localhost", "--mtls-setting=ocsp"], "--mtls-setting is 'ocsp', but it must be one of"),
         (["--mtls-target=https://localhost", "--mtls-policy=absent.toml"], "the policy in absent.toml cannot be used"),
         (
             ["--mtls-target=https://localhost", "--mtls-report=absent/x.json"],
-            "there is no directory absent to write to",
+            "--mtls-report: there is no directory absent",
         ),
-        (["--mtls-target=https://localhost", "--mtls-server-ca=absent.crt"], "absent.crt"),
+        (["--mtls-target=https://localhost", "--mtls-report=."], "--mtls-report: . is a directory"),
+        (
+            ["--mtls-target=https://localhost", "--mtls-server-ca=absent.crt"],
+            "--mtls-server-ca: cannot read a certificate from absent.crt: no such file",
+        ),
     ],
 )
 def test_options_that_cannot_be_are_usage_errors(pytester: pytest.Pytester, options: list[str], said: str) -> None:
@@ -542,6 +552,54 @@ def test_options_that_cannot_be_are_usage_errors(pytester: pytest.Pytester, opti
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     assert said in result.stderr.str()
     assert "Traceback" not in result.stderr.str()
+
+
+def test_files_that_do_not_fit_are_usage_errors(pytester: pytest.Pytester, certs: Path) -> None:
+    """A key of somebody else and a certificate without key are told with the option that named them."""
+    pytester.makeini(INI)
+    target = "--mtls-target=https://localhost"
+    for options, said in (
+        (
+            (f"--mtls-ca={certs / 'ca.crt'}", f"--mtls-ca-key={certs / 'client.key'}"),
+            "--mtls-ca-key: the private key from *client.key does not belong to the certificate",
+        ),
+        (
+            (f"--mtls-ca={certs / 'ca.crt'}", f"--mtls-ca-key={certs / 'ca.crt'}"),
+            "--mtls-ca-key: cannot read a private key from *ca.crt: it holds no PRIVATE KEY, but CERTIFICATE",
+        ),
+        ((f"--mtls-ca={certs / 'client.crt'}",), "--mtls-ca: the certificate of CN=client is not a CA's"),
+        (
+            (f"--mtls-client-cert={certs / 'client.crt'}",),
+            "--mtls-client-cert is '*client.crt', but it must be a file that holds the private key",
+        ),
+    ):
+        result = pytester.runpytest(target, *options)
+        assert pytest.ExitCode.USAGE_ERROR == result.ret
+        result.stderr.fnmatch_lines([f"ERROR: {said}*"])
+
+
+@pytest.mark.parametrize("options", [(), ("-p", "xdist", "-n", "1")], ids=["alone", "xdist"])
+def test_dead_target_is_one_error(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
+    """Where nobody listens, the conformance tests end before they begin, and say so once."""
+    pytester.makeini(INI)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        result = pytester.runpytest_subprocess(
+            "--pyargs", "pytest_mtls.conformance", f"--mtls-target=https://127.0.0.1:{port}", *options
+        )
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines([f"ERROR: --mtls-target: cannot connect to 127.0.0.1:{port}: connection refused. *"])
+    assert "FAILED" not in result.stdout.str()
+
+
+def test_untrusted_target_names_the_option(pytester: pytest.Pytester, mtls_server: MutualTLSServer) -> None:
+    """Where the server's own certificate is not trusted, the failure names the option that is missing."""
+    pytester.makeini(INI)
+    target = f"--mtls-target=https://localhost:{mtls_server.port}"
+    result = pytester.runpytest("--pyargs", "pytest_mtls.conformance", target, "-k", "client[valid-tls1.3")
+    result.assert_outcomes(failed=1, deselected=ALL - 1)
+    result.stdout.fnmatch_lines(["*refused by the client for unknown CA. Give the CA of the server's own *-server-ca*"])
 
 
 def test_conformance_without_a_target_says_how(pytester: pytest.Pytester) -> None:

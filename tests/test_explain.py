@@ -95,6 +95,11 @@ def test_accepted_bad_client_names_the_hole(mtls_server_factory: Factory, mtls_c
     )
 
 
+def test_good_handshake_has_no_cause(mtls_server: MutualTLSServer, mtls_client_cert: Identity) -> None:
+    """Where nothing is amiss, there is nothing to look for the cause of."""
+    assert "likely cause" not in explain(probe(mtls_server, mtls_client_cert))
+
+
 @pytest.mark.parametrize(
     ("case", "mark"),
     [

@@ -7,6 +7,7 @@ do not.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "pytest_mtls"
+PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "floors.md"
 LONGEST_FILE = 420  # lines
 
 #: Floor -> its modules; a package stands for all that is in it.
@@ -225,6 +227,13 @@ def test_every_named_module_is_there() -> None:
     modules = read_package(PACKAGE)
     named = {name for names in FLOORS.values() for name in names}
     assert to_be_built == named - set(modules)
+
+
+def test_the_page_has_the_same_floors() -> None:
+    """docs/explanation/floors.md names the modules of each floor; the package itself is there in words."""
+    rows = re.findall(r"^\| (\d) \| ([^|]+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    told = {int(floor): set(re.findall(r"`(\w+)`", modules)) for floor, modules in rows}
+    assert {floor: set(modules) - {""} for floor, modules in FLOORS.items()} == told
 
 
 @pytest.mark.parametrize(

@@ -182,8 +182,14 @@ def test_port_of_somebody_else_is_an_error() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"command": "nginx -g x"}, {"command": []}, {"command": ["true"], "run_as": "no-such-user"}],
-    ids=["text", "empty", "user"],
+    [
+        {"command": "nginx -g x"},
+        {"command": []},
+        {"command": ["true"], "run_as": "no-such-user"},
+        {"command": ["true"], "files": {"../elsewhere.conf": ""}},
+        {"command": ["true"], "files": {"/elsewhere.conf": ""}},
+    ],
+    ids=["text", "empty", "user", "file-above", "file-elsewhere"],
 )
 def test_bad_arguments_get_one_typed_error(arguments: dict[str, Any]) -> None:
     """What cannot be is an `InvalidArgument`."""

@@ -67,12 +67,15 @@ def test_pattern_of_one_side_alone(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["cases", "expird"], "no client case matches 'expird'. Did you mean expired"),
+        (["cases", "expird"], "no case matches 'expird'. Did you mean expired"),
+        (["cases", "wrong-hos"], "no case matches 'wrong-hos'. Did you mean wrong-host?"),
+        (["cases", "nothing"], "Patterns are globs over case ids. `python -m pytest_mtls cases` lists them all."),
         (["cases", "no-certificate", "--side", "server"], "no server case matches 'no-certificate'."),
-        (["mint", "{file}"], "it is there already, and is no directory"),
+        (["mint", "{file}"], "is no directory. Give a directory that is not there yet, or is empty."),
+        (["mint", ""], "directory is '', but it must be the path of a directory"),
         (["mint", "{new}", "--days", "-3"], "days is -3.0, but it must be from 0 to"),
     ],
-    ids=["pattern", "pattern-of-the-other-side", "directory", "days"],
+    ids=["pattern", "server-pattern", "unlike-any", "pattern-of-the-other-side", "directory", "no-directory", "days"],
 )
 def test_mistakes(arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A mistake is told in one line on the error stream, with status 2, and leaves nothing behind."""
@@ -91,6 +94,17 @@ def test_as_a_program(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ("", True) == (done.stderr, "README.md names them all." in done.stdout)
     assert (tmp_path / "certs" / "client-cases" / "expired.crt").is_file()
+
+
+def test_reader_that_stops_early() -> None:
+    """`cases | head` ends in silence, whatever was not read."""
+    command = [sys.executable, "-m", "pytest_mtls", "cases"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as listing:
+        assert listing.stdout is not None
+        assert listing.stderr is not None
+        listing.stdout.close()
+        assert "" == listing.stderr.read()
+    assert 0 == listing.returncode
 
 
 def test_reference_page_is_current() -> None:

@@ -120,11 +120,29 @@ class TestAllOrNothing:
     """A directory is written as a whole, and nothing that is there is lost."""
 
     def test_into_an_empty_directory(self, tmp_path: Path) -> None:
-        """An empty directory is filled, and nothing is left beside it."""
+        """An empty directory is filled and stays the same one, and nothing is left in or beside it."""
         (tmp_path / "certs").mkdir()
+        before = (tmp_path / "certs").stat().st_ino
         mint(tmp_path / "certs")
+        assert before == (tmp_path / "certs").stat().st_ino
         assert ["certs"] == os.listdir(tmp_path)
-        assert (tmp_path / "certs" / "ca.crt").is_file()
+        mint(tmp_path / "new")
+        assert sorted(os.listdir(tmp_path / "new")) == sorted(os.listdir(tmp_path / "certs"))
+
+    def test_an_empty_directory_stays_empty(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """If not all of it can be moved into an empty directory, nothing is."""
+        (tmp_path / "certs").mkdir()
+        rename = Path.rename
+
+        def fail_at_the_key(path: Path, target: Path) -> Path:
+            if target == tmp_path / "certs" / "server.key":
+                raise PermissionError(13, "Permission denied")
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "rename", fail_at_the_key)
+        with pytest.raises(UnusableDirectory, match="permission denied"):
+            mint(tmp_path / "certs")
+        assert [] == os.listdir(tmp_path / "certs")
 
     def test_foreign_files_stay(self, tmp_path: Path) -> None:
         """A directory with anything else in it is left alone, even if it may replace an earlier mint."""
@@ -138,7 +156,7 @@ class TestAllOrNothing:
         """An earlier mint is only replaced if the caller says so; then all of it is."""
         mint(tmp_path / "certs")
         before = (tmp_path / "certs" / "ca.crt").read_bytes()
-        with pytest.raises(UnusableDirectory, match="an earlier mint is there"):
+        with pytest.raises(UnusableDirectory, match=r"an earlier mint is there.*--replace, or replace_old=True"):
             mint(tmp_path / "certs")
         assert before == (tmp_path / "certs" / "ca.crt").read_bytes()
         mint(tmp_path / "certs", replace_old=True)
@@ -155,8 +173,9 @@ class TestAllOrNothing:
     def test_a_place_that_cannot_be_made(self, tmp_path: Path) -> None:
         """A directory below a file cannot be made, and nothing is left."""
         (tmp_path / "file").write_text("")
-        with pytest.raises(UnusableDirectory):
+        with pytest.raises(UnusableDirectory) as refused:
             mint(tmp_path / "file" / "certs")
+        assert str(tmp_path / "file" / "certs") == refused.value.path
         assert ["file"] == os.listdir(tmp_path)
 
     def test_a_ca_without_key(self, tmp_path: Path) -> None:

@@ -104,8 +104,8 @@ class CertificateAuthority(Issuer):
             common_name, organization, organizational_unit: the subject. Without common name and unit, the unit is
                 random, so that no two CAs have the same name by chance.
             key_kind: the kind of its key.
-            path_length: how many CAs may follow below; None for no limit.
-            permitted, excluded: name constraints, as `name_constraint` reads them.
+            path_length: how many CAs may follow below (RFC 5280 section 4.2.1.9); None for no limit.
+            permitted, excluded: name constraints (RFC 5280 section 4.2.1.10), as `name_constraint` reads them.
             not_before, not_after: from five minutes ago for a week, if it is not trustme that makes it; trustme's are
                 valid for centuries.
 
@@ -333,7 +333,7 @@ class CertificateAuthority(Issuer):
     def crl(
         self, *, last_update: Instant | None = None, next_update: Instant | None = None
     ) -> x509.CertificateRevocationList:
-        """The CRL of this CA. Without arguments it is made once, and again after a revocation or when it has expired.
+        """The CRL of this CA (RFC 5280 section 5). Without arguments it is made once, and again when revoked or expired.
 
         Args:
             last_update, next_update: five minutes ago to twelve hours from now by default.

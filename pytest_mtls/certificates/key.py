@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from pytest_mtls.errors import UnsupportedKeyKind
+from pytest_mtls.errors import InvalidArgument, UnsupportedKeyKind
 
 __all__ = [
     "KeyKind",
@@ -111,7 +111,13 @@ def private_key_pem(key: PrivateKey, password: str | bytes | None = None) -> byt
 
 
 def password_bytes(password: str | bytes | None) -> bytes | None:
-    """A password as the bytes that it is used as."""
+    """A password as the bytes that it is used as.
+
+    Raises:
+        InvalidArgument: it is neither text nor bytes.
+    """
+    if not isinstance(password, (str, bytes, type(None))):
+        raise InvalidArgument("password", "...", f"a str, bytes or None, and not {type(password).__name__}")
     return password.encode() if isinstance(password, str) else password
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ __all__ = [
 Source = Union[bytes, str, "os.PathLike[str]"]
 
 _PEM = b"-----BEGIN "
+_LABEL = re.compile(rb"^-----BEGIN ([A-Z0-9 ]+)-----", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def load_signing_request(source: Source) -> x509.CertificateSigningRequest:
     try:
         return load(data)
     except ValueError as error:
-        raise UnreadableSigningRequest(label, _first_line(error)) from None
+        raise UnreadableSigningRequest(label, _problem(data, "CERTIFICATE REQUEST", error)) from None
 
 
 def read(source: Source, unreadable: Callable[[str, str], Exception] = UnreadableCertificate) -> tuple[bytes, str]:
@@ -178,7 +180,7 @@ def _certificates_and_key(
             return [x509.load_der_x509_certificate(data)], None
         certificates = x509.load_pem_x509_certificates(data)
     except ValueError as error:
-        raise UnreadableCertificate(label, _first_line(error)) from None
+        raise UnreadableCertificate(label, _problem(data, "CERTIFICATE", error)) from None
     has_key = wants_key and b"PRIVATE KEY-----" in data
     return certificates, _private_key(data, label, password) if has_key else None
 
@@ -200,7 +202,7 @@ def _private_key(data: bytes, label: str, password: str | bytes | None) -> Priva
         if password is None:
             raise WrongPassword(label, given=False) from None
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise UnreadablePrivateKey(label, _first_line(error)) from None
+        raise UnreadablePrivateKey(label, _problem(data, "PRIVATE KEY", error)) from None
     try:
         return load(data, password_bytes(password))  # type: ignore[return-value]
     except (ValueError, UnsupportedAlgorithm):
@@ -242,6 +244,14 @@ def _is_pkcs12(data: bytes) -> bool:
     return data[:1] == b"\x30" and b"\x02\x01\x03" in data[2:9]
 
 
-def _first_line(error: Exception) -> str:
+def _problem(data: bytes, wanted: str, error: Exception) -> str:
+    """Why data cannot be read: it is nothing of the kind, it holds something else, or what the library says of it."""
+    if not data.strip():
+        return "it is empty"
+    labels = [label.decode("ascii", "replace") for label in _LABEL.findall(data)]
+    if _PEM in data and not any(label.endswith(wanted) for label in labels):
+        return f"it holds no {wanted}" + (f", but {' and '.join(dict.fromkeys(labels))}" if labels else "")
+    if _PEM not in data and data[:1] != b"\x30":  # what we read is a SEQUENCE in DER
+        return "it is neither PEM nor DER"
     text = str(error).split("\n")[0].strip().rstrip(".")
-    return (text[:1].lower() + text[1:]) or "it cannot be parsed"
+    return "what it holds cannot be parsed" + (f" ({text})" if text else "")

@@ -150,7 +150,7 @@ def describe_general_name(name: x509.GeneralName) -> str:
 
 
 def _attribute(oid: x509.ObjectIdentifier, label: str, value: str) -> x509.NameAttribute[str]:
-    if not value:
+    if not isinstance(value, str) or not value:
         raise InvalidName(value, f"{label} is a text that is not empty")
     if len(value) > _LONGEST_ATTRIBUTE:
         raise InvalidName(value, f"{label} has at most {_LONGEST_ATTRIBUTE} characters, and this has {len(value)}")

@@ -75,6 +75,8 @@ def contents(
         InvalidArgument: an unknown format, or one that holds no encrypted key although a password is given.
         MissingPrivateKey, UnsupportedKeyKind, UnsupportedFormat, MissingProgram: a format that cannot be made.
     """
+    if isinstance(formats, str):
+        raise InvalidArgument("formats", formats, f"a list of some of {', '.join(FORMATS)}")
     for one in formats:
         if one not in FORMATS:
             raise InvalidArgument("formats", one, f"some of {', '.join(FORMATS)}")

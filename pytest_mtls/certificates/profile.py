@@ -253,7 +253,11 @@ def authority_profile(
         not_before, not_after: five minutes ago to a week from now by default.
         key_usage: the signing of certificates and CRLs by default.
         extended_key_usage: left out by default, which allows all.
+
+    Raises:
+        InvalidArgument: a path length that no certificate can hold.
     """
+    check_path_length(path_length)
     start, end = validity(not_before, not_after, life=AUTHORITY_LIFE)
     inside, outside = tuple(map(name_constraint, permitted)), tuple(map(name_constraint, excluded))
     return CertificateProfile(
@@ -266,6 +270,16 @@ def authority_profile(
         path_length=path_length,
         name_constraints=x509.NameConstraints(inside or None, outside or None) if inside or outside else None,
     )
+
+
+def check_path_length(path_length: int | None) -> None:
+    """See that a certificate can say this (RFC 5280 section 4.2.1.9).
+
+    Raises:
+        InvalidArgument: it is no number of 0 or more.
+    """
+    if path_length is not None and not (isinstance(path_length, int) and path_length >= 0):
+        raise InvalidArgument("path_length", path_length, "a number of 0 or more, or None for no limit")
 
 
 def extended_key_usages(usages: Iterable[Usage] | None) -> tuple[x509.ObjectIdentifier, ...] | None:

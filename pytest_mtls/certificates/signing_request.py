@@ -40,7 +40,7 @@ _LEAST_EC_BITS = 256
 
 @dataclass(frozen=True)
 class CertificateSigningRequest:
-    """What somebody who has a key asks a CA to certify.
+    """What somebody who has a key asks a CA to certify (PKCS#10, RFC 2986).
 
     Attributes:
         request: the request itself.

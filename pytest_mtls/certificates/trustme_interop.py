@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from pytest_mtls.certificates.key import KeyKind, PrivateKey
+from pytest_mtls.certificates.profile import check_path_length
 from pytest_mtls.errors import UnsupportedKeyKind
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def make_trustme_root(
     """A new root CA; trustme picks a random organizational unit if none is given."""
     import trustme
 
+    check_path_length(path_length)
     return trustme.CA(
         path_length=path_length,
         organization_name=organization,

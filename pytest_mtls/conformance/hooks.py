@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ __all__ = ["set_up", "target_of"]
 
 _TARGET = pytest.StashKey[Endpoint]()
 _POLICY = pytest.StashKey[Policy]()
+_PACKAGE = "pytest_mtls.conformance"
+_CONNECT_SECONDS = 5
 _PREFIX = "mtls_"
 _MARK_OF_A_RESULT = "mtls_outcome"
 
@@ -53,9 +56,25 @@ def set_up(config: pytest.Config) -> None:
     except OSError as error:
         raise pytest.UsageError(f"{error.filename}: {error.strerror}") from error
     report = option("mtls_report")
-    if report is not None and not Path(report).parent.is_dir():
-        raise pytest.UsageError(f"--mtls-report: there is no directory {Path(report).parent} to write to")
+    if report is not None and (Path(report).is_dir() or not Path(report).parent.is_dir()):
+        what = f"{report} is a directory" if Path(report).is_dir() else f"there is no directory {Path(report).parent}"
+        raise pytest.UsageError(f"--mtls-report: {what}. Give a file in a directory that is there")
     config.pluginmanager.register(Report(config), "mtls-report")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """End a run of the conformance tests before it begins where nobody listens, in place of failing every test of it."""
+    config = session.config
+    is_ours = any(str(argument).startswith(_PACKAGE) for argument in config.args)
+    if not is_ours or config.getoption("collectonly") or hasattr(config, "workerinput"):
+        return
+    target = config.stash[_TARGET]
+    try:
+        socket.create_connection(target.address, timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        problem = f"cannot connect to {target}: {(error.strerror or str(error)).lower()}. Is the server running there?"
+        raise pytest.UsageError(f"--mtls-target: {problem}") from None
 
 
 def target_of(config: pytest.Config) -> Endpoint:

@@ -16,13 +16,14 @@ from pytest_mtls.cases import CATALOGUE
 from pytest_mtls.catalogue import SETTINGS
 from pytest_mtls.conformance.site import read_site
 from pytest_mtls.conformance.toml import Checker
-from pytest_mtls.errors import InvalidPolicy, UnknownCase
+from pytest_mtls.errors import InvalidArgument, InvalidPolicy, UnknownCase
 
 #: pytest itself brings the older one where the standard library has none.
 _toml_library = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 __all__ = ["ExpectedException", "Policy", "read_policy"]
 
+_SETTINGS = (*sorted(SETTINGS), RESUMPTION)
 _REASONS = ("alert", "any")
 _SEEN = ("accepted", "refused", "undecided")
 _VERSIONS = ("1.2", "1.3")
@@ -61,9 +62,8 @@ class Policy:
     """What is known and agreed of a server.
 
     Attributes:
-        settings: those that the server claims, of `pytest_mtls.catalogue.SETTINGS`: "crl", "level", "strict", "usage",
-            and "resumption". A
-            case that requires another is reported and never failed.
+        settings: those that the server claims: "crl", "level", "strict" and "usage" of `pytest_mtls.catalogue.SETTINGS`,
+            and "resumption". A case that requires another is reported and never failed.
         reasons: "alert" if a refusal counts only when its alert can stand for the case's reason, "any" for every refusal.
         exceptions: deviations that are agreed.
         site: what else is known of the server, for the bypasses.
@@ -87,9 +87,10 @@ def read_policy(
     Args:
         path: a TOML file of it.
         pyproject: a ``pyproject.toml`` whose table ``[tool.pytest-mtls]`` is read where there is no ``path``.
-        settings: more settings that the server claims.
+        settings: more settings that the server claims, by ``--mtls-setting``.
 
     Raises:
+        InvalidArgument: there is no such setting.
         InvalidPolicy: there is no such file, it is no TOML, or an entry is unknown.
     """
     if path is not None:
@@ -102,10 +103,11 @@ def read_policy(
         source, table = "the options", {}
     check = Checker(source)
     check.keys(table, ("settings", "reasons", "exceptions", "site"), "it")
-    claimed = {
-        check.one_of(name, (*SETTINGS, RESUMPTION), "a setting")
-        for name in (*check.list_of(table, "settings"), *settings)
-    }
+    claimed = {check.one_of(name, _SETTINGS, "a setting") for name in check.list_of(table, "settings")}
+    for name in settings:
+        if name not in _SETTINGS:
+            raise InvalidArgument("--mtls-setting", name, f"one of {', '.join(_SETTINGS)}")
+        claimed.add(name)
     reasons = check.one_of(table.get("reasons", "alert"), _REASONS, "reasons")
     exceptions = tuple(_exception(check, entry) for entry in check.list_of(table, "exceptions"))
     return Policy(frozenset(claimed), reasons, exceptions, read_site(check, table.get("site", {})))
@@ -115,7 +117,7 @@ def _toml(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = _toml_library.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InvalidPolicy(str(path), error.strerror or str(error)) from None
+        raise InvalidPolicy(str(path), (error.strerror or str(error)).lower()) from None
     except ValueError as error:
         raise InvalidPolicy(str(path), f"it is no TOML ({error})") from None
     return document

@@ -16,6 +16,7 @@ from pytest_mtls.cases import CATALOGUE, Case, Tier
 from pytest_mtls.conformance.policy import Policy
 from pytest_mtls.errors import MissingPrivateKey, MtlsError
 from pytest_mtls.explain import Expected, headline, tell
+from pytest_mtls.reason import Reason
 from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.peer import presented
@@ -218,7 +219,10 @@ class Run:
         if control.accepted or (self._good is None and control.rejected_by == "server"):
             return None
         who = "a good client" if self._good is not None else "a client"
-        return Outcome.DEVIATES, f"{who} cannot be judged, so that nothing is proved: {headline(control)}", control
+        note = f"{who} cannot be judged, so that nothing is proved: {headline(control)}"
+        if control.rejected_by == "client" and control.reason in (Reason.UNKNOWN_CA, Reason.SELF_SIGNED):
+            note += ". Give the CA of the server's own certificate: --mtls-server-ca"
+        return Outcome.DEVIATES, note, control
 
     def _still_takes_good_clients(self, tls: str) -> bool:
         if self._good is None:

@@ -11,7 +11,7 @@ from pytest_mtls.bypasses import Site
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.conformance.toml import Checker
-from pytest_mtls.errors import MtlsError
+from pytest_mtls.errors import InvalidPolicy, MtlsError
 from pytest_mtls.tls.endpoint import Endpoint
 
 __all__ = ["read_site"]
@@ -45,6 +45,8 @@ def read_site(check: Checker, table: Any) -> Site:
         if "server_ca" in table:
             cert, key = (check.text(table, name, "site") for name in ("server_ca", "server_ca_key"))
             read["server_ca"] = CertificateAuthority.load(cert, key)
+    except InvalidPolicy:
+        raise
     except (MtlsError, OSError) as error:
         raise check.error(f"site: {error}".rstrip(".")) from None
     command = _texts(check, table, "revoke")

@@ -32,6 +32,7 @@ from pytest_mtls.errors.certificates import (
 from pytest_mtls.errors.servers import (
     AppNotStarted,
     InvalidEndpoint,
+    InvalidOption,
     InvalidPolicy,
     PortUnavailable,
     ServerNotLaunched,
@@ -51,6 +52,7 @@ __all__ = [
     "InvalidEndpoint",
     "InvalidForwardedHeader",
     "InvalidName",
+    "InvalidOption",
     "InvalidPolicy",
     "InvalidValidity",
     "KeyMismatch",

@@ -12,15 +12,16 @@ __all__ = ["CaseNotPresentable", "CaseOfWrongSide", "DuplicateCase", "UnknownCas
 
 @dataclass(eq=False)
 class UnknownCase(MtlsError):
-    """A pattern matches no case of the catalogue."""
+    """A pattern matches no case of the catalogue: none of one side, or where ``side`` is None, of either."""
 
     pattern: str
-    side: str
+    side: str | None
     similar: Sequence[str] = field(default=())
 
     def __str__(self) -> str:
         hint = f"Did you mean {', '.join(self.similar)}?" if self.similar else "Patterns are globs over case ids."
-        return f"no {self.side} case matches {self.pattern!r}. {hint} `pytest_mtls.{self.side}_cases()` has them all."
+        which, option = (f"{self.side} case", f" --side {self.side}") if self.side else ("case", "")
+        return f"no {which} matches {self.pattern!r}. {hint} `python -m pytest_mtls cases{option}` lists them all."
 
 
 @dataclass(eq=False)

@@ -221,7 +221,8 @@ class NotIssuedByThisAuthority(MtlsError):
     def __str__(self) -> str:
         return (
             f"{self.authority} did not issue the certificate of {self.subject}; "
-            f"its issuer is {self.issuer}. Ask the CA that issued it."
+            f"its issuer is {'another CA of that name' if self.issuer == self.authority else self.issuer}. "
+            "Ask the CA that issued it."
         )
 
 
@@ -231,9 +232,10 @@ class UnusableDirectory(MtlsError):
 
     path: str
     problem: str
+    remedy: str = "Give a directory that can be made or written to."
 
     def __str__(self) -> str:
-        return f"cannot write to {self.path}: {self.problem}. Give a directory that can be made or written to."
+        return f"cannot write to {self.path}: {self.problem}. {self.remedy}"
 
 
 @dataclass(eq=False)

@@ -10,6 +10,7 @@ from pytest_mtls.errors.base import MtlsError
 __all__ = [
     "AppNotStarted",
     "InvalidEndpoint",
+    "InvalidOption",
     "InvalidPolicy",
     "PortUnavailable",
     "ServerNotLaunched",
@@ -30,6 +31,17 @@ class InvalidEndpoint(MtlsError):
             f"{self.value!r} is no endpoint: {self.problem}. "
             "Give a running MutualTLSServer, an Endpoint, a pair (host, port), or a URL such as https://localhost:8443."
         )
+
+
+@dataclass(eq=False)
+class InvalidOption(MtlsError):
+    """What an option of the command line names cannot be used."""
+
+    name: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.problem}"
 
 
 @dataclass(eq=False)
@@ -62,7 +74,7 @@ class PortUnavailable(MtlsError):
     problem: str
 
     def __str__(self) -> str:
-        return f"cannot listen on {self.host} port {self.port}: {self.problem}. Pass port=0 to take any free port."
+        return f"cannot listen on {self.host} port {self.port}: {self.problem}. Give another port, or leave it out to take any that is free."
 
 
 @dataclass(eq=False)

@@ -190,6 +190,8 @@ def _identity_context(
     """What `Identity.ssl_context` does."""
     if side is None:
         side = "server" if _is_server_only(identity.certificate) else "client"
+    if side not in ("client", "server"):
+        raise InvalidArgument("side", side, "'client', 'server', or None for what the certificate is for")
     known = None if trust is None else Trust.of(trust)
     if side == "client":
         return client_context(identity, known, tls=tls)

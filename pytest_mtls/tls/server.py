@@ -44,14 +44,14 @@ _JOIN_SECONDS = 5.0
 
 
 class TLSServer:
-    """A TLS server in this process, on loopback. `pytest_mtls.MutualTLSServer` adds the assertions.
+    """A TLS server in this process, on loopback.
 
     Args:
         app: the WSGI application that answers over HTTP (`asgi_app` makes one of an ASGI application); by default one
             that tells the client, as JSON, who it is.
         cert: what the server presents: an `Identity`, a server `Case`, or trustme's LeafCert.
         trust: the CA or CAs whose clients it accepts; needed unless ``client_certs`` is "none".
-        client_certs: whether a client certificate is "required", "optional", or "none" is asked for (standard TLS).
+        client_certs: whether a client certificate is "required", the default, or "optional", or "none" is asked for.
         tls: "1.2" or "1.3"; both by default.
         host: "localhost" (IPv4 and IPv6), "127.0.0.1" or "::1".
         port: TCP port; 0, the default, for any that is free.
@@ -59,13 +59,18 @@ class TLSServer:
             needs the extra ``h2``.
         handler: in place of ``app``, a callable for any other protocol: it is called with the connected
             `ssl.SSLSocket`, in blocking mode, and the `Handshake`; the connection is closed when it returns.
-        strict: refuse certificates that only RFC 5280's profile forbids (``VERIFY_X509_STRICT``).
+        strict: refuse certificates that only RFC 5280's profile forbids (``VERIFY_X509_STRICT``), as is the default.
         revocation: whether client chains are checked by CRL. By default they are where the keys of all trusted CAs are
             here; the server then follows the CAs: who is revoked now is refused at the next handshake.
-        handshake_timeout: seconds that a client has for its handshake.
-        idle_timeout: seconds that an accepted client may be silent.
+        handshake_timeout: seconds that a client has for its handshake; 5 by default.
+        idle_timeout: seconds that an accepted client may be silent; 60 by default.
         misbehaviour: what to do instead of serving, for clients that have to live with it: "close", "reset", "hang",
             speak plain "http" or send a fatal "alert" when the client has said hello, or "reset after handshake".
+
+    Raises:
+        InvalidArgument: an argument is none that there can be, or needs another one.
+        AuthorityUsedAsIdentity, MissingPrivateKey, KeyMismatch, UnusableIdentity: ``cert`` cannot be presented.
+        MissingExtra: ``alpn`` offers "h2", and h2 is not installed.
     """
 
     def __init__(
@@ -93,6 +98,10 @@ class TLSServer:
         if misbehaviour not in (None, AFTER_HANDSHAKE, *MISBEHAVIOURS):
             allowed = ", ".join(map(repr, (AFTER_HANDSHAKE, *MISBEHAVIOURS)))
             raise InvalidArgument("misbehaviour", misbehaviour, f"None, or one of {allowed}")
+        if app is not None and not callable(app):
+            raise InvalidArgument("app", app, "a WSGI application")
+        if isinstance(alpn, (str, bytes)):
+            raise InvalidArgument("alpn", alpn, "a list of protocol names, such as ['h2', 'http/1.1']")
         if app is not None and handler is not None:
             raise InvalidArgument("handler", handler, "None where there is an app: a server speaks one protocol")
         if HTTP2 in alpn and handler is None:

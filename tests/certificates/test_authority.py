@@ -80,6 +80,9 @@ class TestCreate:
             ({"organization": ""}, InvalidName),
             ({"permitted": ["a b"]}, InvalidName),
             ({"not_after": float("inf")}, InvalidValidity),
+            ({"common_name": 3}, InvalidName),
+            ({"path_length": -1}, InvalidArgument),
+            ({"path_length": -1, "common_name": "Root"}, InvalidArgument),
         ],
     )
     def test_bad_arguments(self, arguments: dict[str, Any], error: type[Exception]) -> None:
@@ -236,6 +239,7 @@ class TestRenew:
             refused.value.issuer,
             refused.value.authority,
         )
+        assert "its issuer is another CA of that name." in str(refused.value)
 
 
 class TestRevoke:

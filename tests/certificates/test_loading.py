@@ -133,6 +133,23 @@ class TestIdentity:
         with pytest.raises(UnreadablePrivateKey):
             Identity.load(ALICE.cert_pem, source)
 
+    @pytest.mark.parametrize(
+        ("source", "problem"),
+        [
+            (b"", "it is empty"),
+            (b"garbage", "it is neither PEM nor DER"),
+            (ALICE.key_pem, "it holds no CERTIFICATE, but PRIVATE KEY"),
+            (ALICE.der[:100], "what it holds cannot be parsed"),
+            (ALICE.cert_pem[:200], "what it holds cannot be parsed"),
+        ],
+        ids=["empty", "text", "key", "cut DER", "cut PEM"],
+    )
+    def test_garbage_is_told_apart(self, source: bytes, problem: str) -> None:
+        """The error says whether there is nothing, something else, or something broken."""
+        with pytest.raises(UnreadableCertificate) as refused:
+            Identity.load(source)
+        assert refused.value.problem.startswith(problem)
+
     def test_pkcs12_without(self) -> None:
         """A PKCS#12 file without certificate or key is refused by what it lacks."""
         only_certificate = pkcs12.serialize_key_and_certificates(None, None, ALICE.certificate, None, NoEncryption())

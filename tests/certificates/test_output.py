@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -127,10 +128,20 @@ class TestNSS:
         assert [] == list(tmp_path.iterdir())
 
 
-def test_unknown_format(alice: Identity, tmp_path: Path) -> None:
-    """The error lists the formats there are."""
-    with pytest.raises(InvalidArgument, match="pem, pkcs12, java, kubernetes, nss"):
-        alice.write_to(tmp_path / "certs", formats=["jks"])
+@pytest.mark.parametrize(("formats", "named"), [(["jks"], "jks"), ("java", "java")], ids=["unknown", "no-list"])
+def test_unknown_format(alice: Identity, tmp_path: Path, formats: Sequence[str], named: str) -> None:
+    """The error names the format, and lists those there are."""
+    with pytest.raises(InvalidArgument, match=f"formats is '{named}'.* pem, pkcs12, java, kubernetes, nss"):
+        alice.write_to(tmp_path / "certs", formats=formats)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_password_of_a_wrong_type(alice: Identity, tmp_path: Path) -> None:
+    """A password that is a number is an error of ours, which does not tell it."""
+    with pytest.raises(
+        InvalidArgument, match=r"password is '\.\.\.', but it must be a str, bytes or None, and not int"
+    ):
+        alice.write_to(tmp_path / "certs", password=1234)  # type: ignore[arg-type]
     assert [] == list(tmp_path.iterdir())
 
 

@@ -376,8 +376,14 @@ def _rewritten_cases() -> list[Any]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"name": "Upper"}, {"name": ""}, {"name": "a:b"}, {"name": "x", "probe": print, "settle": print}],
-    ids=["upper", "empty", "colon", "both"],
+    [
+        {"name": "Upper"},
+        {"name": ""},
+        {"name": "a:b"},
+        {"name": "x", "port": 70000},
+        {"name": "x", "probe": print, "settle": print},
+    ],
+    ids=["upper", "empty", "colon", "port", "both"],
 )
 def test_registration_that_cannot_be_is_an_error(arguments: dict[str, Any]) -> None:
     """The name has to fit a URL, and a probe stands alone."""

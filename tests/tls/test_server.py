@@ -354,7 +354,7 @@ def test_port_in_use_names_the_port(mtls_server: MutualTLSServer) -> None:
     before, threads = open_sockets(), threading.active_count()
     server = MutualTLSServer(cert=mtls_server.cert, trust=mtls_server.trust, port=mtls_server.port)
     with pytest.raises(
-        PortUnavailable, match=rf"localhost port {mtls_server.port}: address already in use\. Pass port=0"
+        PortUnavailable, match=rf"localhost port {mtls_server.port}: address already in use\. Give another port"
     ):
         server.start()
     assert (before, threads) == (open_sockets(), threading.active_count())
@@ -376,6 +376,8 @@ def test_port_in_use_names_the_port(mtls_server: MutualTLSServer) -> None:
         ({"host": "0.0.0.0"}, InvalidArgument),
         ({"port": 70000}, InvalidArgument),
         ({"port": "https"}, InvalidArgument),
+        ({"alpn": "h2"}, InvalidArgument),
+        ({"app": 3}, InvalidArgument),
         ({"handshake_timeout": 0}, InvalidArgument),
         ({"app": print, "handler": print}, InvalidArgument),
     ],
@@ -403,6 +405,12 @@ def test_bad_input_is_one_typed_error_and_leaves_nothing(
         MutualTLSServer(**given).start()  # type: ignore[arg-type]
     assert (before, threads) == (open_sockets(), threading.active_count())
     mismatched.files.remove()
+
+
+def test_context_of_an_unknown_side(mtls_server_cert: Identity) -> None:
+    """An `ssl_context` is a client's or a server's, and of nobody else."""
+    with pytest.raises(InvalidArgument, match="side is 'both', but it must be 'client', 'server', or None"):
+        mtls_server_cert.ssl_context(side="both")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("operation", ["port", "address", "url", "endpoint"])

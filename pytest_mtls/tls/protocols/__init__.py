@@ -70,11 +70,13 @@ def register_protocol(
             "1.3" or None) and ``timeout`` (seconds). An `OSError` that it raises makes the verdict undecided.
 
     Raises:
-        InvalidArgument: the name cannot be that of a URL, or both ``probe`` and a part of the conversation are given.
+        InvalidArgument: the name cannot be that of a URL, the port is none, or both ``probe`` and a part of the conversation are given.
     """
     if not isinstance(name, str) or not name.isascii() or not name.replace("-", "").isalnum() or name != name.lower():
         raise InvalidArgument("name", name, "lower-case letters, digits and hyphens, as before the :// of a URL")
     if probe is not None and (prelude or settle or alpn):
         raise InvalidArgument("probe", probe, "alone: it does all that prelude, settle and alpn are for")
+    if port is not None and not (isinstance(port, int) and 0 < port < 65536):
+        raise InvalidArgument("port", port, "a number from 1 to 65535, or None")
     ALIASES.pop(name, None)
     PROTOCOLS[name] = Protocol(name, port, prelude, settle, tuple(alpn), probe)
