@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-# As in test_plugin.py: what is used inside has to be there before.
+# As in users_suite.py: what is used inside has to be there before.
 for _name in ("anyio._backends._asyncio", "anyio._backends._trio", "httpx", "pytest_httpserver", "requests"):
     import_module(_name)
 

@@ -30,7 +30,7 @@ from pytest_mtls.mint import mint
 from pytest_mtls.tls.protocols import PROTOCOLS
 from pytest_mtls.tls.trust import Trust
 
-# Runs of pytest inside this process forget what they imported; see test_plugin.
+# Runs of pytest inside this process forget what they imported; see users_suite.
 for _name in pytest_mtls.__all__:
     getattr(pytest_mtls, _name)
 for _name in ("options", "conformance.hooks", "conformance.test_bypasses", "conformance.test_clients"):

@@ -19,7 +19,7 @@ from pytest_mtls.conformance.policy import Policy, read_policy
 from pytest_mtls.conformance.run import Outcome
 from pytest_mtls.errors import InvalidPolicy
 
-# Runs of pytest inside this process forget what they imported; see test_plugin.
+# Runs of pytest inside this process forget what they imported; see users_suite.
 for _name in ("options", "conformance.hooks", "conformance.test_bypasses", "conformance.test_clients"):
     import_module(f"pytest_mtls.{_name}")
 
@@ -133,7 +133,17 @@ def test_conformance_tries_them(pytester: pytest.Pytester, tmp_path: Path) -> No
         options += ["--mtls-ca", files.cert, "--mtls-ca-key", str(files.key), "--mtls-policy", str(policy)]
         chosen = "older-version or no-server-name or split-client-hello or every-listener"
         result = pytester.runpytest(
-            "--pyargs", "pytest_mtls.conformance", "-m", "mtls_bypasses", "-k", chosen, "-p", "no:randomly", *options
+            "--pyargs",
+            "pytest_mtls.conformance",
+            "-m",
+            "mtls_bypasses",
+            "-k",
+            chosen,
+            "-p",
+            "no:randomly",
+            "-p",
+            "no:asyncio",
+            *options,
         )
     outcomes = result.parseoutcomes()
     assert (1, 1, 1, 1) == tuple(outcomes[name] for name in ("passed", "failed", "xfailed", "skipped"))

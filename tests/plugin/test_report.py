@@ -1,0 +1,125 @@
+"""What a run says: the section on failing tests, the summary, JUnit XML."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from users_suite import Run, said
+
+FAILING = """
+from pytest_mtls import assert_accepted, probe
+import pytest
+
+def test_own_failure(mtls_server, mtls_ca):
+    probe(mtls_server, mtls_ca.issue_client("alice", not_before=-10, not_after=-1))
+    assert 1 == 2
+
+def test_assertion(mtls_server, mtls_ca):
+    assert_accepted(mtls_server, mtls_ca.issue_client("bob", not_before=-10, not_after=-1))
+
+def test_passing(mtls_server, mtls_client_cert):
+    assert probe(mtls_server, mtls_client_cert).accepted
+
+def test_failing_without_handshakes(mtls_server):
+    assert 1 == 2
+
+def test_failing_without_us():
+    assert 1 == 2
+
+@pytest.fixture
+def broken(mtls_server):
+    probe(mtls_server)
+    raise RuntimeError("in set-up")
+
+def test_broken_fixture(broken): pass
+"""
+
+
+def sections(result: pytest.RunResult) -> dict[str, list[str]]:
+    """The ``mTLS handshakes`` section of each failed test, as lines."""
+    found: dict[str, list[str]] = {}
+    test, inside = "", False
+    for line in result.outlines:
+        heading = re.fullmatch(r"(_+|-+|=+) (.+) \1_?-?=?", line)
+        if heading is not None and line.startswith("_"):
+            test = heading[2]
+        if heading is not None or line.startswith(("=", "_")):
+            inside = heading is not None and heading[2] == "mTLS handshakes"
+        elif inside and test:
+            found.setdefault(test, []).append(line)
+    return found
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "xdist"])
+def test_failing_test_shows_its_handshakes(run: Run, options: tuple[str, ...]) -> None:
+    """A failing test's report tells of its handshakes and of no other's; a passing one's does not."""
+    result = run(FAILING, *options)
+    result.assert_outcomes(passed=1, failed=4, errors=1)
+    told = sections(result)
+    assert {"test_own_failure", "test_assertion", "ERROR at setup of test_broken_fixture"} == set(told)
+    own = "\n".join(told["test_own_failure"])
+    assert own.count("  verdict: ") == 1
+    assert "  verdict: refused by the server for expired" in own
+    assert "CN=alice" in own
+    assert "CN=bob" not in own
+    assert "CN=bob" in "\n".join(told["test_assertion"])
+
+
+def test_handshake_of_an_assertion_is_told_without_a_server_of_ours(run: Run) -> None:
+    """A failed `assert_accepted` against somebody else's server has its handshake in the section."""
+    result = run(
+        """
+        from pytest_mtls import Endpoint, MutualTLSServer, assert_accepted
+
+        def test_it(mtls_ca, mtls_server_cert):
+            with MutualTLSServer(cert=mtls_server_cert, trust=mtls_ca) as server:
+                assert_accepted(Endpoint("localhost", server.port, trust=mtls_ca), None)
+        """
+    )
+    result.assert_outcomes(failed=1)
+    assert "  verdict: refused by the server for no certificate" in "\n".join(sections(result)["test_it"])
+
+
+PROPERTIES = """
+import requests
+from pytest_mtls import assert_rejected, client_cases, probe, server_cases
+
+def test_it(mtls_server_factory, mtls_server, mtls_client, mtls_client_cert, mtls_ca):
+    assert_rejected(mtls_server, client_cases("expired")[0].values[0])
+    mtls_client.get(mtls_server.url)
+    bad = mtls_server_factory(cert=server_cases("untrusted-ca")[0].values[0])
+    with bad.expect_rejected():
+        mtls_client.get(bad.url)
+"""
+VERDICTS = ["accepted", "accepted", "refused by the client: unknown CA", "refused by the server: expired"]
+
+
+def test_junit_xml_has_the_verdicts(run: Run, pytester: pytest.Pytester) -> None:
+    """Each handshake of a test is a property ``mtls_handshake`` of its test case in JUnit XML."""
+    run(PROPERTIES, "--junit-xml=report.xml", "-o", "junit_family=xunit1").assert_outcomes(passed=1)
+    (case,) = ET.parse(pytester.path / "report.xml").iter("testcase")
+    properties = [(one.get("name"), one.get("value")) for one in case.iter("property")]
+    assert [("mtls_handshake", verdict) for verdict in VERDICTS] == sorted(properties)
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "xdist"])
+def test_summary_counts_the_verdicts(run: Run, options: tuple[str, ...]) -> None:
+    """With ``-v`` the end of the run counts who refused whom, and why."""
+    result = run(PROPERTIES, "-v", *options)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*- mTLS handshakes -*",
+            "    2 accepted",
+            "    1 refused by the client: unknown CA",
+            "    1 refused by the server: expired",
+        ]
+    )
+
+
+def test_no_summary_without_v_or_handshakes(run: Run) -> None:
+    """Who does not ask for more gets no more."""
+    assert "mTLS handshakes" not in said(run(PROPERTIES))
+    assert "mTLS handshakes" not in said(run("def test_it(): pass", "-v"))
