@@ -129,7 +129,7 @@ def _introduction(cases: Sequence[Case]) -> Iterator[str]:
     yield ""
     yield "The verdict is that of a correct peer:"
     yield ""
-    yield "refused\n: Any correct peer refuses it. These are the cases without a pattern.\n"
+    yield "refused\n: Any correct peer refuses it. These cases are chosen where no pattern is given.\n"
     yield "refused by setting\n: It is refused where the other side has the setting that stands beside it:"
     yield from (f"  `{setting}` ({words})," for setting, words in SETTINGS.items())
     yield "  and may be accepted elsewhere.\n"
