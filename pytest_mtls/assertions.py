@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
@@ -245,6 +244,7 @@ def _nobody_came(silent: int, error: BaseException | None) -> str:
 
 def _may_be_the_clients(error: BaseException) -> bool:
     """Whether an exception may be how a client shows that it was refused."""
-    if sys.version_info >= (3, 11) and isinstance(error, BaseExceptionGroup):
-        return all(map(_may_be_the_clients, error.exceptions))
+    within = getattr(error, "exceptions", None)  # a group; on Python 3.10 one of exceptiongroup's
+    if isinstance(within, (tuple, list)) and all(isinstance(one, BaseException) for one in within):
+        return all(map(_may_be_the_clients, within))
     return isinstance(error, Exception) and not isinstance(error, _NOT_A_CLIENT_FAILURE)

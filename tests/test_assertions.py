@@ -24,6 +24,7 @@ from pytest_mtls import (
     assert_accepted,
     assert_rejected,
     client_cases,
+    probe,
     server_cases,
 )
 from pytest_mtls.errors import CaseNotPresentable, InvalidArgument, ServerNotRunning
@@ -253,6 +254,50 @@ def test_expect_rejected_lets_the_tests_own_slips_through(mtls_server: MutualTLS
     with pytest.raises(type(slip), match="a") as raised, mtls_server.expect_rejected():
         raise slip
     assert slip is raised.value
+
+
+class Group(Exception):
+    """A group as exceptiongroup has it on Python 3.10."""
+
+    def __init__(self, *exceptions: Exception) -> None:
+        super().__init__("a")
+        self.exceptions = exceptions
+
+
+def test_expect_rejected_lets_slips_in_a_group_through(mtls_server: MutualTLSServer, expired: Identity) -> None:
+    """A slip is none of the client's among a group's exceptions either, in whichever class of groups."""
+    slip = Group(ConnectionError("a"), Group(AssertionError("a")))
+    with pytest.raises(Group) as raised, mtls_server.expect_rejected():
+        raise slip
+    assert slip is raised.value
+    with mtls_server.expect_rejected(Reason.EXPIRED) as seen:
+        probe(mtls_server, expired)
+        raise Group(ConnectionError("a"))
+    assert isinstance(seen.exception, Group)
+
+
+def test_client_that_refuses_after_the_handshake_is_always_heard(
+    mtls_server_factory: Factory, mtls_ca: CertificateAuthority, mtls_client_cert: Identity
+) -> None:
+    """What a client said last counts, even where the block ends before the server has read it."""
+    server = mtls_server_factory()
+    context = mtls_client_cert.ssl_context(trust=mtls_ca)
+    for _ in range(40):
+        with server.expect_rejected(by="client"), socket.create_connection(server.address) as sock:
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            client = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+            while True:
+                try:
+                    client.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    sock.sendall(outgoing.read())
+                    incoming.write(sock.recv(65536))
+            sock.sendall(outgoing.read())
+            incoming.write(b"\x17\x03\x03\x00\x40" + bytes(64))
+            with pytest.raises(ssl.SSLError):
+                client.read()
+            sock.sendall(outgoing.read())
 
 
 def test_expect_rejected_fails_for_an_acceptance_among_refusals(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from pytest_mtls.tls.wire import wait_for
+from pytest_mtls.tls.wire import Deadline, send_all, wait_for
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -51,15 +51,16 @@ class Relay:
 
     def wait(self, sock: ssl.SSLSocket, seconds: float, *, to_write: bool = False) -> bool:
         """Pass on what the client has written, then the server's answer. Has the form of `wire.wait_for`."""
+        deadline = Deadline(seconds)
         try:
             while wait_for(self._inside, 0) and (written := self._inside.recv(65536)):
                 for part in self._changed(written):
-                    self._server.sendall(part)
+                    send_all(self._server, part, deadline)
         except ConnectionError:
             pass  # the server has heard enough: what it said is still to be read
         if to_write:
             return True
-        if not wait_for(self._server, seconds):
+        if not wait_for(self._server, deadline.remaining):
             return False
         try:
             answer = self._server.recv(65536)

@@ -13,15 +13,35 @@ from dataclasses import replace
 
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure, refused_by_alert
 from pytest_mtls.tls.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS, reset
-from pytest_mtls.tls.transcript import failure, messages_of, server_name
-from pytest_mtls.tls.wire import Deadline, drain, drive, is_readable, say_goodbye
+from pytest_mtls.tls.transcript import ObservedSocket, failure, messages_of, server_name
+from pytest_mtls.tls.wire import Deadline, drain, drive, is_readable, say_goodbye, wait_for
 
-__all__ = ["Connection", "Handler"]
+__all__ = ["Connection", "Handler", "ServingSocket"]
 
 #: What is spoken inside: called with the socket, in blocking mode, and the accepted handshake.
 Handler = Callable[[ssl.SSLSocket, Handshake], None]
 
 log = logging.getLogger("pytest_mtls")
+
+
+class ServingSocket(ObservedSocket):
+    """A server's end, of which it is known whether all that its client said has been taken in."""
+
+    _is_reading = False
+
+    def read(self, len: int = 1024, buffer: bytearray | None = None) -> bytes:  # type: ignore[override]  # noqa: D102
+        seconds = self.gettimeout()
+        if seconds != 0 and not self.pending() and not wait_for(self, seconds):
+            raise TimeoutError("The read operation timed out")
+        self._is_reading = True
+        try:
+            return super().read(len, buffer)
+        finally:
+            self._is_reading = False
+
+    def has_unread(self) -> bool:
+        """Whether its client has said something, or ended, that was not read yet."""
+        return is_readable(self) or self._is_reading
 
 
 class Connection:
@@ -82,6 +102,7 @@ class Connection:
                 else:
                     self._speak(sock, self.handshake, handler)
                     say_goodbye(sock)
+                    self._note_late_refusal(sock, self.handshake)
                     self._drain(sock, handshake_timeout)
             else:
                 self._drain(sock, handshake_timeout)
@@ -105,6 +126,15 @@ class Connection:
     def is_client_silent(self) -> bool:
         """Whether there can be no verdict before the client sends something."""
         return self._waiting and not is_readable(self._sock)
+
+    def has_unread(self) -> bool:
+        """Whether an accepted client has said something, or ended, of which nothing is known yet."""
+        if self.handshake is None or not self.handshake.accepted:
+            return False
+        sock = self._sock
+        if isinstance(sock, ServingSocket):
+            return sock.has_unread() or failure(messages_of(sock)) is not None
+        return False  # it only waits for the end
 
     def abort(self) -> None:
         """End the connection now: whatever its thread waits for ends with an error."""
@@ -138,7 +168,10 @@ class Connection:
             local_address=local_address,
             peer_address=self.peer_address,
         )
-        self._decide(replace(seen, accepted=True) if failed is None else judge_failure(seen, failed))
+        verdict = replace(seen, accepted=True) if failed is None else judge_failure(seen, failed)
+        if self._aborted and verdict.rejected_by == "client" and verdict.alert is None:
+            verdict = replace(seen, error="the server was stopped in the middle of the handshake")
+        self._decide(verdict)
         return sock
 
     def _speak(self, sock: ssl.SSLSocket, handshake: Handshake, handler: Handler) -> None:
@@ -148,6 +181,8 @@ class Connection:
             log.debug("the connection from %s:%d ended: %s", *self.peer_address, error)
         except Exception:
             log.exception("the handler of the connection from %s:%d raised", *self.peer_address)
+
+    def _note_late_refusal(self, sock: ssl.SSLSocket, handshake: Handshake) -> None:
         transcript = messages_of(sock)
         late = failure(transcript)
         if late is not None and late.sender == "client":  # some clients check the server only after the handshake

@@ -104,12 +104,14 @@ def client_context(
 
     Raises:
         UnusableKeyLog: the file for its connections' secrets cannot be written to.
-        InvalidArgument: an unknown ``tls``.
+        InvalidArgument: an unknown ``tls``, or a trust of no CA at all.
         MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: the identity cannot be presented.
     """
     context = _new_context("client", tls)
     if trust is None:
         context.load_default_certs()
+    elif not trust.authorities:
+        raise InvalidArgument("trust", trust, "at least one CA, since the server's certificate is checked by it")
     else:
         _trust(context, trust, strict, revocation)
     if alpn:

@@ -60,6 +60,10 @@ class Endpoint:
     def __post_init__(self) -> None:
         if not isinstance(self.host, str) or not self.host:
             raise InvalidEndpoint((self.host, self.port), "the host is not a name or an address")
+        try:
+            self.host.encode("idna")
+        except UnicodeError as error:
+            raise InvalidEndpoint((self.host, self.port), f"the host is not a name or an address ({error})") from None
         if not isinstance(self.port, int) or not 0 < self.port < 65536:
             raise InvalidEndpoint((self.host, self.port), "the port is not a number from 1 to 65535")
         if self.protocol not in PROTOCOLS:

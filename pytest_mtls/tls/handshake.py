@@ -5,6 +5,7 @@ No sockets here: the two ends (`probe`, `server`) bring what they saw, and this 
 
 from __future__ import annotations
 
+import errno
 import re
 import ssl
 from dataclasses import dataclass, field, replace
@@ -187,6 +188,21 @@ def _cipher_name(context: ssl.SSLContext, number: int | None) -> str | None:
     return next((cipher["name"] for cipher in context.get_ciphers() if cipher["id"] & 0xFFFF == number), None)
 
 
+#: What ends a connection without a word of the peer: the network between, and this machine.
+_NOT_THE_PEERS = frozenset(
+    {
+        errno.EACCES,
+        errno.EAGAIN,
+        errno.EHOSTUNREACH,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.ENOBUFS,
+        errno.ENOMEM,
+        errno.EPERM,
+    }
+)
+
+
 def judge_failure(seen: Handshake, error: Exception) -> Handshake:
     """The verdict on a handshake, or on its settling, that ended in an error.
 
@@ -195,10 +211,10 @@ def judge_failure(seen: Handshake, error: Exception) -> Handshake:
         error: what the TLS or network stack raised.
 
     Returns:
-        The handshake, refused or (after a time-out) undecided, with the error in words.
+        The handshake, refused or (after a time-out, or a failure of the network) undecided, with the error in words.
     """
     text = _text_of(error)
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or _is_between(error):
         return replace(seen, error=text)
     ending = failure(seen.transcript)
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -227,6 +243,11 @@ def judge_failure(seen: Handshake, error: Exception) -> Handshake:
 def _refused(seen: Handshake, by: Side, *, error: str) -> Handshake:
     """The handshake, refused for a reason that is not known yet."""
     return replace(seen, accepted=False, rejected_by=by, reason=Reason.UNSPECIFIED, error=error)
+
+
+def _is_between(error: Exception) -> bool:
+    """Whether it is the network or this machine that failed. The numbers of TLS errors are OpenSSL's, and mean other things."""
+    return isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno in _NOT_THE_PEERS
 
 
 def _is_end_of_stream(error: Exception) -> bool:

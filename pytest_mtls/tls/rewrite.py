@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from pytest_mtls.tls.wire import wait_for
+from pytest_mtls.tls.wire import Deadline, send_all, wait_for
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -61,14 +61,15 @@ class CertificateRewriter:
 
         Has the form of `wire.wait_for`, in whose place `wire.drive` calls it.
         """
+        deadline = Deadline(seconds)
         flight = b"".join(self._outgoing())
         try:
-            self._server.sendall(flight)  # in one piece, as from a client without a rewriter
+            send_all(self._server, flight, deadline)  # in one piece, as from a client without a rewriter
         except ConnectionError:
             pass  # the server has heard enough: what it said is still to be read
         if to_write:
             return True
-        if not wait_for(self._server, seconds):
+        if not wait_for(self._server, deadline.remaining):
             return False
         answer = self._server.recv(65536)
         if answer:

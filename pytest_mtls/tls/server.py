@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 from pytest_mtls.cases.case import Case
 from pytest_mtls.certificates.identity import Identity
-from pytest_mtls.errors import InvalidArgument, ServerNotRunning
+from pytest_mtls.errors import InvalidArgument, MtlsError, ServerNotRunning
 from pytest_mtls.tls.asgi import ServedASGI
-from pytest_mtls.tls.connection import Connection, Handler
+from pytest_mtls.tls.connection import Connection, Handler, ServingSocket
 from pytest_mtls.tls.context import ClientCerts, server_context
 from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.handshake import Handshake
@@ -41,6 +41,10 @@ __all__ = ["TLSServer"]
 
 #: How long `stop` waits for a connection's thread, in seconds. Only an app that does not return takes so long.
 _JOIN_SECONDS = 5.0
+
+#: How long is waited for what accepted clients said last to be read, in seconds: it may be that they refuse the server.
+#: It is read at once, but by an app that does not read.
+_HEAR_OUT_SECONDS = 1.0
 
 
 class TLSServer:
@@ -119,8 +123,8 @@ class TLSServer:
         self._handler = handler or http_handler(app or default_app)
         self._app = app
         self._inside = ExitStack()
-        self._configure(cert, trust)
         self._changed = threading.Condition()
+        self._configure(cert, trust)
         self._listener: Listener | None = None
         self._stopped = False
         self._accepting = False
@@ -270,8 +274,13 @@ class TLSServer:
             undecided = [c for c in self._live if c.number >= bookmark and c.number not in self._decided]
             return self._is_accept_queue_empty() and all(not wait and c.is_client_silent() for c in undecided)
 
+        def is_heard_out() -> bool:
+            later = [c for c in self._live if c.number >= bookmark]
+            return not any(c.has_unread() or c.handshake is not self._decided.get(c.number) for c in later)
+
         with self._changed:
             self._changed.wait_for(is_settled, self.handshake_timeout + 1.0)
+            self._changed.wait_for(is_heard_out, _HEAR_OUT_SECONDS)
             return tuple(handshake for number, handshake in self._decided.items() if number >= bookmark)
 
     def handshake_of(self, client_address: tuple[str, int], bookmark: int, timeout: float) -> Handshake | None:
@@ -306,10 +315,11 @@ class TLSServer:
         identity = presents.identity
         if identity is None:
             raise InvalidArgument("cert", cert, "an Identity, a server Case, or trustme's LeafCert")
-        context, revision = self._make_context(identity, known, weak=presents.is_weak)
-        self._identity, self._trust, self._context, self._revision = identity, known, context, revision
-        self._case = cert if isinstance(cert, Case) else None
-        self._client_trust = known if self._case is not None else _trust_in(identity, known)
+        with self._changed:  # the accepting thread may be about to follow a revocation with what was there before
+            context, revision = self._make_context(identity, known, weak=presents.is_weak)
+            self._identity, self._trust, self._context, self._revision = identity, known, context, revision
+            self._case = cert if isinstance(cert, Case) else None
+            self._client_trust = known if self._case is not None else _trust_in(identity, known)
 
     def _make_context(self, identity: Identity, trust: Trust | None, weak: bool) -> tuple[ssl.SSLContext, int]:
         revision = trust.revision if trust is not None else 0
@@ -323,6 +333,7 @@ class TLSServer:
             revocation=self._revocation,
             weak=weak,
         )
+        context.sslsocket_class = ServingSocket
         return context, revision
 
     def _current_context(self) -> ssl.SSLContext:
@@ -357,7 +368,12 @@ class TLSServer:
                 continue  # the client has gone before it was taken
             with self._changed:
                 number, self._count = self._count, self._count + 1
-                context = self._current_context()
+                try:
+                    context = self._current_context()
+                except (MtlsError, OSError) as error:
+                    sock.close()
+                    self._decided[number] = Handshake("server", None, error=str(error), peer_address=address[:2])
+                    continue
                 connection = Connection(
                     number, sock, address[:2], context, self._misbehaviour, self._notify, self._record
                 )

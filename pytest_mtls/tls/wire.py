@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-__all__ = ["Deadline", "clock", "drain", "drive", "is_readable", "say_goodbye", "wait_for"]
+__all__ = ["Deadline", "clock", "drain", "drive", "is_readable", "say_goodbye", "send_all", "wait_for"]
 
 T = TypeVar("T")
 
@@ -44,19 +44,22 @@ class Deadline:
         return Deadline(min(self.remaining, seconds))
 
 
-def wait_for(sock: socket.socket, seconds: float, *, to_write: bool = False) -> bool:
-    """Wait until a socket can be read from, or written to. False if the time is over first."""
+def wait_for(sock: socket.socket, seconds: float | None, *, to_write: bool = False) -> bool:
+    """Wait until a socket can be read from, or written to; None for as long as it takes. False if the time is over first."""
     if hasattr(select, "poll"):
         poller = select.poll()
         poller.register(sock, select.POLLOUT if to_write else select.POLLIN)
-        return bool(poller.poll(seconds * 1000))
+        return bool(poller.poll(None if seconds is None else seconds * 1000))
     readers, writers, _ = select.select([] if to_write else [sock], [sock] if to_write else [], [], seconds)
     return bool(readers or writers)
 
 
 def is_readable(sock: socket.socket) -> bool:
-    """Whether bytes, an end of stream or (for a listener) a connection are there to be taken now."""
-    return wait_for(sock, 0)
+    """Whether bytes, an end of stream or (for a listener) a connection are there to be taken now; not if it is closed."""
+    try:
+        return wait_for(sock, 0)
+    except ValueError:  # between a look and the next another thread may have closed it
+        return False
 
 
 def drive(
@@ -100,6 +103,18 @@ def drive(
             ready = wait(sock, deadline.remaining, to_write=to_write)
         if not ready:
             raise TimeoutError(f"the other side was silent until the deadline of {deadline.seconds:g} s")
+
+
+def send_all(sock: socket.socket, data: bytes, deadline: Deadline) -> None:
+    """Send all of it on a non-blocking socket, however slowly the peer takes it.
+
+    Raises:
+        TimeoutError: the deadline came first.
+        OSError: the connection is at its end.
+    """
+    rest = memoryview(data)
+    while rest:
+        rest = rest[drive(sock, partial(sock.send, rest), deadline, to_write=True) :]
 
 
 def drain(sock: socket.socket, deadline: Deadline) -> None:

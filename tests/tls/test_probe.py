@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 import threading
@@ -14,6 +15,7 @@ from pytest_mtls import (
     Alert,
     CertificateAuthority,
     Endpoint,
+    Handshake,
     Identity,
     MtlsError,
     MutualTLSServer,
@@ -29,7 +31,9 @@ from pytest_mtls.errors import (
     InvalidEndpoint,
 )
 from pytest_mtls.tls.context import server_context
+from pytest_mtls.tls.handshake import judge_failure
 from pytest_mtls.tls.misbehaviour import reset
+from pytest_mtls.tls.peer import Presentation
 from pytest_mtls.tls.trust import Trust
 
 Act = Callable[[socket.socket], None]
@@ -263,8 +267,10 @@ def test_transcript_has_the_messages_in_order(mtls_server: MutualTLSServer, mtls
         ({"server_name": ""}, None),
         ({"server_name": ".x"}, InvalidArgument),
         ({"trust": 7}, InvalidArgument),
+        ({"trust": ()}, InvalidArgument),
         ({"endpoint": "localhost"}, InvalidEndpoint),
         ({"endpoint": ("localhost", 0)}, InvalidEndpoint),
+        ({"endpoint": ("a..b", 443), "server_name": "localhost"}, InvalidEndpoint),
     ],
 )
 def test_bad_arguments_get_one_typed_error(
@@ -289,6 +295,21 @@ def test_server_that_accepts_and_closes_has_accepted(
     """A session ticket says that the client was taken in, whatever the server does next."""
     server = mtls_server_factory(handler=lambda sock, handshake: None)
     assert [True] * 20 == [probe(server, mtls_client_cert, tls=tls).accepted for _ in range(20)]
+
+
+@pytest.mark.parametrize("number", [errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENOBUFS, errno.EAGAIN])
+def test_failure_of_the_network_is_no_refusal(number: int) -> None:
+    """What neither side said is undecided."""
+    judged = judge_failure(Handshake("client", None), OSError(number, "no way"))
+    assert (None, None, "no way") == (judged.accepted, judged.rejected_by, judged.error)
+
+
+def test_message_of_any_size_goes_out_whole(mtls_server: MutualTLSServer, mtls_client_cert: Identity) -> None:
+    """A Certificate message that fills all buffers is sent on as the server takes it, and its alert is heard."""
+    huge = Presentation(mtls_client_cert, tls="1.2", rewrite=lambda chain: bytes(8_000_000))
+    seen = probe(Endpoint(*mtls_server.address, trust=mtls_server.endpoint.trust), huge)
+    assert (False, "server") == (seen.accepted, seen.rejected_by)
+    assert seen.alert is not None
 
 
 def test_client_with_the_port_of_an_earlier_one_is_not_taken_for_it(

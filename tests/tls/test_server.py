@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import requests
@@ -38,6 +39,7 @@ from pytest_mtls.errors import (
     ServerNotRunning,
     UnreadableCertificate,
 )
+from pytest_mtls.tls.trust import Trust
 
 Factory = Callable[..., MutualTLSServer]
 
@@ -255,6 +257,27 @@ def test_reload_changes_certificate_and_trust_without_a_gap(
     assert_rejected(mtls_server, mtls_ca.issue_client(), Reason.UNKNOWN_CA)
 
 
+def test_reload_is_not_undone_by_a_revocation_that_is_being_followed(mtls_ca: CertificateAuthority) -> None:
+    """A connection for which the server still makes the context of before cannot bring back the old certificate."""
+    begun, over = threading.Event(), threading.Event()
+
+    class Slow(Trust):
+        def crl_pem(self) -> bytes:
+            if threading.current_thread().name.startswith("mtls-accept"):
+                begun.set()
+                over.wait(0.3)
+            return super().crl_pem()
+
+    renewed = mtls_ca.issue_server()
+    with MutualTLSServer(cert=mtls_ca.issue_server(), trust=Slow((mtls_ca,))) as server:
+        mtls_ca.revoke(mtls_ca.issue_client())
+        with socket.create_connection(server.address):
+            assert begun.wait(5)
+            server.reload(cert=renewed)
+            over.set()
+        assert renewed.certificate == assert_accepted(server, mtls_ca.issue_client()).peer_certificate
+
+
 def test_bad_reload_changes_nothing(mtls_server: MutualTLSServer, mtls_client_cert: Identity) -> None:
     """What cannot be used raises, and the server goes on as before."""
     with pytest.raises(UnreadableCertificate):
@@ -265,6 +288,38 @@ def test_bad_reload_changes_nothing(mtls_server: MutualTLSServer, mtls_client_ce
 
 
 # --- stuck, slow and malformed connections ---------------------------------------------------------------------------
+
+
+def test_client_that_is_there_at_the_stop_has_refused_nobody(
+    mtls_ca: CertificateAuthority, mtls_server_cert: Identity
+) -> None:
+    """A handshake that the server's own stop ends is undecided."""
+    server = MutualTLSServer(cert=mtls_server_cert, trust=mtls_ca).start()
+    incoming, hello = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(incoming, hello, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    with socket.create_connection(server.address) as sock:
+        sock.sendall(hello.read())
+        assert sock.recv(1), "the server's answer"
+        server.stop()
+    (seen,) = server.handshakes
+    assert (None, "the server was stopped in the middle of the handshake") == (seen.accepted, seen.error)
+
+
+def test_server_that_cannot_follow_a_revocation_says_so_and_goes_on(
+    mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where no context can be made for a connection, its handshake is undecided with the cause, and the next one is served."""
+    mtls_ca.revoke(mtls_ca.issue_client())
+    with monkeypatch.context() as patch:
+        patch.setenv("SSLKEYLOGFILE", str(tmp_path / "no such directory" / "keys"))
+        with socket.create_connection(mtls_server.address, 10) as sock:
+            assert b"" == sock.recv(1)
+        (seen,) = mtls_server.handshakes
+    assert seen.accepted is None
+    assert "cannot write the key log" in (seen.error or "")
+    assert_accepted(mtls_server, mtls_ca.issue_client())
 
 
 def test_silent_and_garbled_connections_delay_nobody(
