@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from requirements import require_postgres, require_program
-from scripted import SCRIPTS, heard, scripted_server
+from scripted import SCRIPTS, Step, heard, scripted_server
 
 from pytest_mtls import (
     Alert,
@@ -520,3 +520,40 @@ def test_alert_is_read_though_writing_fails(
             seen = probe(endpoint, long, tls="1.2")
             thread.join()
             assert (False, "server", Alert.ILLEGAL_PARAMETER) == (seen.accepted, seen.rejected_by, seen.alert)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "inside"),
+    [
+        ("smtp", [heard(rb"EHLO"), b"421 4.3.2 too many connections\r\n"]),
+        ("smtps", [b"421 4.3.2 too many connections\r\n"]),
+        ("ftp", [heard(rb"PBSZ"), b"421 closing\r\n"]),
+        ("redis", [heard(rb"PING"), b"-LOADING Redis is loading the dataset in memory\r\n"]),
+        ("ldaps", [heard(rb"objectClass"), bytes.fromhex("300c 020102 6507 0a0133 0400 0400")]),
+        ("xmpp", [heard(rb"<stream:stream"), b"<stream:stream><stream:error><system-shutdown/></stream:error>"]),
+    ],
+)
+def test_server_that_is_not_ready_has_judged_nobody(
+    protocol: str,
+    inside: list[Step],
+    context: ssl.SSLContext,
+    mtls_ca: CertificateAuthority,
+    mtls_client_cert: Identity,
+) -> None:
+    """An answer about the state that the server is in is no refusal of a client."""
+    plain = SCRIPTS[protocol].plain if protocol in SCRIPTS else []
+    with scripted_server(context, plain, inside) as (address, _):
+        seen = probe(scripted(address, protocol, mtls_ca), mtls_client_cert)
+    assert seen.accepted is None
+    assert "the server is not ready" in (seen.error or "")
+
+
+def test_answer_before_the_answer_is_passed_over(
+    context: ssl.SSLContext, mtls_ca: CertificateAuthority, mtls_client_cert: Identity
+) -> None:
+    """A status of 103 says nothing yet: the one after it does."""
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
+    inside: list[Step] = [heard(rb"\r\n\r\n"), hints + b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"]
+    with scripted_server(context, [], inside) as (address, _):
+        seen = probe(scripted(address, "https", mtls_ca), mtls_client_cert)
+    assert (False, "HTTP 403") == (seen.accepted, seen.answer)
