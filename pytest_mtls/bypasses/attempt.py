@@ -21,7 +21,7 @@ from pytest_mtls.tls.context import heedless_context
 from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.peer import Presentation
-from pytest_mtls.tls.probe import Conversation, probe, settle_by_tls, shake_hands
+from pytest_mtls.tls.probe import Conversation, connect, not_connected, probe, settle_by_tls, shake_hands
 from pytest_mtls.tls.protocols import PROTOCOLS, Answer
 from pytest_mtls.tls.protocols.channel import Channel
 from pytest_mtls.tls.protocols.protocol import Prelude, Settle, UnexpectedAnswer
@@ -148,13 +148,10 @@ class Attempt:
             used = heedless_context(client, tls=tls, alpn=PROTOCOLS[target.protocol].alpn)
         deadline = Deadline(self.timeout)
         try:
-            plain = socket.create_connection(target.address, self.timeout)
+            plain, _, peer = connect(target, self.timeout)
         except OSError as error:
-            return self._seen(Visit(Handshake("client", None, error=f"cannot connect to {target}: {error}")))
+            return self._seen(Visit(not_connected(target, PROTOCOLS[target.protocol], error)))
         with plain:
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-            plain.setblocking(False)
-            peer = plain.getpeername()[:2]
             talk = _Talk(target, Channel(plain, deadline), requests or (Request(),), speak, prelude)
             talk.name = target.name if name == "" else name
             talk.session = None if resume is None else resume.session

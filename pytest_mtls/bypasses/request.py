@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_mtls.tls.protocols.http import judge
-from pytest_mtls.tls.protocols.protocol import Answer, UnexpectedAnswer, shortened
+from pytest_mtls.tls.protocols.http import judge, read_status
+from pytest_mtls.tls.protocols.protocol import Answer, UnexpectedAnswer
 
 if TYPE_CHECKING:
     from pytest_mtls.tls.endpoint import Endpoint
@@ -64,15 +63,15 @@ class Reply:
             UnexpectedAnswer: it is no HTTP.
             OSError: the connection ended before any byte, or an alert came.
         """
-        line = channel.line()
-        found = re.fullmatch(rb"HTTP/1\.[01] ([1-5]\d\d)(?: .*)?", line)
-        if found is None:
-            raise UnexpectedAnswer(f"the server's answer is no HTTP: {shortened(line)!r}")
+        status = read_status(channel)
         headers: dict[str, str] = {}
         while line := channel.line():
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.strip().lower()] = value.strip()
-        return cls(int(found[1]), headers, _body(channel, int(found[1]), headers))
+        try:
+            return cls(status, headers, _body(channel, status, headers))
+        except ValueError as error:
+            raise UnexpectedAnswer(f"the length of the server's answer is none: {error}") from None
 
     @property
     def answer(self) -> Answer:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure, refused_by_alert
 from pytest_mtls.tls.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS, reset
-from pytest_mtls.tls.transcript import ObservedSocket, failure, messages_of, server_name
+from pytest_mtls.tls.transcript import ConnectedSocket, failure, messages_of, server_name
 from pytest_mtls.tls.wire import Deadline, drain, drive, is_readable, say_goodbye, wait_for
 
 __all__ = ["Connection", "Handler", "ServingSocket"]
@@ -24,7 +24,7 @@ Handler = Callable[[ssl.SSLSocket, Handshake], None]
 log = logging.getLogger("pytest_mtls")
 
 
-class ServingSocket(ObservedSocket):
+class ServingSocket(ConnectedSocket):
     """A server's end, of which it is known whether all that its client said has been taken in."""
 
     _is_reading = False

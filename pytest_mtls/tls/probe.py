@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import socket
@@ -21,11 +22,20 @@ from pytest_mtls.tls.protocols.channel import Channel
 from pytest_mtls.tls.protocols.protocol import UnexpectedAnswer
 from pytest_mtls.tls.rewrite import CertificateRewriter
 from pytest_mtls.tls.server import TLSServer
-from pytest_mtls.tls.transcript import Message, failure, messages_of, was_sent
+from pytest_mtls.tls.transcript import ConnectedSocket, Message, failure, messages_of, was_sent
 from pytest_mtls.tls.trust import Trust, TrustArgument
 from pytest_mtls.tls.wire import Deadline, drain, drive, say_goodbye, wait_for
 
-__all__ = ["Conversation", "EndpointArgument", "endpoint_of", "probe", "settle_by_tls", "shake_hands"]
+__all__ = [
+    "Conversation",
+    "EndpointArgument",
+    "connect",
+    "endpoint_of",
+    "not_connected",
+    "probe",
+    "settle_by_tls",
+    "shake_hands",
+]
 
 #: How long a refused server may take to close, in seconds. The verdict is known by then.
 _DRAIN_SECONDS = 1.0
@@ -119,13 +129,10 @@ def probe(
     bookmark = endpoint.bookmark() if isinstance(endpoint, TLSServer) else 0
     deadline = Deadline(timeout)
     try:
-        plain = socket.create_connection(target.address, timeout)
+        plain, local, peer = connect(target, timeout)
     except OSError as error:
-        return Handshake("client", None, error=f"cannot connect to {target}: {error.strerror or error}")
+        return not_connected(target, protocol, error)
     with plain:
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        plain.setblocking(False)
-        local, peer = plain.getsockname()[:2], plain.getpeername()[:2]
         conversation = Conversation(protocol, target, Channel(plain, deadline))
         try:
             conversation.begin()
@@ -145,6 +152,31 @@ def probe(
         if counterpart is not None:
             return seen.seen_from_both_ends(counterpart)
     return seen
+
+
+def connect(target: Endpoint, timeout: float) -> tuple[socket.socket, tuple[str, int], tuple[str, int]]:
+    """A connection, non-blocking, with the addresses of both its ends.
+
+    Raises:
+        ConnectionResetError: somebody took it and reset it at once.
+        OSError: nobody is there.
+    """
+    plain = socket.create_connection(target.address, timeout)
+    try:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        plain.setblocking(False)
+        return plain, plain.getsockname()[:2], plain.getpeername()[:2]
+    except OSError as error:
+        plain.close()
+        raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from error
+
+
+def not_connected(target: Endpoint, protocol: Protocol, error: OSError) -> Handshake:
+    """Nobody is there, which is undecided; or somebody was, and reset the connection at once, as if after the hello."""
+    seen = Handshake("client", None, server_name=target.name)
+    if isinstance(error, ConnectionResetError) and protocol.prelude is None:
+        return judge_failure(seen, error)
+    return replace(seen, error=f"cannot connect to {target}: {error.strerror or error}")
 
 
 def _host_name(name: str) -> str:
@@ -204,9 +236,14 @@ def shake_hands(
         wait: what waits for its bytes, in place of `wire.wait_for`.
     """
     protocol = conversation.protocol
-    with context.wrap_socket(
-        plain, server_hostname=conversation.name, do_handshake_on_connect=False, session=conversation.session
-    ) as sock:
+    context.sslsocket_class = ConnectedSocket
+    try:
+        wrapped = context.wrap_socket(
+            plain, server_hostname=conversation.name, do_handshake_on_connect=False, session=conversation.session
+        )
+    except OSError as error:
+        return judge_failure(Handshake("client", None), error)
+    with wrapped as sock:
         failed: Exception | None = None
         answer: Answer | None = None
         is_done = False

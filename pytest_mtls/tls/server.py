@@ -30,7 +30,7 @@ from pytest_mtls.tls.http2 import HTTP2, require_http2
 from pytest_mtls.tls.listener import Listener
 from pytest_mtls.tls.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS
 from pytest_mtls.tls.peer import PeerArgument, presented
-from pytest_mtls.tls.trust import Trust, TrustArgument
+from pytest_mtls.tls.trust import Trust, TrustArgument, trust_in
 from pytest_mtls.tls.wire import is_readable
 from pytest_mtls.tls.wsgi import WSGIApplication
 
@@ -319,7 +319,7 @@ class TLSServer:
             context, revision = self._make_context(identity, known, weak=presents.is_weak)
             self._identity, self._trust, self._context, self._revision = identity, known, context, revision
             self._case = cert if isinstance(cert, Case) else None
-            self._client_trust = known if self._case is not None else _trust_in(identity, known)
+            self._client_trust = known if self._case is not None else trust_in(identity, known)
 
     def _make_context(self, identity: Identity, trust: Trust | None, weak: bool) -> tuple[ssl.SSLContext, int]:
         revision = trust.revision if trust is not None else 0
@@ -410,13 +410,6 @@ class TLSServer:
         if self._listener is None:
             return not self._accepting
         return not self._accepting and not any(map(is_readable, self._listener.sockets))
-
-
-def _trust_in(identity: Identity, known: Trust | None) -> Trust | None:
-    """What a client should trust: the root of the server's identity, as the CA itself if it is at hand."""
-    if identity.root is None or (known is not None and identity.root in {ca.root for ca in known.authorities}):
-        return known
-    return Trust.of(identity.root)
 
 
 def _is_address(host: str) -> bool:

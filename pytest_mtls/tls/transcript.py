@@ -11,6 +11,7 @@ not an error here: what cannot be read is left out.
 
 from __future__ import annotations
 
+import errno
 import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from cryptography import x509
 from pytest_mtls.alert import Alert
 from pytest_mtls.certificates.printed import load_name
 
-__all__ = ["Message", "ObservedSocket", "Side", "message_of", "observe"]
+__all__ = ["ConnectedSocket", "Message", "ObservedSocket", "Side", "message_of", "observe"]
 
 Side = Literal["client", "server"]
 
@@ -134,6 +135,17 @@ class ObservedSocket(ssl.SSLSocket):
 
     # Instances are made by SSLContext.wrap_socket, never by calling the class; `observe` sees that each has the list.
     messages: list[Message]
+
+
+class ConnectedSocket(ObservedSocket):
+    """One over a connection: if that has gone, it is closed, which `wrap_socket` forgets before CPython 3.13."""
+
+    def getpeername(self) -> Any:  # noqa: D102
+        try:
+            return super().getpeername()
+        except OSError as error:
+            self.close()
+            raise ConnectionResetError(errno.ECONNRESET, "the other side has gone") from error
 
 
 def observe(context: ssl.SSLContext, side: Side) -> None:

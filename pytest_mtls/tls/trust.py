@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Union
 from cryptography import x509
 
 from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.errors import InvalidArgument
 
 if TYPE_CHECKING:
     import trustme
 
-__all__ = ["Trust", "TrustArgument"]
+__all__ = ["Trust", "TrustArgument", "trust_in"]
 
 #: What may stand for a trusted CA: ours, trustme's, a certificate, PEM or DER bytes, or the path of a file.
 TrustArgument = Union[
@@ -91,6 +92,18 @@ class Trust:
     def crl_pem(self) -> bytes:
         """The current CRL of each CA in the hierarchies whose keys are here, one after the other."""
         return b"".join(dict.fromkeys(pem for ca in self.authorities for pem in ca.crl_pems()))
+
+
+def trust_in(identity: Identity, known: Trust | None) -> Trust | None:
+    """What a client of a server should trust: the root of the server's identity, as the CA itself if it is at hand.
+
+    Args:
+        identity: the server's.
+        known: the CAs that are at hand.
+    """
+    if identity.root is None or (known is not None and identity.root in {ca.root for ca in known.authorities}):
+        return known
+    return Trust.of(identity.root)
 
 
 def _authorities(value: Any) -> Iterator[CertificateAuthority]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import gc
 import socket
 import struct
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -30,11 +32,15 @@ from pytest_mtls.errors import (
     InvalidArgument,
     InvalidEndpoint,
 )
-from pytest_mtls.tls.context import server_context
+from pytest_mtls.tls.context import client_context, server_context
 from pytest_mtls.tls.handshake import judge_failure
 from pytest_mtls.tls.misbehaviour import reset
 from pytest_mtls.tls.peer import Presentation
+from pytest_mtls.tls.probe import Conversation, shake_hands
+from pytest_mtls.tls.protocols import PROTOCOLS
+from pytest_mtls.tls.protocols.channel import Channel
 from pytest_mtls.tls.trust import Trust
+from pytest_mtls.tls.wire import Deadline, wait_for
 
 Act = Callable[[socket.socket], None]
 
@@ -310,6 +316,37 @@ def test_message_of_any_size_goes_out_whole(mtls_server: MutualTLSServer, mtls_c
     seen = probe(Endpoint(*mtls_server.address, trust=mtls_server.endpoint.trust), huge)
     assert (False, "server") == (seen.accepted, seen.rejected_by)
     assert seen.alert is not None
+
+
+def test_reset_before_the_handshake_is_a_refusal(
+    mtls_ca: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that resets the connection as soon as it has taken it has refused, whatever the client was about to do."""
+    really = socket.create_connection
+
+    def connect_and_wait(address: tuple[str, int], timeout: float) -> socket.socket:
+        sock = really(address, timeout)
+        wait_for(sock, timeout)
+        return sock
+
+    monkeypatch.setattr(socket, "create_connection", connect_and_wait)
+    with raw_server(reset) as address:
+        seen = probe(address, trust=mtls_ca)
+    assert (False, "server", Reason.UNSPECIFIED) == (seen.accepted, seen.rejected_by, seen.reason)
+
+
+def test_no_socket_stays_open_where_the_other_side_has_gone(mtls_ca: CertificateAuthority) -> None:
+    """A connection that was reset between the first byte and TLS is a refusal, and its socket is closed."""
+    with raw_server(reset) as address, socket.create_connection(address) as plain:
+        wait_for(plain, 5)
+        context, deadline = client_context(None, Trust.of(mtls_ca)), Deadline(5)
+        target = Endpoint(*address, server_name="localhost")
+        conversation = Conversation(PROTOCOLS["tls"], target, Channel(plain, deadline))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            seen = shake_hands(context, plain, conversation, deadline)
+            gc.collect()
+    assert (False, "server", []) == (seen.accepted, seen.rejected_by, caught)
 
 
 def test_client_with_the_port_of_an_earlier_one_is_not_taken_for_it(

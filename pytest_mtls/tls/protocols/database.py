@@ -158,6 +158,8 @@ def _error(packet: bytes) -> tuple[int, str]:
 
 #: Errors that a client gets who has been let in and is asked for a password, or may do little.
 _ASKED_TO_LOG_IN = (b"-NOAUTH", b"-NOPERM")
+#: Errors about the state that the server is in, and not about the client.
+_NOT_READY = (b"-LOADING", b"-BUSY", b"-MASTERDOWN", b"-MISCONF", b"-CLUSTERDOWN", b"-ERR max number of clients")
 
 
 def ping(channel: Channel, endpoint: Endpoint) -> Answer:
@@ -166,4 +168,6 @@ def ping(channel: Channel, endpoint: Endpoint) -> Answer:
     line = channel.line()
     if line[:1] not in (b"+", b"-"):
         raise UnexpectedAnswer(f"the server's answer is no Redis: {shortened(line)!r}")
+    if line.startswith(_NOT_READY):
+        raise UnexpectedAnswer(f"the server is not ready: {shortened(line)}")
     return Answer(line.startswith((b"+", *_ASKED_TO_LOG_IN)), shortened(line))

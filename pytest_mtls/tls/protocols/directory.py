@@ -15,6 +15,8 @@ __all__ = ["search_root", "start_tls"]
 _START_TLS = b"1.3.6.1.4.1.1466.20037"
 _EXTENDED_REQUEST, _EXTENDED_RESPONSE = 0x77, 0x78
 _SEARCH_ENTRY, _SEARCH_DONE = 0x64, 0x65
+#: The results busy and unavailable (RFC 4511 appendix A.2).
+_NOT_READY = (51, 52)
 
 #: SearchRequest of the root DSE (RFC 4512 section 5.1): base "", its entry alone, (objectClass=*), no attributes.
 _SEARCH_ROOT = bytes.fromhex("6325 0400 0a0100 0a0100 020100 020100 010100 870b") + b"objectClass\x30\x05\x04\x031.1"
@@ -36,6 +38,8 @@ def search_root(channel: Channel, endpoint: Endpoint) -> Answer:
         return Answer(True, "LDAP entry")
     if operation not in (_SEARCH_DONE, _EXTENDED_RESPONSE):
         raise UnexpectedAnswer(f"the server's answer is not one to a search: LDAP operation {operation:#x}")
+    if code in _NOT_READY:
+        raise UnexpectedAnswer(f"the server is not ready: LDAP result {code}")
     return Answer(operation == _SEARCH_DONE and code == 0, f"LDAP result {code}")
 
 

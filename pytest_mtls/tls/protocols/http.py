@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_mtls.tls.endpoint import Endpoint
     from pytest_mtls.tls.protocols.channel import Channel
 
-__all__ = ["exchange_settings", "get", "judge"]
+__all__ = ["exchange_settings", "get", "judge", "read_status"]
 
 #: Status codes that refuse a client; 495 and 496 are nginx's own, and what it logs behind its 400.
 _REFUSALS = frozenset({400, 401, 403, 495, 496})
@@ -29,12 +29,25 @@ def get(channel: Channel, endpoint: Endpoint) -> Answer:
     """Ask for the endpoint's path. Every status accepts but those that refuse."""
     request = f"GET {endpoint.path} HTTP/1.1\r\nHost: {endpoint.authority}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     channel.send(request.encode("ascii", "backslashreplace"))
-    line = channel.line()
-    found = re.fullmatch(rb"HTTP/1\.[01] ([1-5]\d\d)(?: .*)?", line)
-    if found is None:
-        raise UnexpectedAnswer(f"the server's answer is no HTTP: {shortened(line)!r}")
-    status = int(found[1])
+    status = read_status(channel)
     return judge(status, _page(channel) if status in _REFUSALS else b"")
+
+
+def read_status(channel: Channel) -> int:
+    """The status of an answer; those that only come before it (RFC 9110 section 15.2) are passed over.
+
+    Raises:
+        UnexpectedAnswer: it is no HTTP.
+    """
+    while True:
+        line = channel.line()
+        found = re.fullmatch(rb"HTTP/1\.[01] ([1-5]\d\d)(?: .*)?", line)
+        if found is None:
+            raise UnexpectedAnswer(f"the server's answer is no HTTP: {shortened(line)!r}")
+        if not found[1].startswith(b"1"):
+            return int(found[1])
+        while channel.line():
+            pass
 
 
 def judge(status: int, page: bytes) -> Answer:

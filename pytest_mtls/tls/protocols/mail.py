@@ -44,6 +44,13 @@ def _reply(channel: Channel) -> bytes:
     return line
 
 
+def _judged(reply: bytes) -> Answer:
+    """The verdict of a reply. One that begins with 4 is about the moment, and not about the client."""
+    if reply.startswith(b"4"):
+        raise UnexpectedAnswer(f"the server is not ready: {shortened(reply)}")
+    return Answer(reply.startswith(b"2"), shortened(reply))
+
+
 # --- SMTP and FTP ----------------------------------------------------------------------------------------------------
 
 
@@ -59,14 +66,13 @@ def starttls_smtp(channel: Channel, endpoint: Endpoint) -> None:
 def ask_smtp(channel: Channel, endpoint: Endpoint) -> Answer:
     """EHLO once more, as RFC 3207 section 4.2 wants it."""
     _ask(channel, b"EHLO localhost")
-    reply = _reply(channel)
-    return Answer(reply.startswith(b"2"), shortened(reply))
+    return _judged(_reply(channel))
 
 
 def greeted_smtp(channel: Channel, endpoint: Endpoint) -> Answer:
     """The same where TLS comes first (RFC 8314 section 3.3)."""
     reply = _reply(channel)
-    return ask_smtp(channel, endpoint) if reply.startswith(b"2") else Answer(False, shortened(reply))
+    return ask_smtp(channel, endpoint) if reply.startswith(b"2") else _judged(reply)
 
 
 def auth_tls(channel: Channel, endpoint: Endpoint) -> None:
@@ -79,14 +85,13 @@ def auth_tls(channel: Channel, endpoint: Endpoint) -> None:
 def ask_ftp(channel: Channel, endpoint: Endpoint) -> Answer:
     """PBSZ 0, which is only allowed inside TLS (RFC 4217 section 9)."""
     _ask(channel, b"PBSZ 0")
-    reply = _reply(channel)
-    return Answer(reply.startswith(b"2"), shortened(reply))
+    return _judged(_reply(channel))
 
 
 def greeted_ftp(channel: Channel, endpoint: Endpoint) -> Answer:
     """The same where TLS comes first."""
     reply = _reply(channel)
-    return ask_ftp(channel, endpoint) if reply.startswith(b"2") else Answer(False, shortened(reply))
+    return ask_ftp(channel, endpoint) if reply.startswith(b"2") else _judged(reply)
 
 
 # --- IMAP ------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ __all__ = ["connect", "open_stream", "starttls_xmpp"]
 
 _FEATURES = (b"</stream:features>", b"<stream:features/>", b"<stream:features />")
 _ERRORS = (b"</stream:error>", b"</stream:stream>")
+#: The stream errors about the state that the server is in (RFC 6120 section 4.9.3).
+_NOT_READY = (b"<internal-server-error", b"<resource-constraint", b"<system-shutdown")
 
 
 def starttls_xmpp(channel: Channel, endpoint: Endpoint) -> None:
@@ -40,6 +42,8 @@ def open_stream(channel: Channel, endpoint: Endpoint) -> Answer:
     answer = channel.until(*_FEATURES, *_ERRORS)
     if answer.endswith(_FEATURES):
         return Answer(True, "stream features")
+    if any(condition in answer for condition in _NOT_READY):
+        raise UnexpectedAnswer(f"the server is not ready: {shortened(answer[-100:])}")
     return Answer(False, shortened(answer[-100:]))
 
 
