@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from pytest_mtls.bypasses.attempt import Attempt, Visit
 from pytest_mtls.bypasses.bypass import NotApplicable, bypass
 from pytest_mtls.bypasses.relay import Change, split_into_records, split_into_segments
 from pytest_mtls.bypasses.request import Reply, Request
+from pytest_mtls.tls.endpoint import is_address
 
 
 def _secret(attempt: Attempt) -> Reply | None:
@@ -25,11 +24,8 @@ def _must_not_get_in(attempt: Attempt, visit: Visit, who: str, secret: Reply | N
 
 
 def _check_that_it_has_a_name(attempt: Attempt) -> None:
-    try:
-        ip_address(attempt.target.name)
-    except ValueError:
-        return
-    raise NotApplicable("the server is asked for by an address, and a ClientHello names no addresses")
+    if is_address(attempt.target.name):
+        raise NotApplicable("the server is asked for by an address, and a ClientHello names no addresses")
 
 
 @bypass(cves=["pyOpenSSL issue 255"], needs=["names"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -15,7 +16,7 @@ from pytest_mtls.tls.pace import Pace
 from pytest_mtls.tls.protocols import ALIASES, PROTOCOLS
 from pytest_mtls.tls.trust import TrustArgument
 
-__all__ = ["Endpoint"]
+__all__ = ["Endpoint", "is_address"]
 
 
 @dataclass(frozen=True)
@@ -123,3 +124,12 @@ class Endpoint:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address, and so no name to ask for (RFC 6066 section 3)."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

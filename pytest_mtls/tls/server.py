@@ -13,7 +13,6 @@ import ssl
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from ipaddress import ip_address
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from pytest_mtls.errors import InvalidArgument, MtlsError, ServerNotRunning
 from pytest_mtls.tls.asgi import ServedASGI
 from pytest_mtls.tls.connection import Connection, Handler, ServingSocket
 from pytest_mtls.tls.context import ClientCerts, server_context
-from pytest_mtls.tls.endpoint import Endpoint
+from pytest_mtls.tls.endpoint import Endpoint, is_address
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.http import default_app, http_handler
 from pytest_mtls.tls.http2 import HTTP2, require_http2
@@ -156,7 +155,7 @@ class TLSServer:
     @property
     def url(self) -> str:
         """The URL of its root, e.g. ``https://localhost:40123``; raises as `port` does."""
-        host = self._case.host if self._case is not None and _is_address(self._case.host) else self.host
+        host = self._case.host if self._case is not None and is_address(self._case.host) else self.host
         return f"https://[{host}]:{self.port}" if ":" in host else f"https://{host}:{self.port}"
 
     @property
@@ -410,12 +409,3 @@ class TLSServer:
         if self._listener is None:
             return not self._accepting
         return not self._accepting and not any(map(is_readable, self._listener.sockets))
-
-
-def _is_address(host: str) -> bool:
-    """Whether a host is an IP address, and so has to be asked for in the URL itself."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
