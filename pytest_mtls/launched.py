@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -11,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ _CONNECT_SECONDS = 1.0
 _MINTED = "minted"
 #: Below what Linux, macOS and Windows give to those who ask for any port.
 _PORTS = range(15000, 32000)
+_PORT_CHOICES = 200
 _IS_WINDOWS = os.name == "nt"
 
 Ready = Callable[["LaunchedServer"], object]
@@ -162,12 +164,29 @@ def _free_port() -> int:
     """A TCP port that nobody listens on, on any address of this machine.
 
     It is none that the system hands out by itself, since it is open to anybody until the server has taken it.
+
+    Raises:
+        PortUnavailable: none of many was free.
     """
-    while True:
-        with socket.socket() as any_address, suppress(OSError):
-            port = secrets.choice(_PORTS)
-            any_address.bind(("", port))
+    for _ in range(_PORT_CHOICES):
+        port = secrets.choice(_PORTS)
+        if _is_free(port):
             return port
+    raise PortUnavailable("localhost", 0, f"none was free in {_PORT_CHOICES} choices")
+
+
+def _is_free(port: int) -> bool:
+    with ExitStack() as bound:
+        for family in (socket.AF_INET, socket.AF_INET6):
+            try:
+                sock = bound.enter_context(socket.socket(family))
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.bind(("", port))
+            except OSError as error:
+                if family == socket.AF_INET or error.errno == errno.EADDRINUSE:
+                    return False  # any other is the lack of IPv6
+    return True
 
 
 def _check_free(host: str, port: int) -> int:

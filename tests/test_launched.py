@@ -172,6 +172,18 @@ def test_server_is_ended_when_the_block_raises() -> None:
     assert server.process.returncode is not None
 
 
+@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_port_that_is_taken_on_one_address_alone_is_not_chosen(
+    family: socket.AddressFamily, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A port counts as free only where nobody listens on it by IPv4 or IPv6: the probe may come by either."""
+    with socket.create_server((address, 0), family=family) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setattr("pytest_mtls.launched._PORTS", (port,))
+        with pytest.raises(PortUnavailable), launch([sys.executable, "-c", ""]):
+            pass
+
+
 def test_port_of_somebody_else_is_an_error() -> None:
     """Another server's port is not taken for that of the server under test."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -268,6 +268,11 @@ class Attempt:
             raise Bypassed(f"{who} got an answer that is for clients with a certificate: HTTP {reply.status}")
 
 
+def _resumable(session: ssl.SSLSession | None) -> ssl.SSLSession | None:
+    """The session, if the server gave anything to resume it by: under TLS 1.3 there is one without a ticket too."""
+    return session if session is not None and (session.has_ticket or session.id) else None
+
+
 def _resumed(seen: Handshake) -> str:
     return ", in a resumed session" if seen.resumed else ""
 
@@ -299,7 +304,7 @@ class _Talk(Conversation):
                 return Answer(True, "")
             return super().settle(sock, wait)
         finally:
-            self.new_session = sock.session
+            self.new_session = _resumable(sock.session)
 
     def _say(self, channel: Channel, endpoint: Endpoint) -> Answer | bool:
         assert self._speak is not None

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import ssl
 from dataclasses import replace
 
 import pytest
 from bypasses.page import as_markdown
 from bypasses.scenarios import SCENARIOS, SETTINGS, Kit, Scenario
 from generated import DOCS, generated_part
+from scripted import Step, scripted_server
 
-from pytest_mtls import MutualTLSServer
+from pytest_mtls import Endpoint, MutualTLSServer
 from pytest_mtls.bypasses import BYPASSES, Finding, Site, Trial, Verdict, bypass, story
+from pytest_mtls.bypasses.attempt import Attempt
 from pytest_mtls.errors import InvalidArgument
+from pytest_mtls.tls.context import server_context
+from pytest_mtls.tls.trust import Trust
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +121,16 @@ def test_our_own_server_has_none(mtls_server: MutualTLSServer) -> None:
     found = list(trial.check_all())
     assert [] == [story(one) for one in found if one.verdict in (Verdict.BYPASSED, Verdict.UNDECIDED)]
     assert sum(one.verdict is Verdict.HELD for one in found) > 7
+
+
+@pytest.mark.parametrize("tls", ["1.2", "1.3"])
+def test_session_that_cannot_be_resumed_is_none(kit: Kit, tls: str) -> None:
+    """Under TLS 1.3 a server without tickets has given nothing; under TLS 1.2 its cache has."""
+    context = server_context(kit.ca.issue_server(), Trust.of(kit.ca), tls=tls)
+    context.num_tickets = 0
+    context.options |= ssl.OP_NO_TICKET
+    inside: list[Step] = [re.compile(rb"\r\n\r\n"), b"HTTP/1.1 204 No Content\r\n\r\n"]
+    with scripted_server(context, [], inside) as (address, _):
+        attempt = Attempt(Endpoint(*address, "https", server_name="localhost", ca=kit.ca), Site())
+        seen = attempt.visit(kit.ca.issue_client(), tls=tls)
+    assert (True, tls == "1.2") == (seen.accepted, seen.session is not None)
