@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
@@ -17,6 +18,9 @@ from pytest_mtls.tls.protocols import ALIASES, PROTOCOLS
 from pytest_mtls.tls.trust import TrustArgument
 
 __all__ = ["Endpoint", "is_address"]
+
+#: A URL's password, with what stands before it.
+_PASSWORD = re.compile(r"(://[^/?#@:]*:)[^/?#]*@")
 
 
 @dataclass(frozen=True)
@@ -82,19 +86,20 @@ class Endpoint:
         Raises:
             InvalidEndpoint: it has no host, an unknown scheme, or no port where the protocol has none of its own.
         """
+        shown = _PASSWORD.sub(r"\1***@", url) if isinstance(url, str) else url
         try:
             parts = urlsplit(url)
             scheme, host, port = parts.scheme, parts.hostname, parts.port
         except (ValueError, AttributeError, TypeError) as error:
-            raise InvalidEndpoint(url, f"it cannot be read as a URL ({error})") from None
+            raise InvalidEndpoint(shown, f"it cannot be read as a URL ({error})") from None
         protocol = PROTOCOLS.get(ALIASES.get(scheme, scheme))
         if not isinstance(url, str) or "://" not in url or not host:
-            raise InvalidEndpoint(url, "it is no URL with a host, such as https://localhost:8443")
+            raise InvalidEndpoint(shown, "it is no URL with a host, such as https://localhost:8443")
         if protocol is None:
             problem = f"protocol {scheme!r} is unknown; known are {', '.join((*PROTOCOLS, *ALIASES))}"
-            raise InvalidEndpoint(url, problem)
+            raise InvalidEndpoint(shown, problem)
         if not (port or protocol.port):
-            raise InvalidEndpoint(url, f"{scheme} has no port of its own, so that the URL has to give one")
+            raise InvalidEndpoint(shown, f"{scheme} has no port of its own, so that the URL has to give one")
         read = {
             "host": host,
             "port": port or protocol.port,

@@ -375,3 +375,14 @@ def test_client_with_the_port_of_an_earlier_one_is_not_taken_for_it(
     for _ in range(15):
         assert False is probe(server, stranger).accepted
         assert True is probe(server, mtls_client_cert).accepted
+
+
+@pytest.mark.parametrize(
+    "url", ["nope://alice:s3:cr@et@h:1", "postgres://alice:s3:cr@et@:1", "postgres://a:s3:cr@et@h:99999"]
+)
+def test_password_in_a_bad_url_is_not_shown(url: str) -> None:
+    """The error about a URL goes to logs, and its password does not."""
+    with pytest.raises(InvalidEndpoint, match=r"://a(lice)?:\*\*\*@") as raised:
+        Endpoint.parse(url)
+    assert "s3" not in str(raised.value)
+    assert "et@" not in str(raised.value)
