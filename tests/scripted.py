@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-__all__ = ["SCRIPTS", "Script", "Step", "scripted_server"]
+from pytest_mtls import CertificateAuthority, Endpoint
+
+__all__ = ["SCRIPTS", "STARTTLS", "Script", "Step", "scripted", "scripted_server"]
 
 #: Bytes are said; a pattern is waited for.
 Step = bytes | re.Pattern[bytes]
@@ -222,3 +224,12 @@ def _listening(serve_one: Callable[[socket.socket], None], wrong: list[BaseExcep
             is_over.set()
             socket.create_connection(listener.getsockname()).close()
             thread.join()
+
+
+#: Those that are spoken in plain first.
+STARTTLS = [name for name, script in SCRIPTS.items() if script.plain]
+
+
+def scripted(address: tuple[str, int], protocol: str, ca: CertificateAuthority) -> Endpoint:
+    """The endpoint of a scripted server."""
+    return Endpoint(*address, protocol=protocol, server_name="localhost", trust=ca, ca=ca)

@@ -6,18 +6,11 @@ from importlib import import_module
 from textwrap import dedent
 
 import pytest
+from users_suite import INI
 
 # As in users_suite.py: what is used inside has to be there before.
 for _name in ("anyio._backends._asyncio", "anyio._backends._trio", "httpx", "pytest_httpserver", "requests"):
     import_module(_name)
-
-INI = """
-[pytest]
-addopts = --strict-markers --strict-config -p no:cacheprovider
-filterwarnings =
-    error
-    ignore:The configuration option "asyncio_default_fixture_loop_scope" is unset:pytest.PytestDeprecationWarning
-"""
 
 #: Two requests, of which each is a handshake; then a response that nobody reads to its end, and a client left open.
 TESTS = """

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from requirements import require_postgres, require_program
-from scripted import SCRIPTS, heard, scripted_server
+from scripted import heard, scripted, scripted_server
 
 from pytest_mtls import (
     Alert,
@@ -30,30 +30,7 @@ from pytest_mtls import (
     register_protocol,
 )
 from pytest_mtls.errors import CaseNotPresentable, InvalidArgument, InvalidEndpoint
-from pytest_mtls.tls.context import server_context
 from pytest_mtls.tls.protocols import PROTOCOLS
-from pytest_mtls.tls.trust import Trust
-
-STARTTLS = [name for name, script in SCRIPTS.items() if script.plain]
-
-
-@pytest.fixture
-def context(mtls_ca: CertificateAuthority, mtls_server_cert: Identity) -> ssl.SSLContext:
-    """A server's context, as strict as ours."""
-    return server_context(mtls_server_cert, Trust.of(mtls_ca), alpn=["h2", "http/1.1"])
-
-
-@pytest.fixture(params=["1.2", "1.3"])
-def tls(request: pytest.FixtureRequest) -> str:
-    """Each TLS version in turn."""
-    version: str = request.param
-    return version
-
-
-def scripted(address: tuple[str, int], protocol: str, ca: CertificateAuthority) -> Endpoint:
-    """The endpoint of a scripted server."""
-    return Endpoint(*address, protocol=protocol, server_name="localhost", trust=ca, ca=ca)
-
 
 # --- endpoints -------------------------------------------------------------------------------------------------------
 

@@ -52,13 +52,6 @@ def call(request: pytest.FixtureRequest) -> Call:
     return client
 
 
-@pytest.fixture(params=["1.2", "1.3"])
-def tls(request: pytest.FixtureRequest) -> str:
-    """Each TLS version in turn."""
-    version: str = request.param
-    return version
-
-
 def test_good_client_is_known(
     mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority, mtls_client_cert: Identity, call: Call, tls: str
 ) -> None:

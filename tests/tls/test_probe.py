@@ -89,13 +89,6 @@ def send_alert(sock: socket.socket) -> None:
     sock.sendall(bytes([21, 3, 3, 0, 2, 2, 40]))
 
 
-@pytest.fixture(params=["1.2", "1.3"])
-def tls(request: pytest.FixtureRequest) -> str:
-    """Each TLS version in turn."""
-    version: str = request.param
-    return version
-
-
 def test_good_client_is_accepted(mtls_server: MutualTLSServer, mtls_client_cert: Identity, tls: str) -> None:
     """A good client is accepted, and both ends know all about each other."""
     seen = probe(mtls_server, mtls_client_cert, tls=tls)

@@ -10,41 +10,17 @@ from typing import Any
 
 import pytest
 from requirements import require_program
-from scripted import SCRIPTS, Step, heard, scripted_server
+from scripted import SCRIPTS, STARTTLS, Step, heard, scripted, scripted_server
 
 from pytest_mtls import (
     CertificateAuthority,
-    Endpoint,
     Identity,
     MutualTLSServer,
     Reason,
     probe,
 )
 from pytest_mtls.explain import explain
-from pytest_mtls.tls.context import server_context
 from pytest_mtls.tls.protocols import ALIASES, PROTOCOLS
-from pytest_mtls.tls.trust import Trust
-
-STARTTLS = [name for name, script in SCRIPTS.items() if script.plain]
-
-
-@pytest.fixture
-def context(mtls_ca: CertificateAuthority, mtls_server_cert: Identity) -> ssl.SSLContext:
-    """A server's context, as strict as ours."""
-    return server_context(mtls_server_cert, Trust.of(mtls_ca), alpn=["h2", "http/1.1"])
-
-
-@pytest.fixture(params=["1.2", "1.3"])
-def tls(request: pytest.FixtureRequest) -> str:
-    """Each TLS version in turn."""
-    version: str = request.param
-    return version
-
-
-def scripted(address: tuple[str, int], protocol: str, ca: CertificateAuthority) -> Endpoint:
-    """The endpoint of a scripted server."""
-    return Endpoint(*address, protocol=protocol, server_name="localhost", trust=ca, ca=ca)
-
 
 # --- scripted servers ------------------------------------------------------------------------------------------------
 
