@@ -11,30 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_mtls import clients
-    from pytest_mtls.alert import Alert
-    from pytest_mtls.assertions import assert_accepted, assert_rejected
     from pytest_mtls.cases import Case, Tier, case
     from pytest_mtls.certificates.authority import CertificateAuthority
-    from pytest_mtls.certificates.forwarded import (
+    from pytest_mtls.certificates.identity import Identity
+    from pytest_mtls.certificates.key import KeyKind
+    from pytest_mtls.certificates.signing_request import CertificateSigningRequest, SigningPolicy
+    from pytest_mtls.client.endpoint import Endpoint
+    from pytest_mtls.client.probe import probe
+    from pytest_mtls.client.protocols import Answer, register_protocol
+    from pytest_mtls.errors import HandshakeAssertionError, MtlsError, SigningRequestRefused
+    from pytest_mtls.plugin import client_cases, run_ca, server_cases
+    from pytest_mtls.proxies import (
         ForwardedClient,
         asgi_scope,
         forwarded_headers,
         parse_forwarded_headers,
         wsgi_environ,
     )
-    from pytest_mtls.certificates.identity import Identity
-    from pytest_mtls.certificates.key import KeyKind
-    from pytest_mtls.certificates.signing_request import CertificateSigningRequest, SigningPolicy
-    from pytest_mtls.errors import HandshakeAssertionError, MtlsError, SigningRequestRefused
-    from pytest_mtls.launched import LaunchedServer, launch
-    from pytest_mtls.plugin import client_cases, run_ca, server_cases
-    from pytest_mtls.reason import Reason
-    from pytest_mtls.server import MutualTLSServer
-    from pytest_mtls.tls.asgi import asgi_app
-    from pytest_mtls.tls.endpoint import Endpoint
+    from pytest_mtls.reasons.alert import Alert
+    from pytest_mtls.reasons.reason import Reason
+    from pytest_mtls.server.asgi import asgi_app
+    from pytest_mtls.server.launch import LaunchedServer, launch
+    from pytest_mtls.server.server import MutualTLSServer
     from pytest_mtls.tls.handshake import Handshake
-    from pytest_mtls.tls.probe import probe
-    from pytest_mtls.tls.protocols import Answer, register_protocol
+    from pytest_mtls.verdict.assertions import assert_accepted, assert_rejected
 
 __all__ = [
     "Alert",
@@ -73,39 +73,39 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Alert": "alert",
-    "Answer": "tls.protocols",
+    "Alert": "reasons.alert",
+    "Answer": "client.protocols",
     "Case": "cases",
     "CertificateAuthority": "certificates.authority",
     "CertificateSigningRequest": "certificates.signing_request",
-    "Endpoint": "tls.endpoint",
-    "ForwardedClient": "certificates.forwarded",
+    "Endpoint": "client.endpoint",
+    "ForwardedClient": "proxies",
     "Handshake": "tls.handshake",
     "HandshakeAssertionError": "errors",
     "Identity": "certificates.identity",
     "KeyKind": "certificates.key",
-    "LaunchedServer": "launched",
+    "LaunchedServer": "server.launch",
     "MtlsError": "errors",
-    "MutualTLSServer": "server",
-    "Reason": "reason",
+    "MutualTLSServer": "server.server",
+    "Reason": "reasons.reason",
     "SigningPolicy": "certificates.signing_request",
     "SigningRequestRefused": "errors",
     "Tier": "cases",
-    "asgi_app": "tls.asgi",
-    "asgi_scope": "certificates.forwarded",
-    "assert_accepted": "assertions",
-    "assert_rejected": "assertions",
+    "asgi_app": "server.asgi",
+    "asgi_scope": "proxies",
+    "assert_accepted": "verdict.assertions",
+    "assert_rejected": "verdict.assertions",
     "case": "cases",
     "client_cases": "plugin",
-    "forwarded_headers": "certificates.forwarded",
+    "forwarded_headers": "proxies",
     "clients": "clients",
-    "launch": "launched",
-    "parse_forwarded_headers": "certificates.forwarded",
-    "probe": "tls.probe",
-    "register_protocol": "tls.protocols",
+    "launch": "server.launch",
+    "parse_forwarded_headers": "proxies",
+    "probe": "client.probe",
+    "register_protocol": "client.protocols",
     "run_ca": "plugin",
     "server_cases": "plugin",
-    "wsgi_environ": "certificates.forwarded",
+    "wsgi_environ": "proxies",
 }
 
 
@@ -113,8 +113,6 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = _HOMES[name]
-    if home.startswith("certificates."):
-        import_module(f"{__name__}.tls.context")  # gives identities their SSL contexts
     module = import_module(f"{__name__}.{home}")
     value = globals()[name] = module if name == home else getattr(module, name)
     return value

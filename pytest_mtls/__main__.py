@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _cases(options: argparse.Namespace) -> str:
-    from pytest_mtls.catalogue import as_json, as_markdown, as_table, select
+    from pytest_mtls.cases.listing import as_json, as_markdown, as_table, select
 
     chosen = select(options.patterns, options.side)
     if options.json:
@@ -66,7 +66,7 @@ def _cases(options: argparse.Namespace) -> str:
 
 
 def _mint(options: argparse.Namespace) -> str:
-    from pytest_mtls.mint import mint
+    from pytest_mtls.cases.mint import mint
 
     cases = mint(options.directory, days=options.days, replace_old=options.replace)
     written = {

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Generator
 from importlib import import_module
 from typing import TypeVar
 
 import pytest
-from expected_skips import is_expected
 from hypothesis import settings
+from support.expected_skips import is_expected
+
+from pytest_mtls import CertificateAuthority, Identity
+from pytest_mtls.certificates.trust import Trust
+from pytest_mtls.tls.context import server_context
 
 pytest_plugins = ["pytester"]
 
@@ -54,3 +59,19 @@ def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     """The reason as the test gave it, without the prefix that pytest puts before it."""
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     return reason.removeprefix("Skipped: ")
+
+
+# --- fixtures of many tests --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["1.2", "1.3"])
+def tls(request: pytest.FixtureRequest) -> str:
+    """Each TLS version in turn."""
+    version: str = request.param
+    return version
+
+
+@pytest.fixture
+def context(mtls_ca: CertificateAuthority, mtls_server_cert: Identity) -> ssl.SSLContext:
+    """A server's context, as strict as ours."""
+    return server_context(mtls_server_cert, Trust.of(mtls_ca), alpn=["h2", "http/1.1"])

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from daemons import DAEMON_HOST, free_port, running
+from support.daemons import DAEMON_HOST, free_port, running
 
 #: Listens, and has a child that holds the same socket.
 SERVER = f"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from expected_skips import EXPECTED_SKIPS, ExpectedSkip, is_expected
+from support.expected_skips import EXPECTED_SKIPS, ExpectedSkip, is_expected
 
 TESTS = Path(__file__).parent
 SUITE = """

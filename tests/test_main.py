@@ -12,7 +12,7 @@ import pytest
 
 from pytest_mtls.__main__ import main
 from pytest_mtls.cases import CATALOGUE
-from pytest_mtls.catalogue import as_markdown, select
+from pytest_mtls.cases.listing import as_markdown, select
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "cases.md"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from requirements import require_program
+from support.requirements import require_program
 
 TESTS = Path(__file__).parent
 

@@ -12,18 +12,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "tests"))
 
-from generated import DOCS, replace_generated_part
+from support.generated_pages import DOCS, replace_generated_part
 
 
 def cases() -> None:
-    from pytest_mtls.catalogue import as_markdown, select
+    from pytest_mtls.cases.listing import as_markdown, select
 
     (DOCS / "reference" / "cases.md").write_text(as_markdown(select()) + "\n", encoding="utf-8")
 
 
 def judges() -> None:
-    from cases.disagreements import as_markdown, rows
-    from cases.judging import subjects
+    from support.certificate_judges import subjects
+    from support.judge_disagreements import as_markdown, rows
 
     from pytest_mtls import CertificateAuthority
 
@@ -33,11 +33,11 @@ def judges() -> None:
 
 
 def stacks() -> None:
-    from stacks.causes import as_markdown
-    from stacks.stacks import STACKS, Minted
+    from support.other_stacks import STACKS, Minted
+    from support.stack_causes import as_markdown
 
     from pytest_mtls import CertificateAuthority
-    from pytest_mtls.mint import mint
+    from pytest_mtls.cases.mint import mint
 
     ca = CertificateAuthority.create()
     with tempfile.TemporaryDirectory() as directory:
@@ -47,15 +47,15 @@ def stacks() -> None:
 
 
 def forwarded() -> None:
-    from certificates.forwarded_table import as_markdown
+    from support.proxy_headers_page import as_markdown
 
     replace_generated_part(DOCS / "reference" / "forwarded.md", as_markdown())
 
 
 def clients() -> None:
-    from clients import services
-    from clients.drivers import DRIVERS
-    from clients.rows import People, as_markdown, observe
+    from support import client_services as services
+    from support.client_drivers import DRIVERS
+    from support.client_rows import People, as_markdown, observe
 
     from pytest_mtls import CertificateAuthority
     from pytest_mtls.clients import LIBRARIES
@@ -73,7 +73,7 @@ def clients() -> None:
 
 
 def bypasses() -> None:
-    from bypasses.page import as_markdown
+    from support.bypasses_page import as_markdown
 
     replace_generated_part(DOCS / "reference" / "bypasses.md", as_markdown())
 

@@ -9,23 +9,23 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
-from pytest_mtls.assertions import good_client
 from pytest_mtls.bypasses.bypass import Bypassed, NotApplicable, Undecided
-from pytest_mtls.bypasses.relay import Change, Relay
 from pytest_mtls.bypasses.request import Reply, Request
 from pytest_mtls.bypasses.site import DESCRIPTIONS, Site
+from pytest_mtls.cases.presentation import Presentation
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
-from pytest_mtls.explain import headline
+from pytest_mtls.client.endpoint import Endpoint
+from pytest_mtls.client.probe import Conversation, connect, not_connected, probe, settle_by_tls, shake_hands
+from pytest_mtls.client.protocols import PROTOCOLS, Answer
+from pytest_mtls.client.protocols.channel import Channel
+from pytest_mtls.client.protocols.protocol import Prelude, Settle, UnexpectedAnswer
+from pytest_mtls.client.relay import Change, Relay
 from pytest_mtls.tls.context import heedless_context
-from pytest_mtls.tls.endpoint import Endpoint
 from pytest_mtls.tls.handshake import Handshake
-from pytest_mtls.tls.peer import Presentation
-from pytest_mtls.tls.probe import Conversation, connect, not_connected, probe, settle_by_tls, shake_hands
-from pytest_mtls.tls.protocols import PROTOCOLS, Answer
-from pytest_mtls.tls.protocols.channel import Channel
-from pytest_mtls.tls.protocols.protocol import Prelude, Settle, UnexpectedAnswer
 from pytest_mtls.tls.wire import Deadline
+from pytest_mtls.verdict.assertions import good_client
+from pytest_mtls.verdict.explain import headline
 
 __all__ = ["VERSIONS", "Attempt", "Visit"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pytest_mtls.tls.protocols.channel import Channel
-from pytest_mtls.tls.protocols.http import judge
-from pytest_mtls.tls.protocols.protocol import Answer, UnexpectedAnswer
+from pytest_mtls.client.protocols.channel import Channel
+from pytest_mtls.client.protocols.http import judge
+from pytest_mtls.client.protocols.protocol import Answer, UnexpectedAnswer
 
 __all__ = ["get_over_http2"]
 

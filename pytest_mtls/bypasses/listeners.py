@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pytest_mtls.bypasses.attempt import Attempt
 from pytest_mtls.bypasses.bypass import Bypassed, bypass
 from pytest_mtls.cases import CATALOGUE
-from pytest_mtls.cases.der import element, resign
-from pytest_mtls.explain import headline
-from pytest_mtls.tls.peer import Presentation, presented
+from pytest_mtls.cases.presentation import Presentation, presented
+from pytest_mtls.cases.resigned import resign
+from pytest_mtls.certificates.der import element
+from pytest_mtls.verdict.explain import headline
 
 
 @bypass(cves=["GHSA-3wh4-j44w-pg92"], needs=["listeners"])

@@ -8,10 +8,10 @@ from pytest_mtls.bypasses.attempt import Attempt, Visit
 from pytest_mtls.bypasses.bypass import NotApplicable, bypass
 from pytest_mtls.bypasses.http2 import get_over_http2
 from pytest_mtls.bypasses.request import Reply, Request
+from pytest_mtls.client.endpoint import Endpoint
+from pytest_mtls.client.protocols import Answer
+from pytest_mtls.client.protocols.channel import Channel
 from pytest_mtls.tls.context import heedless_context
-from pytest_mtls.tls.endpoint import Endpoint
-from pytest_mtls.tls.protocols import Answer
-from pytest_mtls.tls.protocols.channel import Channel
 
 _NEEDS = ("http", "protected_path")
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pytest_mtls.bypasses.attempt import Attempt
 from pytest_mtls.bypasses.bypass import Bypassed, NotApplicable, Undecided, bypass
 from pytest_mtls.bypasses.request import Request
-from pytest_mtls.tls.endpoint import Endpoint
-from pytest_mtls.tls.protocols import PROTOCOLS, Answer
-from pytest_mtls.tls.protocols.channel import Channel
-from pytest_mtls.tls.protocols.protocol import UnexpectedAnswer
+from pytest_mtls.client.endpoint import Endpoint
+from pytest_mtls.client.protocols import PROTOCOLS, Answer
+from pytest_mtls.client.protocols.channel import Channel
+from pytest_mtls.client.protocols.protocol import UnexpectedAnswer
 
 #: The protocols in which a client says nothing but for the sake of the application, so that what it says may come plain.
 _NEED_NO_PRELUDE = ("https", "postgres", "redis", "mqtt", "ldaps")

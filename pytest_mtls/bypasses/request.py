@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_mtls.tls.protocols.http import judge, read_status
-from pytest_mtls.tls.protocols.protocol import Answer, UnexpectedAnswer
+from pytest_mtls.client.protocols.http import judge, read_status
+from pytest_mtls.client.protocols.protocol import Answer, UnexpectedAnswer
 
 if TYPE_CHECKING:
-    from pytest_mtls.tls.endpoint import Endpoint
-    from pytest_mtls.tls.protocols.channel import Channel
+    from pytest_mtls.client.endpoint import Endpoint
+    from pytest_mtls.client.protocols.channel import Channel
 
 __all__ = ["Reply", "Request"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pytest_mtls.assertions import good_client
 from pytest_mtls.bypasses.attempt import Attempt
 from pytest_mtls.bypasses.bypass import BYPASSES, Bypass, Ended, Finding, Verdict
 from pytest_mtls.bypasses.site import Site
+from pytest_mtls.client.endpoint import Endpoint
+from pytest_mtls.client.protocols import PROTOCOLS
 from pytest_mtls.errors import MtlsError
-from pytest_mtls.explain import explain, headline
-from pytest_mtls.tls.endpoint import Endpoint
-from pytest_mtls.tls.protocols import PROTOCOLS
+from pytest_mtls.verdict.assertions import good_client
+from pytest_mtls.verdict.explain import explain, headline
 
 __all__ = ["Trial", "story"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
-from pytest_mtls.tls.endpoint import Endpoint
+from pytest_mtls.client.endpoint import Endpoint
 
 __all__ = ["DESCRIPTIONS", "Site"]
 

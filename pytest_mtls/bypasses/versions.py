@@ -8,8 +8,8 @@ import subprocess
 
 from pytest_mtls.bypasses.attempt import Attempt
 from pytest_mtls.bypasses.bypass import Bypassed, NotApplicable, Undecided, bypass
+from pytest_mtls.client.protocols import PROTOCOLS
 from pytest_mtls.tls.context import heedless_context
-from pytest_mtls.tls.protocols import PROTOCOLS
 
 _OLD = ("1.0", "1.1")
 #: What OpenSSL calls groups of suites up to TLS 1.2, from those that no sane server takes to those that old ones have.

@@ -23,7 +23,7 @@ from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.errors import CaseOfWrongSide, DuplicateCase, InvalidArgument, UnknownCase
-from pytest_mtls.reason import Reason
+from pytest_mtls.reasons.reason import Reason
 
 __all__ = ["CATALOGUE", "Case", "Catalogue", "Function", "Rewrite", "Tier", "case"]
 

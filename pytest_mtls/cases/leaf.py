@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from pytest_mtls.cases.der import Edit, resign
+from pytest_mtls.cases.resigned import Edit, resign
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.issuer import Issuer
 from pytest_mtls.certificates.names import general_name

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import cryptography
 from cryptography import x509
@@ -57,9 +57,6 @@ class Identity:
     root: x509.Certificate | None = None
     files: PrivateDirectory = field(default_factory=PrivateDirectory, compare=False)
     raw_key_pem: bytes | None = None
-
-    #: What `ssl_context` calls. The floor that knows TLS, `pytest_mtls.tls.context`, puts it here.
-    make_ssl_context: ClassVar[Callable[..., ssl.SSLContext]]
 
     @classmethod
     def load(
@@ -257,7 +254,9 @@ class Identity:
             MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: it cannot be presented.
             InvalidArgument: an unknown ``tls`` or ``trust``.
         """
-        return self.make_ssl_context(trust, side, tls)
+        from pytest_mtls.tls.context import identity_context
+
+        return identity_context(self, trust, side, tls)
 
     def with_private_key(self, key: PrivateKey | Source, *, password: str | bytes | None = None) -> Identity:
         """The same certificate with its private key.

@@ -13,17 +13,17 @@ from functools import cached_property
 
 from cryptography import x509
 
+from pytest_mtls.certificates.der import element, read_der
+
 __all__ = [
     "MONTHS",
     "Attribute",
     "go_text",
-    "load_name",
     "openssl_date",
     "openssl_one_line",
     "openssl_rfc2253",
     "openssl_serial",
     "openssl_text",
-    "read_der",
     "relative_names",
     "values_of",
 ]
@@ -139,41 +139,6 @@ def _attribute(attribute: x509.NameAttribute[str | bytes]) -> Attribute:
     return Attribute(attribute.oid.dotted_string, tag, content, value)
 
 
-def read_der(data: bytes) -> tuple[int, bytes, bytes]:
-    """The first DER element: its tag, its content, and what follows it.
-
-    Raises:
-        ValueError: the data ends within it.
-    """
-    if len(data) < 2:
-        raise ValueError("it is truncated")
-    length, start = data[1], 2
-    if length & 0x80:
-        start += length & 0x7F
-        length = int.from_bytes(data[2:start], "big")
-    if len(data) < start + length:
-        raise ValueError("it is truncated")
-    return data[0], data[start : start + length], data[start + length :]
-
-
-def load_name(data: bytes) -> x509.Name:
-    """A distinguished name of its DER (RFC 5280 section 4.1.2.4).
-
-    `cryptography` has no reader for one alone, so it is read as the subject of a signing request.
-
-    Raises:
-        ValueError: it is truncated, or something else.
-    """
-    ed25519 = b"\x30\x05\x06\x03\x2b\x65\x70"  # AlgorithmIdentifier, RFC 8410 section 3
-    public_key = _sequence(ed25519 + b"\x03\x21\x00" + bytes(32))
-    info = _sequence(b"\x02\x01\x00" + data + public_key + b"\xa0\x00")
-    return x509.load_der_x509_csr(_sequence(info + ed25519 + b"\x03\x01\x00")).subject
-
-
-def _sequence(content: bytes) -> bytes:
-    return b"\x30" + _der_length(len(content)) + content
-
-
 def openssl_rfc2253(name: x509.Name, *, ascii_only: bool = True) -> str:
     """As ``X509_NAME_print_ex`` prints with ``XN_FLAG_RFC2253``.
 
@@ -267,14 +232,7 @@ def _is_go_edge(text: str, index: int) -> bool:
 def _go_der(text: str) -> bytes:
     content = text.encode()
     tag = _PRINTABLE_STRING if _GO_PRINTABLE.issuperset(content) else _UTF8_STRING
-    return bytes([tag]) + _der_length(len(content)) + content
-
-
-def _der_length(length: int) -> bytes:
-    if length < 0x80:
-        return bytes([length])
-    encoded = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes([0x80 | len(encoded)]) + encoded
+    return element(tag, content)
 
 
 def values_of(name: x509.Name, oid: str) -> Sequence[str]:

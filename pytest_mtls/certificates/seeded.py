@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.certificates.der import BIT_STRING, element, sequence
 from pytest_mtls.certificates.names import distinguished_name
 from pytest_mtls.certificates.profile import authority_profile
 from pytest_mtls.certificates.trustme_interop import DEFAULT_PATH_LENGTH
@@ -28,7 +29,6 @@ _CURVE = ec.SECP256R1()
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 #: The AlgorithmIdentifier ecdsa-with-SHA256 (RFC 5758 section 3.2).
 _ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
-_SEQUENCE, _BIT_STRING = 0x30, 0x03
 
 _NOT_BEFORE = datetime(2000, 1, 1, tzinfo=timezone.utc)
 _NOT_AFTER = datetime(3000, 1, 1, tzinfo=timezone.utc)
@@ -61,8 +61,8 @@ def _signed_from_seed(content: bytes, scalar: int, seed: bytes) -> x509.Certific
     digest = int.from_bytes(hashlib.sha256(content).digest(), "big")
     r = ec.derive_private_key(number, _CURVE).public_key().public_numbers().x % _ORDER
     s = pow(number, -1, _ORDER) * (digest + r * scalar) % _ORDER
-    signature = _element(_BIT_STRING, b"\0" + encode_dss_signature(r, s))
-    return x509.load_der_x509_certificate(_element(_SEQUENCE, content + _ECDSA_WITH_SHA256 + signature))
+    signature = element(BIT_STRING, b"\0" + encode_dss_signature(r, s))
+    return x509.load_der_x509_certificate(sequence(content, _ECDSA_WITH_SHA256, signature))
 
 
 def _bytes(seed: bytes, purpose: bytes) -> bytes:
@@ -73,10 +73,3 @@ def _bytes(seed: bytes, purpose: bytes) -> bytes:
 def _scalar(seed: bytes, purpose: bytes) -> int:
     """A number from 1 to the order less 1; of twice the bits, so that none is likelier than another."""
     return int.from_bytes(_bytes(seed, purpose), "big") % (_ORDER - 1) + 1
-
-
-def _element(tag: int, content: bytes) -> bytes:
-    """One DER element (X.690 section 8.1)."""
-    size = len(content)
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes([tag, *([size] if size < 0x80 else [0x80 | len(length), *length])]) + content

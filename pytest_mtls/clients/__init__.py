@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
+from pytest_mtls.certificates.trust import TrustArgument
 from pytest_mtls.clients import brokers, databases, http, programs
 from pytest_mtls.clients.brokers import confluent_kafka, kafka_python, paho_mqtt, pika
 from pytest_mtls.clients.databases import asyncpg, psycopg, pymongo, redis
@@ -38,7 +39,6 @@ from pytest_mtls.clients.http import (
 from pytest_mtls.clients.library import Arguments, ClientArgument, Credentials, Library
 from pytest_mtls.clients.programs import curl, environment
 from pytest_mtls.errors import LibraryUnavailable
-from pytest_mtls.tls.trust import TrustArgument
 
 __all__ = [
     "LIBRARIES",

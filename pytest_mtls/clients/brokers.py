@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pytest_mtls.certificates.trust import TrustArgument
 from pytest_mtls.clients.library import Arguments, ClientArgument, Credentials, Library, load
-from pytest_mtls.tls.trust import TrustArgument
 
 __all__ = ["LIBRARIES", "confluent_kafka", "kafka_python", "paho_mqtt", "pika"]
 

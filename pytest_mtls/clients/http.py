@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_mtls.certificates.trust import TrustArgument
 from pytest_mtls.clients.library import Arguments, ClientArgument, Credentials, Library, load
-from pytest_mtls.tls.trust import TrustArgument
 
 if TYPE_CHECKING:
     from aiohttp import TCPConnector

@@ -13,11 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Union
 
 from pytest_mtls.cases.case import Case
+from pytest_mtls.cases.presentation import presented
 from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.certificates.trust import Trust, TrustArgument
 from pytest_mtls.errors import CaseNotPresentable, InvalidArgument, LibraryUnavailable
 from pytest_mtls.tls.context import client_context
-from pytest_mtls.tls.peer import presented
-from pytest_mtls.tls.trust import Trust, TrustArgument
 
 if TYPE_CHECKING:
     import trustme

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from pytest_mtls.bypasses import BYPASSES, Bypass, Site, Trial
+from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.conformance.bypassing import BypassResult, check_bypass, report_id
 from pytest_mtls.conformance.policy import Policy, read_policy
 from pytest_mtls.conformance.report import as_json, summary, table
 from pytest_mtls.conformance.run import Run, checks
+from pytest_mtls.conformance.target import TargetOptions, read_target
 from pytest_mtls.errors import MtlsError
-from pytest_mtls.options import TargetOptions, read_target
-from pytest_mtls.tls.endpoint import Endpoint
 
 __all__ = ["set_up", "target_of"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_mtls.bypasses import BYPASSES, RESUMPTION, Site, Verdict
 from pytest_mtls.cases import CATALOGUE
-from pytest_mtls.catalogue import SETTINGS
+from pytest_mtls.cases.listing import SETTINGS
 from pytest_mtls.conformance.site import read_site
 from pytest_mtls.conformance.toml import Checker
 from pytest_mtls.errors import InvalidArgument, InvalidPolicy, UnknownCase
@@ -62,7 +62,7 @@ class Policy:
     """What is known and agreed of a server.
 
     Attributes:
-        settings: those that the server claims: "crl", "level", "strict" and "usage" of `pytest_mtls.catalogue.SETTINGS`,
+        settings: those that the server claims: "crl", "level", "strict" and "usage" of `pytest_mtls.cases.listing.SETTINGS`,
             and "resumption". A case that requires another is reported and never failed.
         reasons: "alert" if a refusal counts only when its alert can stand for the case's reason, "any" for every refusal.
         exceptions: deviations that are agreed.

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.conformance.run import Outcome
-from pytest_mtls.tls.endpoint import Endpoint
 
 __all__ = ["as_json", "summary", "table"]
 

@@ -10,18 +10,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from pytest_mtls.alert import Alert
-from pytest_mtls.assertions import good_client, was_presented
 from pytest_mtls.cases import CATALOGUE, Case, Tier
+from pytest_mtls.cases.presentation import presented
+from pytest_mtls.client.endpoint import Endpoint
+from pytest_mtls.client.probe import probe
 from pytest_mtls.conformance.policy import Policy
 from pytest_mtls.errors import MissingPrivateKey, MtlsError
-from pytest_mtls.explain import Expected, headline, tell
-from pytest_mtls.reason import Reason
-from pytest_mtls.tls.endpoint import Endpoint
+from pytest_mtls.reasons.alert import Alert
+from pytest_mtls.reasons.reason import Reason
+from pytest_mtls.reasons.side import Side
 from pytest_mtls.tls.handshake import Handshake
-from pytest_mtls.tls.peer import presented
-from pytest_mtls.tls.probe import probe
-from pytest_mtls.tls.transcript import Side, was_sent
+from pytest_mtls.tls.transcript import was_sent
+from pytest_mtls.verdict.assertions import good_client, was_presented
+from pytest_mtls.verdict.explain import Expected, headline, tell
 
 __all__ = ["VERSIONS", "Outcome", "Result", "Run", "checks", "theme_of"]
 

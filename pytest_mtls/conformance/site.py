@@ -10,9 +10,9 @@ from typing import Any
 from pytest_mtls.bypasses import Site
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.conformance.toml import Checker
 from pytest_mtls.errors import InvalidPolicy, MtlsError
-from pytest_mtls.tls.endpoint import Endpoint
 
 __all__ = ["read_site"]
 

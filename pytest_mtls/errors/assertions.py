@@ -12,7 +12,7 @@ class HandshakeAssertionError(AssertionError):
     """A handshake did not end as expected. The text is the whole story; ``handshakes`` are those it tells of.
 
     Args:
-        story: the text, as `pytest_mtls.explain` writes it.
+        story: the text, as `pytest_mtls.verdict.explain` writes it.
         handshakes: the `Handshake` objects it tells of, in order; none if nobody connected.
     """
 

@@ -21,12 +21,20 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from pytest_mtls.certificates.files import PrivateDirectory
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.key import KeyKind
+from pytest_mtls.certificates.trust import Trust, TrustArgument
 from pytest_mtls.errors import InvalidArgument, KeyMismatch, UnsupportedKeyKind, UnusableIdentity
+from pytest_mtls.reasons.side import Side
 from pytest_mtls.tls.keylog import key_log_path, log_keys
-from pytest_mtls.tls.transcript import Side, observe
-from pytest_mtls.tls.trust import Trust, TrustArgument
+from pytest_mtls.tls.transcript import observe
 
-__all__ = ["ClientCerts", "client_context", "heedless_context", "kept_client_context", "server_context"]
+__all__ = [
+    "ClientCerts",
+    "client_context",
+    "heedless_context",
+    "identity_context",
+    "kept_client_context",
+    "server_context",
+]
 
 ClientCerts = Literal["required", "optional", "none"]
 
@@ -186,7 +194,7 @@ def heedless_context(
     return context
 
 
-def _identity_context(
+def identity_context(
     identity: Identity, trust: TrustArgument | None, side: Side | None, tls: str | None
 ) -> ssl.SSLContext:
     """What `Identity.ssl_context` does."""
@@ -198,9 +206,6 @@ def _identity_context(
     if side == "client":
         return client_context(identity, known, tls=tls)
     return server_context(identity, known, client_certs="none" if known is None else "required", tls=tls)
-
-
-Identity.make_ssl_context = _identity_context
 
 
 def _is_server_only(certificate: x509.Certificate) -> bool:

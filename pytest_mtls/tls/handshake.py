@@ -13,11 +13,11 @@ from functools import cached_property
 
 from cryptography import x509
 
-from pytest_mtls.alert import Alert
-from pytest_mtls.reason import REASON_BY_SSL_ERROR, Reason, reason_of_verify_code, reasons_of_alert
+from pytest_mtls.reasons.alert import Alert
+from pytest_mtls.reasons.reason import REASON_BY_SSL_ERROR, Reason, reason_of_verify_code, reasons_of_alert
+from pytest_mtls.reasons.side import Side, opposite
 from pytest_mtls.tls.transcript import (
     Message,
-    Side,
     acceptable_authorities,
     certificates_from,
     failure,
@@ -25,7 +25,7 @@ from pytest_mtls.tls.transcript import (
     was_sent,
 )
 
-__all__ = ["Handshake", "describe_socket", "judge_failure", "opposite", "refused_by_alert"]
+__all__ = ["Handshake", "describe_socket", "judge_failure", "refused_by_alert"]
 
 
 @dataclass(frozen=True)
@@ -145,11 +145,6 @@ class Handshake:
                 verify_code=counterpart.verify_code,
             )
         return replace(self, counterpart=counterpart)
-
-
-def opposite(side: Side) -> Side:
-    """The other side."""
-    return "client" if side == "server" else "server"
 
 
 def _parsed(der: bytes) -> x509.Certificate | None:

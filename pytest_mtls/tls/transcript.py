@@ -15,16 +15,15 @@ import errno
 import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from cryptography import x509
 
-from pytest_mtls.alert import Alert
-from pytest_mtls.certificates.printed import load_name
+from pytest_mtls.certificates.der import load_name
+from pytest_mtls.reasons.alert import Alert
+from pytest_mtls.reasons.side import Side
 
-__all__ = ["ConnectedSocket", "Message", "ObservedSocket", "Side", "message_of", "observe"]
-
-Side = Literal["client", "server"]
+__all__ = ["ConnectedSocket", "Message", "ObservedSocket", "message_of", "observe"]
 
 #: ``SSLContext._msg_callback`` of the C class: that of the Python class turns every number into an enum's member first,
 #: which costs more than all that is done here.

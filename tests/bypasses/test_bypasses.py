@@ -7,17 +7,17 @@ import ssl
 from dataclasses import replace
 
 import pytest
-from bypasses.page import as_markdown
-from bypasses.scenarios import SCENARIOS, SETTINGS, Kit, Scenario
-from generated import DOCS, generated_part
-from scripted import Step, scripted_server
+from support.bypass_scenarios import SCENARIOS, SETTINGS, Kit, Scenario
+from support.bypasses_page import as_markdown
+from support.generated_pages import DOCS, generated_part
+from support.scripted_servers import Step, scripted_server
 
 from pytest_mtls import Endpoint, MutualTLSServer
 from pytest_mtls.bypasses import BYPASSES, Finding, Site, Trial, Verdict, bypass, story
 from pytest_mtls.bypasses.attempt import Attempt
+from pytest_mtls.certificates.trust import Trust
 from pytest_mtls.errors import InvalidArgument
 from pytest_mtls.tls.context import server_context
-from pytest_mtls.tls.trust import Trust
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bypasses.door import Door, wraps
-from bypasses.scenarios import Kit
+from support.bypass_scenarios import Kit
+from support.bypassed_server import Door, wraps
 
 from pytest_mtls import CertificateAuthority, Endpoint
 from pytest_mtls.bypasses import BYPASSES, Finding, Site, Trial, Verdict

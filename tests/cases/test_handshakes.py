@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cases.expected import expected_refusal, named
 from cryptography.hazmat.primitives.serialization import Encoding
+from support.openssl_verdicts import expected_refusal, named
 
 from pytest_mtls import Case, CertificateAuthority, Handshake, Identity, MutualTLSServer, Reason, probe
 from pytest_mtls.cases import CATALOGUE
-from pytest_mtls.tls.peer import Presentation, presented
+from pytest_mtls.cases.presentation import Presentation, presented
 
 CLIENTS = CATALOGUE["client"].select(["*"])
 SERVERS = [case for case in CATALOGUE["server"].select(["*"]) if "misbehaviour" not in case.options]

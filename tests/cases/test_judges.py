@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cases.disagreements import EXPLANATIONS, Row, as_markdown, rows
-from cases.judging import OPENSSL_SETTINGS, Subject, by_openssl, subjects
-from certificates.pkilint_profile import findings
-from generated import DOCS, generated_part
-from requirements import require_program, require_version
+from support.certificate_judges import OPENSSL_SETTINGS, Subject, by_openssl, subjects
+from support.generated_pages import DOCS, generated_part
+from support.judge_disagreements import EXPLANATIONS, Row, as_markdown, rows
+from support.pkilint_profile import findings
+from support.requirements import require_program, require_version
 
 from pytest_mtls import CertificateAuthority, Reason, Tier
-from pytest_mtls.reason import reason_of_verify_code
+from pytest_mtls.reasons.reason import reason_of_verify_code
 
 PAGE = DOCS / "explanation" / "judges.md"
 

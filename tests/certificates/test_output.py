@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import pkcs12
-from requirements import require_program
+from support.requirements import require_program
 
 from pytest_mtls import CertificateAuthority, Identity
 from pytest_mtls.errors import InvalidArgument, MissingPrivateKey, MissingProgram, UnsupportedFormat

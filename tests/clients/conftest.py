@@ -6,8 +6,8 @@ import gc
 from collections.abc import Iterator
 
 import pytest
-from clients import services
-from clients.rows import People
+from support import client_services as services
+from support.client_rows import People
 
 from pytest_mtls import CertificateAuthority
 

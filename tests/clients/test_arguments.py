@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import requests
 import trustme
-from clients.rows import People
-from requirements import require_library
+from support.client_rows import People
+from support.requirements import require_library
 
 import pytest_mtls
 from pytest_mtls import MutualTLSServer, Reason, client_cases, clients

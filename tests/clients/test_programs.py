@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from clients.rows import People
-from requirements import require_program
+from support.client_rows import People
+from support.requirements import require_program
 
 from pytest_mtls import MutualTLSServer, Reason, clients
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from clients.drivers import DRIVERS
-from clients.rows import People, line, observe, without_version
-from generated import DOCS, generated_part
+from support.client_drivers import DRIVERS
+from support.client_rows import People, line, observe, without_version
+from support.generated_pages import DOCS, generated_part
 
 from pytest_mtls.clients import LIBRARIES
 

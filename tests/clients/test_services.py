@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from clients.drivers import Server, Told, call_asyncpg, call_paho_mqtt, call_psycopg, call_redis
-from clients.rows import People
-from requirements import require_library
+from support.client_drivers import Server, Told, call_asyncpg, call_paho_mqtt, call_psycopg, call_redis
+from support.client_rows import People
+from support.requirements import require_library
 
 from pytest_mtls import clients
 

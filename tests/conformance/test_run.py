@@ -9,16 +9,16 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from conforming import EVERYTHING, case_of, https, outcomes
-from requirements import require_program
+from support.conforming import EVERYTHING, case_of, https, outcomes
+from support.requirements import require_program
 
 from pytest_mtls import CertificateAuthority, Endpoint, Identity, MutualTLSServer, launch, register_protocol
 from pytest_mtls.cases import CATALOGUE
+from pytest_mtls.client.protocols import PROTOCOLS
 from pytest_mtls.conformance.policy import ExpectedException, Policy, read_policy
 from pytest_mtls.conformance.report import summary, table
 from pytest_mtls.conformance.run import Outcome, Result, Run, checks, theme_of
 from pytest_mtls.errors import InvalidPolicy
-from pytest_mtls.tls.protocols import PROTOCOLS
 
 Factory = Callable[..., MutualTLSServer]
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conforming import ALL
+from support.conforming import ALL
 
 from pytest_mtls import CertificateAuthority, MutualTLSServer
+from pytest_mtls.cases.mint import mint
+from pytest_mtls.certificates.trust import Trust
 from pytest_mtls.conformance.run import checks, theme_of
-from pytest_mtls.mint import mint
-from pytest_mtls.tls.trust import Trust
 
 Factory = Callable[..., MutualTLSServer]
 

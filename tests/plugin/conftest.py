@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from users_suite import Run, write
+from support.users_suite import Run, write
 
 
 @pytest.fixture

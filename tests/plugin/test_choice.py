@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import dedent
 
 import pytest
-from users_suite import Run, said
+from support.users_suite import Run, said
 
 from pytest_mtls import client_cases
 

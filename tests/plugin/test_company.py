@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from users_suite import Run, said, write
+from support.users_suite import Run, said, write
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])

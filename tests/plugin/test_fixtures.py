@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from users_suite import Run
+from support.users_suite import Run
 
 from pytest_mtls import client_cases, server_cases
 

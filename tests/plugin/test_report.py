@@ -6,7 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from users_suite import Run, said
+from support.users_suite import Run, said
 
 FAILING = """
 from pytest_mtls import assert_accepted, probe

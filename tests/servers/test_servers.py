@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from generated import generated_part
-from servers.definitions import SERVERS, Server, policy_of
-from servers.verdicts import PAGE, as_markdown, by_case, recorded
+from support.generated_pages import generated_part
+from support.real_server_verdicts import PAGE, as_markdown, by_case, recorded
+from support.real_servers import SERVERS, Server, policy_of
 
 from pytest_mtls import CertificateAuthority
 from pytest_mtls.bypasses import BYPASSES, Trial, Verdict
@@ -103,4 +103,6 @@ def test_a_mistake_is_found(
 
 def test_page_is_current() -> None:
     """The documentation of the servers says what is recorded."""
-    assert as_markdown(recorded()) == generated_part(PAGE), "run: python tests/servers/verdicts.py --page-only"
+    assert as_markdown(recorded()) == generated_part(PAGE), (
+        "run: python tests/support/real_server_verdicts.py --page-only"
+    )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from requirements import require_program
+from support.requirements import require_program
 
 from pytest_mtls import CertificateAuthority, Identity, launch
 from pytest_mtls.bypasses import BYPASSES, Finding, Site, Trial, Verdict, story

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from generated import DOCS, generated_part
-from stacks.causes import DEPARTURES, OTHER_CAUSES, as_markdown, cause, departs
-from stacks.stacks import STACKS, Minted, Verdicts
+from support.generated_pages import DOCS, generated_part
+from support.other_stacks import STACKS, Minted, Verdicts
+from support.stack_causes import DEPARTURES, OTHER_CAUSES, as_markdown, cause, departs
 
 from pytest_mtls import Case, CertificateAuthority
-from pytest_mtls.catalogue import select
-from pytest_mtls.mint import mint
+from pytest_mtls.cases.listing import select
+from pytest_mtls.cases.mint import mint
 
 PAGE = DOCS / "reference" / "stacks.md"
 CASES: dict[tuple[str, str], Case] = {(case.side, case.id): case for case in select()}

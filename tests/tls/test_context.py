@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pytest_mtls import CertificateAuthority, MutualTLSServer, probe
+from pytest_mtls.certificates.trust import Trust
 from pytest_mtls.tls.context import kept_client_context
 from pytest_mtls.tls.keylog import VARIABLE
-from pytest_mtls.tls.trust import Trust
 
 
 @pytest.fixture

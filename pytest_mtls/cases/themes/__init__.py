@@ -1,0 +1,47 @@
+"""The cases of the catalogue, a file for each theme.
+
+To add a bad certificate, write one function in the file of its theme: its name is the id, its docstring the documentation.
+A new file goes into `THEMES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType, ModuleType
+
+from pytest_mtls.cases.themes import (
+    behaviour,
+    constraints,
+    good,
+    message,
+    names,
+    path,
+    possession,
+    proof,
+    purpose,
+    revocation,
+    shape,
+    signature,
+    strength,
+)
+
+__all__ = ["THEMES"]
+
+_MODULES = (
+    behaviour,
+    constraints,
+    good,
+    message,
+    names,
+    path,
+    possession,
+    proof,
+    purpose,
+    revocation,
+    shape,
+    signature,
+    strength,
+)
+
+#: By the name that `Case.theme` has.
+THEMES: Mapping[str, ModuleType] = MappingProxyType({module.__name__.rpartition(".")[2]: module for module in _MODULES})

@@ -1,0 +1,129 @@
+"""What a certificate is for: extended key usage, key usage, and CA certificates used as an end entity's."""
+
+from __future__ import annotations
+
+from pytest_mtls.cases.build import subordinate
+from pytest_mtls.cases.case import Tier, case
+from pytest_mtls.cases.leaf import Leaf
+from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.certificates.profile import extended_key_usages
+from pytest_mtls.reasons.reason import Reason
+
+
+@case("client", Reason.WRONG_PURPOSE, rfc="section 4.2.1.12")
+def server_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The extended key usage is serverAuth alone, as public CAs issue since 2026."""
+    return leaf(ca, extended_key_usage=["serverAuth"])
+
+
+@case("server", Reason.WRONG_PURPOSE, rfc="section 4.2.1.12", limbo="rfc5280::eku::ee-wrong-eku")
+def client_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The extended key usage is clientAuth alone."""
+    return leaf(ca, extended_key_usage=["clientAuth"])
+
+
+@case("both", Reason.WRONG_PURPOSE, rfc="section 4.2.1.12")
+def email_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The extended key usage is emailProtection alone."""
+    return leaf(ca, extended_key_usage=["emailProtection"])
+
+
+@case("both", Reason.WRONG_PURPOSE, rfc="section 4.2.1.12")
+def code_signing_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The extended key usage is codeSigning alone."""
+    return leaf(ca, extended_key_usage=["codeSigning"])
+
+
+@case("both", Reason.WRONG_PURPOSE, rfc="section 4.2.1.12")
+def intermediate_for_the_other_side(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The intermediate CA's extended key usage is that of the other side alone."""
+    other = "serverAuth" if leaf.side == "client" else "clientAuth"
+    return leaf(subordinate(ca, extended_key_usage=extended_key_usages([other])))
+
+
+@case("both", Reason.WRONG_PURPOSE, tier=Tier.INFORMATIVE, rfc="section 4.2.1.12")
+def any_usage_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The extended key usage is anyExtendedKeyUsage alone."""
+    return leaf(ca, extended_key_usage=["anyExtendedKeyUsage"])
+
+
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.2.1.12", limbo="rfc5280::eku::ee-without-eku")
+def no_extended_key_usage(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """There is no extended key usage, which means any."""
+    return leaf(ca, extended_key_usage=None)
+
+
+@case("client", Reason.WRONG_PURPOSE, tier=Tier.SETTING, requires=["usage"], rfc="section 4.2.1.3")
+def key_encipherment_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The key usage is keyEncipherment alone, and a client's key has to sign."""
+    return leaf(ca, key_usage=frozenset({"key_encipherment"}))
+
+
+@case("server", tier=Tier.INFORMATIVE, rfc="section 4.2.1.3", id="key-encipherment-only")
+def server_key_encipherment_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The key usage is keyEncipherment alone, though the key signs."""
+    return leaf(ca, key_usage=frozenset({"key_encipherment"}))
+
+
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.2.1.3")
+def key_agreement_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The key usage is keyAgreement alone."""
+    return leaf(ca, key_usage=frozenset({"key_agreement"}))
+
+
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.2.1.3", limbo="rfc5280::no-keyusage")
+def no_key_usage(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """There is no key usage, which means any."""
+    return leaf(ca, key_usage=None)
+
+
+@case(
+    "both",
+    Reason.PROFILE_VIOLATED,
+    tier=Tier.SETTING,
+    requires=["strict"],
+    rfc="section 4.2.1.9",
+    limbo="rfc5280::leaf-ku-keycertsign",
+)
+def cert_sign_without_ca(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The key usage holds keyCertSign, and the certificate is not a CA's."""
+    return leaf(ca, key_usage=frozenset({"digital_signature", "key_cert_sign"}))
+
+
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.2.1.9")
+def ca_bit_on_leaf(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The certificate says CA:TRUE, and its key usage lets it sign as an end entity too."""
+    return leaf(ca, authority=True, key_usage=frozenset({"digital_signature", "key_cert_sign", "crl_sign"}))
+
+
+@case(
+    "client",
+    Reason.WRONG_PURPOSE,
+    tier=Tier.SETTING,
+    requires=["usage"],
+    rfc="section 4.2.1.3",
+    limbo="rfc5280::ca-as-leaf",
+)
+def ca_certificate_as_leaf(ca: CertificateAuthority) -> Identity:
+    """An intermediate CA presents its own certificate, which is for signing certificates alone."""
+    middle = subordinate(ca)
+    return Identity(middle.chain, middle.private_key, ca.root, ca.files)
+
+
+@case("client", Reason.WRONG_PURPOSE, tier=Tier.SETTING, requires=["usage"], rfc="section 4.2.1.3")
+def ca_bit_without_digital_signature(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The certificate says CA:TRUE, and its key usage is keyCertSign alone."""
+    return leaf(ca, authority=True, key_usage=frozenset({"key_cert_sign"}))
+
+
+@case("client", tier=Tier.INFORMATIVE, rfc="section 4.2.1.3")
+def root_certificate_as_leaf(ca: CertificateAuthority) -> Identity:
+    """The trusted CA presents its own certificate, whose key usage may allow that."""
+    return Identity((ca.certificate, *ca.chain[1:]), ca.private_key, ca.root, ca.files)
+
+
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.2.1.9", limbo="webpki::ee-basicconstraints-ca")
+def ca_bit_without_cert_sign(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The certificate says CA:TRUE, and its key usage is digitalSignature alone."""
+    return leaf(ca, authority=True)

@@ -1,0 +1,328 @@
+"""The client end: one real handshake with a server, carried to its verdict."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import replace
+
+from pytest_mtls.cases.presentation import PeerArgument, Presentation, presented
+from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.certificates.trust import Trust, TrustArgument
+from pytest_mtls.client.endpoint import Endpoint, EndpointArgument, ObservedServer, endpoint_of
+from pytest_mtls.client.misbehaving import shake_hands_badly
+from pytest_mtls.client.protocols import PROTOCOLS, Answer, Protocol
+from pytest_mtls.client.protocols.channel import Channel
+from pytest_mtls.client.protocols.protocol import UnexpectedAnswer
+from pytest_mtls.client.rewrite import CertificateRewriter
+from pytest_mtls.errors import CaseNotPresentable, InvalidArgument
+from pytest_mtls.tls.context import kept_client_context
+from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure
+from pytest_mtls.tls.transcript import ConnectedSocket, Message, failure, messages_of, was_sent
+from pytest_mtls.tls.wire import Deadline, drain, drive, say_goodbye, wait_for
+
+__all__ = [
+    "Conversation",
+    "connect",
+    "not_connected",
+    "probe",
+    "settle_by_tls",
+    "shake_hands",
+]
+
+#: How long a refused server may take to close, in seconds. The verdict is known by then.
+_DRAIN_SECONDS = 1.0
+
+#: How long a TLS 1.3 server is given to show its judgement before it is asked something, in seconds. It matters only for
+#: one that issues no session tickets, such as PostgreSQL, and then costs no more than the alert of a late refusal.
+_TICKET_SECONDS = 0.05
+
+_ALERT_RECORD = 21
+
+
+def probe(
+    endpoint: EndpointArgument,
+    client: PeerArgument | None = None,
+    trust: TrustArgument | None = None,
+    tls: str | None = None,
+    server_name: str | None = None,
+    timeout: float = 5.0,
+    *,
+    ca: CertificateAuthority | None = None,
+) -> Handshake:
+    """Do one real handshake and read on until the verdict is known.
+
+    Under TLS 1.3 a client is done before the server has judged it, so this reads until an alert, a session ticket, data
+    or the end of the stream tells. A stream that ends before any byte of data is a refusal whose alert is not known.
+    Where the endpoint has a protocol, the verdict is that of the server's application: it is asked something harmless
+    inside, and may refuse there too.
+
+    Args:
+        endpoint: a running `MutualTLSServer`, an `Endpoint`, ``(host, port)``, or a URL as `Endpoint.parse` reads it.
+        client: what to present: an `Identity`, a client `Case`, trustme's LeafCert, or None for no certificate.
+        trust: what the server's certificate must chain to. By default the endpoint's own CA; for a ``(host, port)`` the
+            system's.
+        tls: "1.2" or "1.3"; the newest that both sides can by default.
+        server_name: the name to ask for and to check; the endpoint's by default.
+        timeout: seconds for all of it.
+        ca: the CA to build a case against; the endpoint's by default, else the one given as ``trust``.
+
+    Returns:
+        The handshake as this end saw it. Never raises for a failure of TLS or the network: a time-out or a server that
+        is not there is undecided (``accepted`` is None, ``error`` says why).
+
+    Raises:
+        MtlsError: a bad argument, such as a CA in place of a client's identity.
+        CaseNotPresentable: the case cannot go over the TLS version that ``tls`` names, or needs an extra.
+    """
+    if not timeout > 0:
+        raise InvalidArgument("timeout", timeout, "a number of seconds above 0")
+    target = endpoint_of(endpoint)
+    protocol = PROTOCOLS[target.protocol]
+    trust = target.trust if trust is None else trust
+    trusted = None if trust is None else Trust.of(trust)
+    issuer = ca or target.ca or (trusted.issuer if trusted is not None else None)
+    presents = presented(client, "client", issuer, target.client_cases)
+    if presents.tls is not None and tls not in (None, presents.tls):
+        raise CaseNotPresentable(presents.name, f"it goes over TLS {presents.tls} alone, and TLS {tls} is asked for")
+    name = _host_name(server_name or target.name)
+    target = replace(target, server_name=name)
+    if target.pace is not None:
+        target.pace.wait()
+    if protocol.probe is not None:
+        return _probe_by_hand(protocol, target, presents, trusted, tls or presents.tls, timeout)
+    context = kept_client_context(
+        presents.identity,
+        trusted,
+        tls=tls or presents.tls,
+        alpn=protocol.alpn,
+        strict=target.strict,
+        weak=presents.is_weak,
+    )
+    bookmark = endpoint.bookmark() if isinstance(endpoint, ObservedServer) else 0
+    deadline = Deadline(timeout)
+    try:
+        plain, local, peer = connect(target, timeout)
+    except OSError as error:
+        return not_connected(target, protocol, error)
+    with plain:
+        conversation = Conversation(protocol, target, Channel(plain, deadline))
+        try:
+            conversation.begin()
+        except (OSError, UnexpectedAnswer) as error:
+            seen = Handshake("client", None, error=f"before TLS, in {protocol.name}: {error}")
+        else:
+            if presents.misbehaviour is not None:
+                seen = shake_hands_badly(presents, plain, name, tls, deadline)
+            elif presents.rewrite is None:
+                seen = shake_hands(context, plain, conversation, deadline)
+            else:
+                with CertificateRewriter(plain, presents.rewrite) as rewriter:
+                    seen = shake_hands(context, rewriter.client, conversation, deadline, rewriter.wait)
+    seen = replace(seen, server_name=name, local_address=local, peer_address=peer)
+    if isinstance(endpoint, ObservedServer):
+        counterpart = endpoint.handshake_of(local, bookmark, deadline.remaining)
+        if counterpart is not None:
+            return seen.seen_from_both_ends(counterpart)
+    return seen
+
+
+def connect(target: Endpoint, timeout: float) -> tuple[socket.socket, tuple[str, int], tuple[str, int]]:
+    """A connection, non-blocking, with the addresses of both its ends.
+
+    Raises:
+        ConnectionResetError: somebody took it and reset it at once.
+        OSError: nobody is there.
+    """
+    plain = socket.create_connection(target.address, timeout)
+    try:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        plain.setblocking(False)
+        return plain, plain.getsockname()[:2], plain.getpeername()[:2]
+    except OSError as error:
+        plain.close()
+        raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from error
+
+
+def not_connected(target: Endpoint, protocol: Protocol, error: OSError) -> Handshake:
+    """Nobody is there, which is undecided; or somebody was, and reset the connection at once, as if after the hello."""
+    seen = Handshake("client", None, server_name=target.name)
+    if isinstance(error, ConnectionResetError) and protocol.prelude is None:
+        return judge_failure(seen, error)
+    return replace(seen, error=f"cannot connect to {target}: {error.strerror or error}")
+
+
+def _host_name(name: str) -> str:
+    try:
+        name.encode("idna")
+    except UnicodeError as error:
+        raise InvalidArgument("server_name", name, f"a host name or an IP address ({error})") from error
+    return name
+
+
+class Conversation:
+    """What one protocol says around one handshake.
+
+    Attributes:
+        protocol: the protocol.
+        name: the server name that the ClientHello asks for; None for a ClientHello without one.
+        session: an earlier session to resume; None for a new one.
+    """
+
+    def __init__(self, protocol: Protocol, target: Endpoint, channel: Channel) -> None:
+        self.protocol = protocol
+        self.name: str | None = target.name
+        self.session: ssl.SSLSession | None = None
+        self._target = target
+        self._channel = channel
+
+    def begin(self) -> None:
+        """Say what comes before TLS."""
+        if self.protocol.prelude is not None:
+            self.protocol.prelude(self._channel, self._target)
+            self._channel.expect_silence()
+
+    def settle(self, sock: ssl.SSLSocket, wait: Callable[..., bool]) -> Answer:
+        """Say what is said inside, until the verdict is known."""
+        assert self.protocol.settle is not None
+        self._channel.go_inside(sock, wait)
+        if sock.version() == "TLSv1.3":
+            self._channel.listen(_TICKET_SECONDS)
+        answer = self.protocol.settle(self._channel, self._target)
+        return answer if isinstance(answer, Answer) else Answer(answer, "")
+
+
+def shake_hands(
+    context: ssl.SSLContext,
+    plain: socket.socket,
+    conversation: Conversation,
+    deadline: Deadline,
+    wait: Callable[..., bool] = wait_for,
+) -> Handshake:
+    """The client's end of a handshake over a connection, and what is said inside until the verdict is known.
+
+    Args:
+        context: the client's.
+        plain: the connection, non-blocking; closed afterwards.
+        conversation: what is said.
+        deadline: by when all has to be said.
+        wait: what waits for its bytes, in place of `wire.wait_for`.
+    """
+    protocol = conversation.protocol
+    context.sslsocket_class = ConnectedSocket
+    try:
+        wrapped = context.wrap_socket(
+            plain, server_hostname=conversation.name, do_handshake_on_connect=False, session=conversation.session
+        )
+    except OSError as error:
+        return judge_failure(Handshake("client", None), error)
+    with wrapped as sock:
+        failed: Exception | None = None
+        answer: Answer | None = None
+        is_done = False
+        try:
+            drive(sock, sock.do_handshake, deadline, wait=wait)
+            is_done = True
+            if protocol.settle is not None:
+                answer = conversation.settle(sock, wait)
+                accepted = answer.accepted
+            else:
+                accepted = sock.version() != "TLSv1.3" or settle_by_tls(sock, deadline, wait)
+        except (OSError, UnexpectedAnswer) as error:
+            accepted, failed = False, error
+        transcript = messages_of(sock)
+        if isinstance(failed, ConnectionError) and not is_done:
+            transcript += _last_words(sock)
+        seen = describe_socket(sock, "client", transcript)
+        if isinstance(failed, UnexpectedAnswer):
+            return replace(seen, error=f"inside TLS, in {protocol.name}: {failed}")
+        if answer is not None:
+            say_goodbye(sock)
+            return _answered(seen, answer, protocol.layer)
+        if accepted:
+            say_goodbye(sock)
+            return replace(seen, accepted=True)
+        seen = judge_failure(seen, failed or ConnectionError("the server ended the connection without a byte of data"))
+        if seen.rejected_by == "client":
+            with socket.socket(fileno=sock.detach()) as rest:
+                drain(rest, Deadline(min(deadline.remaining, _DRAIN_SECONDS)))
+        if is_done and seen.accepted is False and seen.alert is None and _has_taken_the_client_in(seen):
+            return replace(seen, layer=protocol.layer)
+        return seen
+
+
+def _last_words(sock: ssl.SSLSocket) -> tuple[Message, ...]:
+    """The alert that a server sent in plain before it reset the connection, if any.
+
+    What failed was this end's writing, so that OpenSSL has not come to read it.
+    """
+    try:
+        data = socket.socket.recv(sock, 65536)
+    except OSError:
+        return ()
+    while len(data) >= 5:
+        size = int.from_bytes(data[3:5], "big")
+        record, data = data[: 5 + size], data[5 + size :]
+        if record[0] == _ALERT_RECORD and size == 2 and len(record) == 7:
+            return (Message("server", "Alert", record[5:]),)
+    return ()
+
+
+def _answered(seen: Handshake, answer: Answer, layer: str) -> Handshake:
+    """The verdict that an application gave, once TLS was up."""
+    seen = replace(seen, answer=answer.text or None)
+    if answer.accepted:
+        return replace(seen, accepted=True)
+    error = f"the server's application refused: {answer.text or 'no more was said'}"
+    return replace(seen, accepted=False, rejected_by="server", layer=layer, reason=answer.reason, error=error)
+
+
+def _has_taken_the_client_in(seen: Handshake) -> bool:
+    """Whether the TLS layer of the server has accepted, so that who closes afterwards is the application."""
+    return seen.tls_version != "TLSv1.3" or was_sent(seen.transcript, "server", "NewSessionTicket")
+
+
+def _probe_by_hand(
+    protocol: Protocol, target: Endpoint, presents: Presentation, trust: Trust | None, tls: str | None, timeout: float
+) -> Handshake:
+    """What a user's own probe says."""
+    assert protocol.probe is not None
+    if presents.rewrite is not None or presents.misbehaviour is not None:
+        problem = f"the probe of protocol {protocol.name!r} cannot change what goes over the wire"
+        raise CaseNotPresentable(presents.name, problem)
+    undecided = Handshake("client", None, server_name=target.name)
+    path = None if trust is None else trust.authorities[0].files.write(f"{secrets.token_hex(8)}.pem", trust.pem)
+    try:
+        verdict = protocol.probe(endpoint=target, client=presents.identity, trust=path, tls=tls, timeout=timeout)
+    except OSError as error:
+        return replace(undecided, error=f"the probe of protocol {protocol.name!r} failed: {error}")
+    finally:
+        if path is not None:
+            os.unlink(path)
+    if verdict is None:
+        return replace(undecided, error=f"the probe of protocol {protocol.name!r} came to no verdict")
+    if not isinstance(verdict, bool):
+        raise InvalidArgument(f"what the probe of {protocol.name!r} returned", verdict, "True, False or None")
+    return _answered(undecided, Answer(verdict, ""), protocol.layer)
+
+
+def settle_by_tls(sock: ssl.SSLSocket, deadline: Deadline, wait: Callable[..., bool]) -> bool:
+    """Read until a TLS 1.3 server's judgement is known. False if its stream ended without one."""
+
+    def has_ticket() -> bool:
+        return was_sent(messages_of(sock), "server", "NewSessionTicket")
+
+    def read() -> bool:
+        try:
+            return bool(sock.recv(1)) or has_ticket()
+        except OSError as error:  # nothing there yet, an alert, or an end that is no orderly one
+            is_over = not isinstance(error, ssl.SSLWantReadError) and failure(messages_of(sock)) is not None
+            if is_over or not has_ticket():
+                raise
+            return True
+
+    return drive(sock, read, deadline, wait=wait)

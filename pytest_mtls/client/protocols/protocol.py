@@ -1,0 +1,77 @@
+"""`Protocol`: what is said on a connection before its TLS handshake, and inside until the server's verdict is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_mtls.reasons.reason import Reason
+
+if TYPE_CHECKING:
+    from pytest_mtls.client.endpoint import Endpoint
+    from pytest_mtls.client.protocols.channel import Channel
+
+__all__ = ["Answer", "OwnProbe", "Prelude", "Protocol", "Settle", "UnexpectedAnswer", "shortened"]
+
+_LONGEST_TEXT = 100
+
+
+class UnexpectedAnswer(Exception):
+    """What the server said is no verdict: it declined TLS, speaks something else, or is not ready. Says so in words."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server's application said, once TLS was up.
+
+    Attributes:
+        accepted: whether that takes the client in.
+        text: the answer in short, e.g. ``HTTP 400``.
+        reason: why it refused, if its answer says so.
+    """
+
+    accepted: bool
+    text: str
+    reason: Reason = Reason.UNSPECIFIED
+
+
+#: Called with the plain connection; returns when the server waits for a ClientHello.
+Prelude = Callable[["Channel", "Endpoint"], None]
+#: Called when this end's handshake is done. True and False stand for an answer without text.
+Settle = Callable[["Channel", "Endpoint"], "Answer | bool"]
+#: Does everything itself. Called with keyword arguments; see `register_protocol`.
+OwnProbe = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One protocol that a server under test may speak.
+
+    Attributes:
+        name: as in `Endpoint.protocol`.
+        port: the TCP port that a URL without one means; None if it has to be given.
+        prelude: what is said before the handshake; None where TLS comes first.
+        settle: what is said inside until the verdict is known; None where nothing is, and TLS alone has to tell.
+        alpn: the application protocols that are offered (RFC 7301).
+        probe: in place of all that, a callable that does everything itself.
+        layer: what a refusal that comes after the handshake is said to be refused by; the name by default.
+    """
+
+    name: str
+    port: int | None = None
+    prelude: Prelude | None = None
+    settle: Settle | None = None
+    alpn: tuple[str, ...] = ()
+    probe: OwnProbe | None = None
+    layer: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.layer:
+            object.__setattr__(self, "layer", self.name)
+
+
+def shortened(data: bytes) -> str:
+    """A server's words for a message, on one line."""
+    text = " ".join(data.decode("utf-8", "backslashreplace").split())
+    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 3] + "..."

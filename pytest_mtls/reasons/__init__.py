@@ -1,0 +1,1 @@
+"""The vocabulary of verdicts: alerts, reasons, sides, TLS versions, settings."""

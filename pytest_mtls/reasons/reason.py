@@ -1,0 +1,264 @@
+"""Why a peer was refused: one vocabulary over every TLS stack, and the tables that lead to it.
+
+Two kinds of evidence exist. The side that refuses knows exactly: OpenSSL gives it a verification code
+(`REASON_BY_VERIFY_CODE`) or an error name (`REASON_BY_SSL_ERROR`). The side that is refused sees an alert at most,
+and an alert stands for several reasons (`REASONS_BY_ALERT`); which of them a stack sends it for is its own choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from pytest_mtls.reasons.alert import Alert
+
+__all__ = ["Reason"]
+
+
+class Reason(str, Enum):
+    """Why one side refused the other. A `str`, so ``"expired"`` works wherever ``Reason.EXPIRED`` does."""
+
+    # The certificate or its chain (RFC 5280 section 6).
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    UNKNOWN_CA = "unknown_ca"
+    SELF_SIGNED = "self_signed"
+    INVALID_CA = "invalid_ca"
+    PATH_LENGTH_EXCEEDED = "path_length_exceeded"
+    CHAIN_TOO_LONG = "chain_too_long"
+    NAME_CONSTRAINT_VIOLATED = "name_constraint_violated"
+    UNKNOWN_CRITICAL_EXTENSION = "unknown_critical_extension"
+    BAD_SIGNATURE = "bad_signature"
+    PROFILE_VIOLATED = "profile_violated"
+    MALFORMED_CERTIFICATE = "malformed_certificate"
+    WEAK_KEY = "weak_key"
+    WEAK_SIGNATURE = "weak_signature"
+    WRONG_PURPOSE = "wrong_purpose"
+    HOSTNAME_MISMATCH = "hostname_mismatch"
+    BAD_CERTIFICATE = "bad_certificate"
+    # Revocation (RFC 5280 section 5).
+    REVOKED = "revoked"
+    CRL_MISSING = "crl_missing"
+    CRL_EXPIRED = "crl_expired"
+    CRL_NOT_YET_VALID = "crl_not_yet_valid"
+    CRL_BAD_SIGNATURE = "crl_bad_signature"
+    CRL_ISSUER_INVALID = "crl_issuer_invalid"
+    # The proof of possession, and the lack of anything to prove (RFC 8446 sections 4.4.2 and 4.4.3).
+    POSSESSION_NOT_PROVED = "possession_not_proved"
+    NO_CERTIFICATE = "no_certificate"
+    # The protocol.
+    PROTOCOL_VERSION = "protocol_version"
+    NO_COMMON_PARAMETERS = "no_common_parameters"
+    NO_APPLICATION_PROTOCOL = "no_application_protocol"
+    UNRECOGNIZED_NAME = "unrecognized_name"
+    MALFORMED_MESSAGE = "malformed_message"
+    UNEXPECTED_MESSAGE = "unexpected_message"
+    NOT_TLS = "not_tls"
+    ACCESS_DENIED = "access_denied"
+    INTERNAL_ERROR = "internal_error"
+    UNSPECIFIED = "unspecified"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def words(self) -> str:
+        """The reason as words in a sentence, e.g. ``expired``, ``unknown CA``."""
+        return self.value.replace("_", " ").replace(" ca", " CA").replace("crl", "CRL").replace("tls", "TLS")
+
+
+#: OpenSSL's X509_V_ERR numbers (openssl/x509_vfy.h), as in `ssl.SSLCertVerificationError.verify_code`.
+REASON_BY_VERIFY_CODE: Mapping[int, Reason] = {
+    2: Reason.UNKNOWN_CA,  # UNABLE_TO_GET_ISSUER_CERT
+    3: Reason.CRL_MISSING,  # UNABLE_TO_GET_CRL
+    4: Reason.BAD_SIGNATURE,  # UNABLE_TO_DECRYPT_CERT_SIGNATURE
+    5: Reason.CRL_BAD_SIGNATURE,  # UNABLE_TO_DECRYPT_CRL_SIGNATURE
+    6: Reason.BAD_SIGNATURE,  # UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY
+    7: Reason.BAD_SIGNATURE,  # CERT_SIGNATURE_FAILURE
+    8: Reason.CRL_BAD_SIGNATURE,  # CRL_SIGNATURE_FAILURE
+    9: Reason.NOT_YET_VALID,  # CERT_NOT_YET_VALID
+    10: Reason.EXPIRED,  # CERT_HAS_EXPIRED
+    11: Reason.CRL_NOT_YET_VALID,  # CRL_NOT_YET_VALID
+    12: Reason.CRL_EXPIRED,  # CRL_HAS_EXPIRED
+    13: Reason.MALFORMED_CERTIFICATE,  # ERROR_IN_CERT_NOT_BEFORE_FIELD
+    14: Reason.MALFORMED_CERTIFICATE,  # ERROR_IN_CERT_NOT_AFTER_FIELD
+    18: Reason.SELF_SIGNED,  # DEPTH_ZERO_SELF_SIGNED_CERT
+    19: Reason.UNKNOWN_CA,  # SELF_SIGNED_CERT_IN_CHAIN
+    20: Reason.UNKNOWN_CA,  # UNABLE_TO_GET_ISSUER_CERT_LOCALLY
+    21: Reason.UNKNOWN_CA,  # UNABLE_TO_VERIFY_LEAF_SIGNATURE
+    22: Reason.CHAIN_TOO_LONG,  # CERT_CHAIN_TOO_LONG
+    23: Reason.REVOKED,  # CERT_REVOKED
+    24: Reason.INVALID_CA,  # NO_ISSUER_PUBLIC_KEY (INVALID_CA before OpenSSL 3.0)
+    25: Reason.PATH_LENGTH_EXCEEDED,  # PATH_LENGTH_EXCEEDED
+    26: Reason.WRONG_PURPOSE,  # INVALID_PURPOSE
+    27: Reason.UNKNOWN_CA,  # CERT_UNTRUSTED
+    28: Reason.WRONG_PURPOSE,  # CERT_REJECTED
+    29: Reason.UNKNOWN_CA,  # SUBJECT_ISSUER_MISMATCH
+    30: Reason.UNKNOWN_CA,  # AKID_SKID_MISMATCH
+    31: Reason.UNKNOWN_CA,  # AKID_ISSUER_SERIAL_MISMATCH
+    32: Reason.INVALID_CA,  # KEYUSAGE_NO_CERTSIGN
+    33: Reason.CRL_ISSUER_INVALID,  # UNABLE_TO_GET_CRL_ISSUER
+    34: Reason.UNKNOWN_CRITICAL_EXTENSION,  # UNHANDLED_CRITICAL_EXTENSION
+    35: Reason.CRL_ISSUER_INVALID,  # KEYUSAGE_NO_CRL_SIGN
+    37: Reason.INVALID_CA,  # INVALID_NON_CA
+    39: Reason.WRONG_PURPOSE,  # KEYUSAGE_NO_DIGITAL_SIGNATURE
+    41: Reason.MALFORMED_CERTIFICATE,  # INVALID_EXTENSION
+    47: Reason.NAME_CONSTRAINT_VIOLATED,  # PERMITTED_VIOLATION
+    48: Reason.NAME_CONSTRAINT_VIOLATED,  # EXCLUDED_VIOLATION
+    49: Reason.NAME_CONSTRAINT_VIOLATED,  # SUBTREE_MINMAX
+    51: Reason.NAME_CONSTRAINT_VIOLATED,  # UNSUPPORTED_CONSTRAINT_TYPE
+    52: Reason.NAME_CONSTRAINT_VIOLATED,  # UNSUPPORTED_CONSTRAINT_SYNTAX
+    53: Reason.NAME_CONSTRAINT_VIOLATED,  # UNSUPPORTED_NAME_SYNTAX
+    62: Reason.HOSTNAME_MISMATCH,  # HOSTNAME_MISMATCH
+    63: Reason.HOSTNAME_MISMATCH,  # EMAIL_MISMATCH
+    64: Reason.HOSTNAME_MISMATCH,  # IP_ADDRESS_MISMATCH
+    66: Reason.WEAK_KEY,  # EE_KEY_TOO_SMALL
+    67: Reason.WEAK_KEY,  # CA_KEY_TOO_SMALL
+    68: Reason.WEAK_SIGNATURE,  # CA_MD_TOO_WEAK
+    76: Reason.WEAK_SIGNATURE,  # UNSUPPORTED_SIGNATURE_ALGORITHM
+    77: Reason.BAD_SIGNATURE,  # SIGNATURE_ALGORITHM_MISMATCH
+    78: Reason.BAD_SIGNATURE,  # SIGNATURE_ALGORITHM_INCONSISTENCY
+    79: Reason.INVALID_CA,  # INVALID_CA
+    80: Reason.PROFILE_VIOLATED,  # PATHLEN_INVALID_FOR_NON_CA
+    81: Reason.PROFILE_VIOLATED,  # PATHLEN_WITHOUT_KU_KEY_CERT_SIGN
+    82: Reason.PROFILE_VIOLATED,  # KU_KEY_CERT_SIGN_INVALID_FOR_NON_CA
+    83: Reason.PROFILE_VIOLATED,  # ISSUER_NAME_EMPTY
+    84: Reason.PROFILE_VIOLATED,  # SUBJECT_NAME_EMPTY
+    85: Reason.PROFILE_VIOLATED,  # MISSING_AUTHORITY_KEY_IDENTIFIER
+    86: Reason.PROFILE_VIOLATED,  # MISSING_SUBJECT_KEY_IDENTIFIER
+    87: Reason.PROFILE_VIOLATED,  # EMPTY_SUBJECT_ALT_NAME
+    88: Reason.PROFILE_VIOLATED,  # EMPTY_SUBJECT_SAN_NOT_CRITICAL
+    89: Reason.PROFILE_VIOLATED,  # CA_BCONS_NOT_CRITICAL
+    90: Reason.PROFILE_VIOLATED,  # AUTHORITY_KEY_IDENTIFIER_CRITICAL
+    91: Reason.PROFILE_VIOLATED,  # SUBJECT_KEY_IDENTIFIER_CRITICAL
+    92: Reason.PROFILE_VIOLATED,  # CA_CERT_MISSING_KEY_USAGE
+    93: Reason.PROFILE_VIOLATED,  # EXTENSIONS_REQUIRE_VERSION_3
+    94: Reason.WEAK_KEY,  # EC_KEY_EXPLICIT_PARAMS
+}
+
+#: `ssl.SSLError.reason` of the side that refuses, where no verification code tells more.
+REASON_BY_SSL_ERROR: Mapping[str, Reason] = {
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": Reason.NO_CERTIFICATE,
+    "CERT_LENGTH_MISMATCH": Reason.MALFORMED_CERTIFICATE,
+    "EXCESSIVE_MESSAGE_SIZE": Reason.CHAIN_TOO_LONG,
+    "ASN1_LIB": Reason.MALFORMED_CERTIFICATE,
+    "HTTP_REQUEST": Reason.NOT_TLS,
+    "HTTPS_PROXY_REQUEST": Reason.NOT_TLS,
+    "WRONG_VERSION_NUMBER": Reason.NOT_TLS,
+    "RECORD_LAYER_FAILURE": Reason.NOT_TLS,
+    "PACKET_LENGTH_TOO_LONG": Reason.NOT_TLS,
+    "UNKNOWN_PROTOCOL": Reason.NOT_TLS,
+    "UNSUPPORTED_PROTOCOL": Reason.PROTOCOL_VERSION,
+    "VERSION_TOO_LOW": Reason.PROTOCOL_VERSION,
+    "INAPPROPRIATE_FALLBACK": Reason.PROTOCOL_VERSION,
+    "NO_PROTOCOLS_AVAILABLE": Reason.PROTOCOL_VERSION,
+    "NO_SHARED_CIPHER": Reason.NO_COMMON_PARAMETERS,
+    "NO_SUITABLE_KEY_SHARE": Reason.NO_COMMON_PARAMETERS,
+    "NO_SUITABLE_SIGNATURE_ALGORITHM": Reason.NO_COMMON_PARAMETERS,
+    "NO_SHARED_SIGNATURE_ALGORITHMS": Reason.NO_COMMON_PARAMETERS,
+    "NO_APPLICATION_PROTOCOL": Reason.NO_APPLICATION_PROTOCOL,
+    "UNEXPECTED_MESSAGE": Reason.UNEXPECTED_MESSAGE,
+    "LENGTH_MISMATCH": Reason.MALFORMED_MESSAGE,
+    "BAD_EXTENSION": Reason.MALFORMED_MESSAGE,
+    "LENGTH_TOO_SHORT": Reason.MALFORMED_MESSAGE,
+}
+
+_CERTIFICATE_REASONS = frozenset(
+    {
+        Reason.EXPIRED,
+        Reason.NOT_YET_VALID,
+        Reason.UNKNOWN_CA,
+        Reason.SELF_SIGNED,
+        Reason.INVALID_CA,
+        Reason.PATH_LENGTH_EXCEEDED,
+        Reason.CHAIN_TOO_LONG,
+        Reason.NAME_CONSTRAINT_VIOLATED,
+        Reason.UNKNOWN_CRITICAL_EXTENSION,
+        Reason.BAD_SIGNATURE,
+        Reason.PROFILE_VIOLATED,
+        Reason.MALFORMED_CERTIFICATE,
+        Reason.WEAK_KEY,
+        Reason.WEAK_SIGNATURE,
+        Reason.WRONG_PURPOSE,
+        Reason.HOSTNAME_MISMATCH,
+        Reason.BAD_CERTIFICATE,
+        Reason.REVOKED,
+        Reason.CRL_MISSING,
+        Reason.CRL_EXPIRED,
+        Reason.CRL_NOT_YET_VALID,
+        Reason.CRL_BAD_SIGNATURE,
+        Reason.CRL_ISSUER_INVALID,
+    }
+)
+_TRUST_REASONS = frozenset(
+    {
+        Reason.UNKNOWN_CA,
+        Reason.SELF_SIGNED,
+        Reason.INVALID_CA,
+        Reason.PATH_LENGTH_EXCEEDED,
+        Reason.CHAIN_TOO_LONG,
+        Reason.CRL_MISSING,
+        Reason.BAD_SIGNATURE,
+    }
+)
+
+#: What each alert may stand for; the first is what it says by its name.
+REASONS_BY_ALERT: Mapping[Alert, tuple[Reason, frozenset[Reason]]] = {
+    Alert.UNEXPECTED_MESSAGE: (
+        Reason.UNEXPECTED_MESSAGE,
+        frozenset({Reason.POSSESSION_NOT_PROVED, Reason.NO_CERTIFICATE, Reason.NOT_TLS}),
+    ),
+    Alert.RECORD_OVERFLOW: (Reason.NOT_TLS, frozenset()),
+    Alert.HANDSHAKE_FAILURE: (
+        Reason.NO_COMMON_PARAMETERS,
+        _CERTIFICATE_REASONS | {Reason.NO_CERTIFICATE, Reason.POSSESSION_NOT_PROVED},
+    ),
+    Alert.NO_CERTIFICATE: (Reason.NO_CERTIFICATE, frozenset()),
+    Alert.BAD_CERTIFICATE: (
+        Reason.BAD_CERTIFICATE,
+        _CERTIFICATE_REASONS | {Reason.NO_CERTIFICATE, Reason.POSSESSION_NOT_PROVED},
+    ),
+    Alert.UNSUPPORTED_CERTIFICATE: (
+        Reason.WRONG_PURPOSE,
+        frozenset({Reason.UNKNOWN_CRITICAL_EXTENSION, Reason.MALFORMED_CERTIFICATE, Reason.WEAK_KEY}),
+    ),
+    Alert.CERTIFICATE_REVOKED: (Reason.REVOKED, frozenset()),
+    Alert.CERTIFICATE_EXPIRED: (Reason.EXPIRED, frozenset({Reason.NOT_YET_VALID, Reason.CRL_EXPIRED})),
+    Alert.CERTIFICATE_UNKNOWN: (Reason.BAD_CERTIFICATE, _CERTIFICATE_REASONS | {Reason.NO_CERTIFICATE}),
+    Alert.ILLEGAL_PARAMETER: (
+        Reason.MALFORMED_MESSAGE,
+        frozenset({Reason.POSSESSION_NOT_PROVED, Reason.WEAK_KEY, Reason.CHAIN_TOO_LONG}),
+    ),
+    Alert.UNKNOWN_CA: (Reason.UNKNOWN_CA, _TRUST_REASONS),
+    Alert.ACCESS_DENIED: (Reason.ACCESS_DENIED, frozenset()),
+    Alert.DECODE_ERROR: (Reason.MALFORMED_MESSAGE, frozenset({Reason.MALFORMED_CERTIFICATE})),
+    Alert.DECRYPT_ERROR: (
+        Reason.POSSESSION_NOT_PROVED,
+        frozenset({Reason.BAD_SIGNATURE, Reason.CRL_BAD_SIGNATURE}),
+    ),
+    Alert.PROTOCOL_VERSION: (Reason.PROTOCOL_VERSION, frozenset({Reason.NOT_TLS})),
+    Alert.INSUFFICIENT_SECURITY: (
+        Reason.NO_COMMON_PARAMETERS,
+        frozenset({Reason.WEAK_KEY, Reason.WEAK_SIGNATURE}),
+    ),
+    Alert.INTERNAL_ERROR: (Reason.INTERNAL_ERROR, frozenset()),
+    Alert.UNRECOGNIZED_NAME: (Reason.UNRECOGNIZED_NAME, frozenset()),
+    Alert.CERTIFICATE_REQUIRED: (Reason.NO_CERTIFICATE, frozenset()),
+    Alert.NO_APPLICATION_PROTOCOL: (Reason.NO_APPLICATION_PROTOCOL, frozenset()),
+}
+
+
+def reason_of_verify_code(code: int) -> Reason:
+    """The reason behind one of OpenSSL's verification codes; `Reason.BAD_CERTIFICATE` for one not in the table."""
+    return REASON_BY_VERIFY_CODE.get(code, Reason.BAD_CERTIFICATE)
+
+
+def reasons_of_alert(alert: Alert | None) -> tuple[Reason, frozenset[Reason]]:
+    """What a refusal by this alert says by its name, and all that it may stand for.
+
+    No alert at all (the connection just ended) says `Reason.UNSPECIFIED` and may stand for anything.
+    """
+    if alert is None:
+        return Reason.UNSPECIFIED, frozenset(Reason)
+    said, others = REASONS_BY_ALERT.get(alert, (Reason.UNSPECIFIED, frozenset(Reason)))
+    return said, others | {said}

@@ -1,0 +1,457 @@
+"""The server end: accept, observe, record, drain. The only file with threads.
+
+One thread accepts; every connection then has a thread of its own, so that a stuck one delays nobody. What happened is
+kept under one lock. Whoever asks for the handshakes first lets those in progress come to their verdict. No connection
+is waited for whose client has not sent what the server waits for, so a silent one costs nothing.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import ssl
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pytest_mtls.cases.case import Case
+from pytest_mtls.cases.presentation import PeerArgument, presented
+from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.certificates.trust import Trust, TrustArgument, trust_in
+from pytest_mtls.client.endpoint import Endpoint, is_address
+from pytest_mtls.errors import InvalidArgument, MtlsError, ServerNotRunning
+from pytest_mtls.reasons.reason import Reason
+from pytest_mtls.reasons.side import Side
+from pytest_mtls.server.asgi import ServedASGI
+from pytest_mtls.server.connection import Connection, Handler, ServingSocket
+from pytest_mtls.server.http import default_app, http_handler
+from pytest_mtls.server.http2 import HTTP2, require_http2
+from pytest_mtls.server.listener import Listener
+from pytest_mtls.server.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS
+from pytest_mtls.server.wsgi import WSGIApplication
+from pytest_mtls.tls.context import ClientCerts, server_context
+from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.tls.wire import is_readable
+from pytest_mtls.verdict.assertions import Expectation, expect_accepted, expect_rejected
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["MutualTLSServer"]
+
+#: How long `stop` waits for a connection's thread, in seconds. Only an app that does not return takes so long.
+_JOIN_SECONDS = 5.0
+
+#: How long is waited for what accepted clients said last to be read, in seconds: it may be that they refuse the server.
+#: It is read at once, but by an app that does not read.
+_HEAR_OUT_SECONDS = 1.0
+
+
+class MutualTLSServer:
+    """A TLS server in this process, on loopback.
+
+    Args:
+        app: the WSGI application that answers over HTTP (`asgi_app` makes one of an ASGI application); by default one
+            that tells the client, as JSON, who it is.
+        cert: what the server presents: an `Identity`, a server `Case`, or trustme's LeafCert.
+        trust: the CA or CAs whose clients it accepts; needed unless ``client_certs`` is "none".
+        client_certs: whether a client certificate is "required", the default, or "optional", or "none" is asked for.
+        tls: "1.2" or "1.3"; both by default.
+        host: "localhost" (IPv4 and IPv6), "127.0.0.1" or "::1".
+        port: TCP port; 0, the default, for any that is free.
+        alpn: application protocols it accepts, the preferred one first. Over "h2", HTTP/2, the app answers too; that
+            needs the extra ``h2``.
+        handler: in place of ``app``, a callable for any other protocol: it is called with the connected
+            `ssl.SSLSocket`, in blocking mode, and the `Handshake`; the connection is closed when it returns.
+        strict: refuse certificates that only RFC 5280's profile forbids (``VERIFY_X509_STRICT``), as is the default.
+        revocation: whether client chains are checked by CRL. By default they are where the keys of all trusted CAs are
+            here; the server then follows the CAs: who is revoked now is refused at the next handshake.
+        handshake_timeout: seconds that a client has for its handshake; 5 by default.
+        idle_timeout: seconds that an accepted client may be silent; 60 by default.
+        misbehaviour: what to do instead of serving, for clients that have to live with it: "close", "reset", "hang",
+            speak plain "http" or send a fatal "alert" when the client has said hello, or "reset after handshake".
+
+    Raises:
+        InvalidArgument: an argument is none that there can be, or needs another one.
+        AuthorityUsedAsIdentity, MissingPrivateKey, KeyMismatch, UnusableIdentity: ``cert`` cannot be presented.
+        MissingExtra: ``alpn`` offers "h2", and h2 is not installed.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication | None = None,
+        *,
+        cert: PeerArgument,
+        trust: TrustArgument | None = None,
+        client_certs: ClientCerts = "required",
+        tls: str | None = None,
+        host: str = "localhost",
+        port: int = 0,
+        alpn: Sequence[str] = (),
+        handler: Handler | None = None,
+        strict: bool = True,
+        revocation: bool | None = None,
+        handshake_timeout: float = 5.0,
+        idle_timeout: float = 60.0,
+        misbehaviour: str | None = None,
+    ) -> None:
+        if isinstance(cert, Case):
+            client_certs = cert.options.get("client_certs", client_certs)
+            tls = cert.options.get("tls", tls)
+            misbehaviour = cert.options.get("misbehaviour", misbehaviour)
+        if misbehaviour not in (None, AFTER_HANDSHAKE, *MISBEHAVIOURS):
+            allowed = ", ".join(map(repr, (AFTER_HANDSHAKE, *MISBEHAVIOURS)))
+            raise InvalidArgument("misbehaviour", misbehaviour, f"None, or one of {allowed}")
+        if app is not None and not callable(app):
+            raise InvalidArgument("app", app, "a WSGI application")
+        if isinstance(alpn, (str, bytes)):
+            raise InvalidArgument("alpn", alpn, "a list of protocol names, such as ['h2', 'http/1.1']")
+        if app is not None and handler is not None:
+            raise InvalidArgument("handler", handler, "None where there is an app: a server speaks one protocol")
+        if HTTP2 in alpn and handler is None:
+            require_http2()
+        for name, seconds in (("handshake_timeout", handshake_timeout), ("idle_timeout", idle_timeout)):
+            if not seconds > 0:
+                raise InvalidArgument(name, seconds, "a number of seconds above 0")
+        self.host = host
+        self.client_certs = client_certs
+        self.handshake_timeout = handshake_timeout
+        self.idle_timeout = idle_timeout
+        self._wanted_port = port
+        self._tls, self._alpn, self._strict, self._revocation = tls, tuple(alpn), strict, revocation
+        self._misbehaviour = misbehaviour
+        self._handler = handler or http_handler(app or default_app)
+        self._app = app
+        self._inside = ExitStack()
+        self._changed = threading.Condition()
+        self._configure(cert, trust)
+        self._listener: Listener | None = None
+        self._stopped = False
+        self._accepting = False
+        self._count = 0
+        self._live: dict[Connection, threading.Thread] = {}
+        self._decided: dict[int, Handshake] = {}
+
+    # --- where it is -------------------------------------------------------------------------------------------------
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started and not stopped."""
+        return self._listener is not None
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on.
+
+        Raises:
+            ServerNotRunning: it has not been started, or has been stopped.
+        """
+        return self._running("the port").port
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The (host, port) pair, as `socket.create_connection` takes it; raises as `port` does."""
+        return self.host, self.port
+
+    @property
+    def url(self) -> str:
+        """The URL of its root, e.g. ``https://localhost:40123``; raises as `port` does."""
+        host = self._case.host if self._case is not None and is_address(self._case.host) else self.host
+        return f"https://[{host}]:{self.port}" if ":" in host else f"https://{host}:{self.port}"
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What a probe needs to know of it; raises as `port` does."""
+        issuer = self._trust.issuer if self._trust is not None else None
+        name = self._case.host if self._case is not None else None
+        return Endpoint(
+            self.host, self.port, server_name=name, trust=self._client_trust, ca=issuer, server_case=self._case
+        )
+
+    @property
+    def cert(self) -> Identity:
+        """What the server presents."""
+        return self._identity
+
+    @property
+    def trust(self) -> Trust | None:
+        """The CAs whose clients it accepts."""
+        return self._trust
+
+    # --- start, stop, reload -----------------------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        """Listen and serve, in threads of its own.
+
+        Raises:
+            PortUnavailable: the port is in use.
+            ServerNotRunning: it was stopped before; a server runs once.
+        """
+        if self._stopped:
+            raise ServerNotRunning("start()", stopped=True)
+        if self._listener is None:
+            with ExitStack() as inside:
+                if isinstance(self._app, ServedASGI):
+                    inside.enter_context(self._app)
+                self._listener = Listener(self.host, self._wanted_port)
+                self._inside = inside.pop_all()
+            self._wake, woken = socket.socketpair()
+            self._acceptor = threading.Thread(
+                target=self._accept,
+                args=(self._listener, woken),
+                name=f"mtls-accept-{self._listener.port}",
+                daemon=True,
+            )
+            self._acceptor.start()
+        return self
+
+    def stop(self) -> None:
+        """Close the port and every connection, and end the threads. Stopping twice is no error."""
+        listener, self._listener, self._stopped = self._listener, None, True
+        if listener is None:
+            return
+        self._wake.close()
+        self._acceptor.join()
+        with self._changed:
+            live = dict(self._live)
+        for connection in live:
+            connection.abort()
+        for thread in live.values():
+            if thread is not threading.current_thread():
+                thread.join(_JOIN_SECONDS)
+        self._inside.close()
+
+    def reload(self, *, cert: PeerArgument | None = None, trust: TrustArgument | None = None) -> None:
+        """Go on with another certificate or other trusted CAs, from the next handshake on.
+
+        The port stays open and connections stay up. Sessions begun before cannot be resumed. If the new ones cannot be
+        used, nothing changes.
+
+        Args:
+            cert: what to present from now on; as before by default.
+            trust: the CAs to trust from now on, and no others; as before by default.
+
+        Raises:
+            MtlsError: what the constructor raises for them.
+            ServerNotRunning: it does not run.
+        """
+        self._running("reload()")
+        self._configure(self._case or self._identity if cert is None else cert, self._trust if trust is None else trust)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # --- what happened -----------------------------------------------------------------------------------------------
+
+    @property
+    def handshakes(self) -> tuple[Handshake, ...]:
+        """All handshakes so far, in the order of their verdicts.
+
+        Those in progress are let come to their verdict first, except where the client is silent.
+        """
+        return self.handshakes_since(0)
+
+    def bookmark(self) -> int:
+        """A place in the order of connections, for `handshakes_since`: all that come from now on are after it."""
+        with self._changed:
+            self._changed.wait_for(self._is_accept_queue_empty, self.handshake_timeout)
+            return self._count
+
+    def handshakes_since(self, bookmark: int, *, wait: bool = False) -> tuple[Handshake, ...]:
+        """The handshakes of connections that came after a bookmark.
+
+        Args:
+            bookmark: what `bookmark` returned.
+            wait: also wait for clients that are silent, until they speak or their time is over.
+        """
+
+        def is_settled() -> bool:
+            undecided = [c for c in self._live if c.number >= bookmark and c.number not in self._decided]
+            return self._is_accept_queue_empty() and all(not wait and c.is_client_silent() for c in undecided)
+
+        def is_heard_out() -> bool:
+            later = [c for c in self._live if c.number >= bookmark]
+            return not any(c.has_unread() or c.handshake is not self._decided.get(c.number) for c in later)
+
+        with self._changed:
+            self._changed.wait_for(is_settled, self.handshake_timeout + 1.0)
+            self._changed.wait_for(is_heard_out, _HEAR_OUT_SECONDS)
+            return tuple(handshake for number, handshake in self._decided.items() if number >= bookmark)
+
+    def handshake_of(self, client_address: tuple[str, int], bookmark: int, timeout: float) -> Handshake | None:
+        """The handshake of the client that connected from this address; None if there is none in time.
+
+        Args:
+            client_address: the client's own (host, port).
+            bookmark: what `bookmark` returned before it connected: another client may have had its port earlier.
+            timeout: seconds to wait for its verdict.
+        """
+
+        def found() -> Handshake | None:
+            since = (handshake for number, handshake in self._decided.items() if number >= bookmark)
+            return next((handshake for handshake in since if handshake.peer_address == client_address), None)
+
+        with self._changed:
+            self._changed.wait_for(lambda: found() is not None, timeout)
+            return found()
+
+    # --- assertions ---------------------------------------------------------------------------------------------------
+
+    def expect_accepted(self, client: Identity | None = None) -> Expectation:
+        """Assert that the clients which connect in a ``with`` block are accepted.
+
+        It fails if nobody connects, or any handshake is refused or undecided. What the block raises passes through,
+        unless a refusal explains it better.
+
+        Args:
+            client: whose certificate has to arrive; anybody's by default.
+
+        Returns:
+            A context manager; it gives itself, with ``handshakes`` and ``handshake``.
+
+        Raises:
+            HandshakeAssertionError: at the end of the block.
+            ServerNotRunning: the server does not run.
+        """
+        return expect_accepted(self, client)
+
+    def expect_rejected(self, reason: Reason | str | None = None, *, by: Side | None = None) -> Expectation:
+        """Assert that the handshakes in a ``with`` block are refused, for the right reason.
+
+        It fails if nobody connects, if any handshake is accepted or undecided, or if one is refused by the other side
+        or for another reason. Several refusals are fine, since many clients try again. What the client raises because of
+        them is swallowed and kept; an `AssertionError`, ``pytest.fail`` or a plain slip (a `NameError`, `TypeError`,
+        `AttributeError` or `ImportError`) passes through.
+
+        Args:
+            reason: why; any reason by default.
+            by: the side that refuses, "server" or "client"; by default "client" where this server plays a bad server's
+                case, else "server".
+
+        Returns:
+            A context manager; it gives itself, with ``handshakes``, ``handshake`` and ``exception``.
+
+        Raises:
+            HandshakeAssertionError: at the end of the block.
+            InvalidArgument: an unknown reason or side.
+            ServerNotRunning: the server does not run.
+        """
+        return expect_rejected(self, reason, by)
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _running(self, operation: str) -> Listener:
+        if self._listener is None:
+            raise ServerNotRunning(operation, self._stopped)
+        return self._listener
+
+    def _configure(self, cert: PeerArgument, trust: TrustArgument | None) -> None:
+        """Take up a certificate and trust, all of it or (where anything is wrong) nothing."""
+        known = None if trust is None else Trust.of(trust)
+        issuer = known.issuer if known is not None else None
+        presents = presented(cert, "server", issuer)
+        identity = presents.identity
+        if identity is None:
+            raise InvalidArgument("cert", cert, "an Identity, a server Case, or trustme's LeafCert")
+        with self._changed:  # the accepting thread may be about to follow a revocation with what was there before
+            context, revision = self._make_context(identity, known, weak=presents.is_weak)
+            self._identity, self._trust, self._context, self._revision = identity, known, context, revision
+            self._case = cert if isinstance(cert, Case) else None
+            self._client_trust = known if self._case is not None else trust_in(identity, known)
+
+    def _make_context(self, identity: Identity, trust: Trust | None, weak: bool) -> tuple[ssl.SSLContext, int]:
+        revision = trust.revision if trust is not None else 0
+        context = server_context(
+            identity,
+            trust,
+            client_certs=self.client_certs,
+            tls=self._tls,
+            alpn=self._alpn,
+            strict=self._strict,
+            revocation=self._revocation,
+            weak=weak,
+        )
+        context.sslsocket_class = ServingSocket
+        return context, revision
+
+    def _current_context(self) -> ssl.SSLContext:
+        """The context for the next connection, made anew if a CA has revoked anything since."""
+        if self._trust is not None and self._trust.revision != self._revision:
+            self._context, self._revision = self._make_context(self._identity, self._trust, self._case is not None)
+        return self._context
+
+    def _accept(self, listener: Listener, woken: socket.socket) -> None:
+        with selectors.DefaultSelector() as selector, woken:
+            for sock in (*listener.sockets, woken):
+                selector.register(sock, selectors.EVENT_READ)
+            while True:
+                self._set_accepting(False)
+                ready = {key.fileobj for key, _ in selector.select()}
+                self._set_accepting(True)
+                if woken in ready:
+                    break
+                for sock in listener.sockets:
+                    if sock in ready:
+                        self._take_all(sock)
+        listener.close()
+        self._set_accepting(False)
+
+    def _take_all(self, listening: socket.socket) -> None:
+        while True:
+            try:
+                sock, address = listening.accept()
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                continue  # the client has gone before it was taken
+            with self._changed:
+                number, self._count = self._count, self._count + 1
+                try:
+                    context = self._current_context()
+                except (MtlsError, OSError) as error:
+                    sock.close()
+                    self._decided[number] = Handshake("server", None, error=str(error), peer_address=address[:2])
+                    continue
+                connection = Connection(
+                    number, sock, address[:2], context, self._misbehaviour, self._notify, self._record
+                )
+                thread = threading.Thread(
+                    target=self._serve, args=(connection,), name=f"mtls-connection-{number}", daemon=True
+                )
+                self._live[connection] = thread
+            thread.start()
+
+    def _serve(self, connection: Connection) -> None:
+        try:
+            connection.run(self._handler, self.handshake_timeout, self.idle_timeout)
+        finally:
+            with self._changed:
+                del self._live[connection]
+                self._changed.notify_all()
+
+    def _record(self, connection: Connection) -> None:
+        assert connection.handshake is not None
+        with self._changed:
+            self._decided[connection.number] = connection.handshake
+            self._changed.notify_all()
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _set_accepting(self, accepting: bool) -> None:
+        with self._changed:
+            self._accepting = accepting
+            self._changed.notify_all()
+
+    def _is_accept_queue_empty(self) -> bool:
+        if self._listener is None:
+            return not self._accepting
+        return not self._accepting and not any(map(is_readable, self._listener.sockets))

@@ -1,0 +1,120 @@
+"""How OpenSSL refuses each case: one table, as the catalogue says it. The rest of the cases it accepts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pytest_mtls.cases import Case
+from pytest_mtls.reasons.alert import Alert
+
+__all__ = ["Refusal", "expected_refusal", "named"]
+
+
+class Refusal(NamedTuple):
+    """How a case is refused.
+
+    Attributes:
+        alert: what the refused side is sent.
+        verify_code: OpenSSL's X509_V_ERR number; None where the refusal is no matter of verification.
+    """
+
+    alert: Alert
+    verify_code: int | None
+
+
+#: X509_V_ERR number, alert, and the cases of both sides that are refused with them.
+VERIFICATION = (
+    (3, Alert.UNKNOWN_CA, "crl-missing crl-missing-above"),
+    (7, Alert.DECRYPT_ERROR, "content-forged intermediate-forged signature-bit-flipped signature-of-zeros"),
+    (7, Alert.DECRYPT_ERROR, "untrusted-ca-same-key-identifier"),
+    (8, Alert.DECRYPT_ERROR, "crl-forged"),
+    (9, Alert.BAD_CERTIFICATE, "intermediate-not-yet-valid not-yet-valid validity-reversed"),
+    (10, Alert.CERTIFICATE_EXPIRED, "expired expired-seconds-ago intermediate-expired"),
+    (11, Alert.BAD_CERTIFICATE, "crl-not-yet-valid"),
+    (12, Alert.CERTIFICATE_EXPIRED, "crl-expired"),
+    (18, Alert.UNKNOWN_CA, "self-signed-certificate"),
+    (19, Alert.UNKNOWN_CA, "unknown-ca-with-root"),
+    (20, Alert.UNKNOWN_CA, "empty-issuer intermediate-missing intermediate-of-another unknown-ca untrusted-ca"),
+    (20, Alert.UNKNOWN_CA, "wrong-authority-key-identifier extension-twice malformed-alternative-name"),
+    (22, Alert.UNKNOWN_CA, "chain-of-120"),
+    (23, Alert.CERTIFICATE_REVOKED, "revoked revoked-intermediate"),
+    (25, Alert.UNKNOWN_CA, "path-length-exceeded"),
+    (26, Alert.UNSUPPORTED_CERTIFICATE, "any-usage-only code-signing-only email-only intermediate-for-the-other-side"),
+    (26, Alert.UNSUPPORTED_CERTIFICATE, "client-only server-only"),
+    (34, Alert.CERTIFICATE_UNKNOWN, "unknown-critical-extension unknown-critical-extension-in-intermediate"),
+    (35, Alert.CERTIFICATE_UNKNOWN, "crl-issuer-without-crl-sign"),
+    (47, Alert.CERTIFICATE_UNKNOWN, "dns-name-not-permitted email-address-not-permitted ip-address-not-permitted"),
+    (47, Alert.CERTIFICATE_UNKNOWN, "common-name-not-permitted directory-name-not-permitted uri-not-permitted"),
+    (48, Alert.CERTIFICATE_UNKNOWN, "directory-name-excluded dns-name-excluded ip-address-excluded uri-excluded"),
+    (62, Alert.BAD_CERTIFICATE, "common-name-beside-other-names homograph host-as-email-address host-as-prefix"),
+    (62, Alert.BAD_CERTIFICATE, "host-as-subdomain host-as-uri nul-in-name wildcard-alone wildcard-inside-label"),
+    (62, Alert.BAD_CERTIFICATE, "wildcard-inside-international-label wildcard-not-leftmost wildcard-of-host"),
+    (62, Alert.BAD_CERTIFICATE, "wildcard-of-top-level-domain wildcard-over-two-labels wildcard-partial"),
+    (62, Alert.BAD_CERTIFICATE, "wildcard-twice wrong-host"),
+    (64, Alert.BAD_CERTIFICATE, "ip-address-as-dns-name wrong-ip-address"),
+    (66, Alert.BAD_CERTIFICATE, "p192 rsa-1024"),
+    (67, Alert.BAD_CERTIFICATE, "rsa-1024-intermediate"),
+    (68, Alert.BAD_CERTIFICATE, "md5-intermediate md5-signature sha1-intermediate sha1-signature"),
+    (78, Alert.CERTIFICATE_UNKNOWN, "signature-algorithms-differ"),
+    (79, Alert.UNKNOWN_CA, "issued-by-leaf issuer-without-basic-constraints issuer-without-cert-sign"),
+    (79, Alert.UNKNOWN_CA, "version-1-intermediate"),
+    (82, Alert.CERTIFICATE_UNKNOWN, "cert-sign-without-ca"),
+    (85, Alert.CERTIFICATE_UNKNOWN, "intermediate-without-authority-key-identifier no-authority-key-identifier"),
+    (86, Alert.CERTIFICATE_UNKNOWN, "intermediate-without-subject-key-identifier"),
+    (87, Alert.CERTIFICATE_UNKNOWN, "empty-alternative-names"),
+    (88, Alert.CERTIFICATE_UNKNOWN, "empty-subject"),
+    (89, Alert.CERTIFICATE_UNKNOWN, "basic-constraints-not-critical"),
+    (92, Alert.CERTIFICATE_UNKNOWN, "intermediate-without-key-usage"),
+    (93, Alert.CERTIFICATE_UNKNOWN, "version-1-with-extensions"),
+)
+#: The same where the sides differ: a client that may not sign is refused; a server is free to.
+CLIENTS_ALONE = (
+    (
+        26,
+        Alert.UNSUPPORTED_CERTIFICATE,
+        "ca-bit-without-digital-signature ca-certificate-as-leaf key-encipherment-only",
+    ),
+)
+
+#: Alerts of the protocol, over TLS 1.2 and 1.3; None where the case goes over the other version alone or is accepted.
+PROTOCOL = {
+    "no-certificate": (Alert.HANDSHAKE_FAILURE, Alert.CERTIFICATE_REQUIRED),
+    "empty-list-in-place-of-certificate": (Alert.HANDSHAKE_FAILURE, None),
+    "garbage-certificate": (Alert.DECODE_ERROR, None),
+    "truncated-certificate": (Alert.DECODE_ERROR, None),
+    "bytes-after-certificate": (Alert.DECODE_ERROR, None),
+    "certificate-of-no-bytes": (Alert.DECODE_ERROR, None),
+    "list-length-wrong": (Alert.DECODE_ERROR, None),
+    "certificate-verify-missing": (Alert.UNEXPECTED_MESSAGE, Alert.UNEXPECTED_MESSAGE),
+    "certificate-verify-fuzzed": (Alert.DECRYPT_ERROR, Alert.DECRYPT_ERROR),
+    "certificate-verify-empty": (Alert.DECRYPT_ERROR, Alert.DECRYPT_ERROR),
+    "certificate-verify-undefined-algorithm": (Alert.ILLEGAL_PARAMETER, Alert.ILLEGAL_PARAMETER),
+    "certificate-verify-of-another-key-type": (Alert.ILLEGAL_PARAMETER, Alert.ILLEGAL_PARAMETER),
+    "p224": (Alert.ILLEGAL_PARAMETER, None),
+    "secp256k1": (Alert.ILLEGAL_PARAMETER, None),
+    "brainpool-p256": (Alert.ILLEGAL_PARAMETER, None),
+    "stolen-certificate": (Alert.DECRYPT_ERROR, Alert.DECRYPT_ERROR),
+    "stolen-rsa-certificate": (Alert.DECRYPT_ERROR, Alert.DECRYPT_ERROR),
+    "chain-of-200-kb": (Alert.ILLEGAL_PARAMETER, Alert.ILLEGAL_PARAMETER),
+}
+#: A server whose key may not sign has no cipher suite of TLS 1.2 in common with anybody, and refuses the client itself.
+SERVERS_REFUSING = {"key-encipherment-only": Alert.HANDSHAKE_FAILURE, "key-agreement-only": Alert.HANDSHAKE_FAILURE}
+
+
+def expected_refusal(case: Case, tls: str) -> Refusal | None:
+    """How the case is refused over this TLS version; None if it is accepted."""
+    tables = VERIFICATION if case.side == "server" else (*VERIFICATION, *CLIENTS_ALONE)
+    for code, alert, ids in tables:
+        if case.id in ids.split():
+            return Refusal(alert, code)
+    if case.side == "server" and case.id in SERVERS_REFUSING and tls == "1.2":
+        return Refusal(SERVERS_REFUSING[case.id], None)
+    over_1_2, over_1_3 = PROTOCOL.get(case.id, (None, None))
+    known = over_1_2 if tls == "1.2" else over_1_3
+    return None if known is None else Refusal(known, None)
+
+
+def named() -> set[str]:
+    """The ids of all cases that have a row."""
+    rows = {id for _, _, ids in (*VERIFICATION, *CLIENTS_ALONE) for id in ids.split()}
+    return rows | set(PROTOCOL) | set(SERVERS_REFUSING)

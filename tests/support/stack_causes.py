@@ -1,0 +1,168 @@
+"""What the words of each stack mean, and where it departs from the catalogue, each with the reason why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from support.other_stacks import Verdicts
+
+from pytest_mtls import Case, Reason
+from pytest_mtls.cases.listing import select, verdict_of
+
+__all__ = ["DEPARTURES", "OTHER_CAUSES", "as_markdown", "cause", "departs"]
+
+_CRL = {Reason.CRL_MISSING, Reason.CRL_EXPIRED, Reason.CRL_NOT_YET_VALID, Reason.CRL_BAD_SIGNATURE}
+_CRL |= {Reason.CRL_ISSUER_INVALID}
+
+#: Stack -> what it may say, and for which reasons; the first match counts. What matches nothing tells no cause.
+WORDS: Mapping[str, Sequence[tuple[str, set[Reason]]]] = {
+    "GnuTLS": (
+        ("is revoked", {Reason.REVOKED}),
+        ("uses expired", {Reason.EXPIRED}),
+        ("not yet valid", {Reason.NOT_YET_VALID}),
+        ("insecure algorithm", {Reason.WEAK_SIGNATURE}),
+        ("signer's constraints", {Reason.INVALID_CA, Reason.NAME_CONSTRAINT_VIOLATED, Reason.PATH_LENGTH_EXCEEDED}),
+        ("unknown critical extension", {Reason.UNKNOWN_CRITICAL_EXTENSION}),
+        ("issuer is not a CA", {Reason.INVALID_CA}),
+        ("issuer is unknown", {Reason.UNKNOWN_CA, Reason.SELF_SIGNED}),
+        ("name in the certificate does not match", {Reason.HOSTNAME_MISMATCH}),
+        ("signature in the certificate is invalid", {Reason.BAD_SIGNATURE}),
+        ("intended purpose|Key usage violation", {Reason.WRONG_PURPOSE}),
+        ("signature verification has failed", {Reason.POSSESSION_NOT_PROVED}),
+        ("data size is too large", {Reason.CHAIN_TOO_LONG}),
+    ),
+    "Java": (
+        ("has been revoked", {Reason.REVOKED}),
+        ("NotAfter", {Reason.EXPIRED}),
+        ("NotBefore", {Reason.NOT_YET_VALID}),
+        ("determine revocation status", _CRL),
+        ("not a CA certificate|keyCertSign bit is not set", {Reason.INVALID_CA}),
+        ("pathLenConstraint violated", {Reason.PATH_LENGTH_EXCEEDED}),
+        ("name constraints check failed", {Reason.NAME_CONSTRAINT_VIOLATED}),
+        ("unrecognized critical extension", {Reason.UNKNOWN_CRITICAL_EXTENSION}),
+        ("Extended key usage does not permit|KeyUsage does not allow", {Reason.WRONG_PURPOSE}),
+        ("signature check failed|Signature algorithm mismatch", {Reason.BAD_SIGNATURE}),
+        ("does not chain|unable to find valid|Empty issuer DN", {Reason.UNKNOWN_CA, Reason.SELF_SIGNED}),
+        ("No subject alternative", {Reason.HOSTNAME_MISMATCH}),
+        ("Invalid CertificateVerify|Invalid ECDH ServerKeyExchange", {Reason.POSSESSION_NOT_PROVED}),
+        ("on signature algorithm", {Reason.WEAK_SIGNATURE}),
+        ("keysize limits", {Reason.WEAK_KEY}),
+        ("exceeds the maximum allowed size", {Reason.CHAIN_TOO_LONG}),
+        ("MUST be marked critical|for version 1 certificate", {Reason.PROFILE_VIOLATED}),
+    ),
+    "Node": (
+        ("CERT_REVOKED", {Reason.REVOKED}),
+        ("CERT_HAS_EXPIRED", {Reason.EXPIRED}),
+        ("CERT_NOT_YET_VALID", {Reason.NOT_YET_VALID}),
+        ("CERT_SIGNATURE_FAILURE", {Reason.BAD_SIGNATURE}),
+        ("CRL_HAS_EXPIRED", {Reason.CRL_EXPIRED}),
+        ("CRL_NOT_YET_VALID", {Reason.CRL_NOT_YET_VALID}),
+        ("CRL_SIGNATURE_FAILURE", {Reason.CRL_BAD_SIGNATURE}),
+        ("UNABLE_TO_GET_CRL", {Reason.CRL_MISSING}),
+        ("INVALID_CA", {Reason.INVALID_CA}),
+        ("INVALID_PURPOSE", {Reason.WRONG_PURPOSE}),
+        ("PATH_LENGTH_EXCEEDED", {Reason.PATH_LENGTH_EXCEEDED}),
+        ("UNABLE_TO_VERIFY_LEAF", {Reason.UNKNOWN_CA}),
+        ("ALTNAME_INVALID", {Reason.HOSTNAME_MISMATCH}),
+        ("BAD_SIGNATURE|OCTET_INVALID", {Reason.POSSESSION_NOT_PROVED}),
+        ("EXCESSIVE_MESSAGE_SIZE", {Reason.CHAIN_TOO_LONG}),
+        ("subtree violation", {Reason.NAME_CONSTRAINT_VIOLATED}),
+        ("unhandled critical", {Reason.UNKNOWN_CRITICAL_EXTENSION}),
+        ("does not include CRL signing", {Reason.CRL_ISSUER_INVALID}),
+        ("does not include certificate signing", {Reason.INVALID_CA}),
+        ("digest algorithm too weak", {Reason.WEAK_SIGNATURE}),
+    ),
+    "curl": (
+        ("certificate revoked", {Reason.REVOKED}),
+        ("certificate has expired", {Reason.EXPIRED}),
+        ("certificate is not yet valid", {Reason.NOT_YET_VALID}),
+        ("CRL has expired", {Reason.CRL_EXPIRED}),
+        ("CRL is not yet valid", {Reason.CRL_NOT_YET_VALID}),
+        ("get certificate CRL", {Reason.CRL_MISSING}),
+        ("CRL signing", {Reason.CRL_ISSUER_INVALID}),
+        ("self-signed certificate$", {Reason.SELF_SIGNED}),
+        ("local issuer certificate|self-signed certificate in", {Reason.UNKNOWN_CA}),
+        ("invalid CA certificate", {Reason.INVALID_CA}),
+        ("path length constraint", {Reason.PATH_LENGTH_EXCEEDED}),
+        ("subtree violation", {Reason.NAME_CONSTRAINT_VIOLATED}),
+        ("unhandled critical extension", {Reason.UNKNOWN_CRITICAL_EXTENSION}),
+        ("unsuitable certificate purpose", {Reason.WRONG_PURPOSE}),
+        ("no alternative certificate subject name|certificate subject name", {Reason.HOSTNAME_MISMATCH}),
+        ("SSL routines::bad signature|octet invalid", {Reason.POSSESSION_NOT_PROVED}),
+        ("excessive message size", {Reason.CHAIN_TOO_LONG}),
+        ("key too weak", {Reason.WEAK_KEY}),
+        ("digest algorithm too weak", {Reason.WEAK_SIGNATURE}),
+    ),
+}
+
+_NO_PURPOSE = "`gnutls-serv` asks for no purpose when it verifies a client, and so looks at no extended key usage"
+_NAME_KINDS = "GnuTLS looks at name constraints on DNS names, IP addresses and e-mail addresses alone"
+_THE_LAST = "Node goes on after an error and tells the last that it meets"
+_LOOSE_WILDCARD = "JSSE compares the labels of a host name with the wildcards where they stand"
+
+#: (stack, side, case) -> why the stack departs from what any correct peer does.
+DEPARTURES: Mapping[tuple[str, str, str], str] = {
+    **{("GnuTLS", side, "uri-not-permitted"): _NAME_KINDS for side in ("client", "server")},
+    **{("GnuTLS", side, "directory-name-not-permitted"): _NAME_KINDS for side in ("client", "server")},
+    ("GnuTLS", "client", "server-only"): _NO_PURPOSE,
+    ("GnuTLS", "client", "email-only"): _NO_PURPOSE,
+    ("GnuTLS", "client", "code-signing-only"): _NO_PURPOSE,
+    ("GnuTLS", "client", "intermediate-for-the-other-side"): _NO_PURPOSE,
+    **{
+        (
+            "Java",
+            side,
+            "intermediate-for-the-other-side",
+        ): "JSSE looks at the extended key usage of the end entity alone"
+        for side in ("client", "server")
+    },
+    ("Java", "server", "wildcard-not-leftmost"): _LOOSE_WILDCARD,
+    ("Java", "server", "wildcard-twice"): _LOOSE_WILDCARD,
+}
+
+#: (stack, case) -> why it says another cause than the catalogue, on either side.
+OTHER_CAUSES: Mapping[tuple[str, str], str] = {
+    ("Node", "validity-reversed"): f"both are true, and {_THE_LAST}",
+    ("Node", "self-signed-certificate"): f"there is no CRL of an unknown issuer, and {_THE_LAST}",
+    ("Node", "unknown-ca-with-root"): f"there is no CRL of an unknown issuer, and {_THE_LAST}",
+    ("Node", "chain-of-120"): f"some of these CAs have no CRL, and {_THE_LAST}",
+    ("Node", "issued-by-leaf"): f"what is no CA's certificate is not for that purpose either, and {_THE_LAST}",
+    ("Node", "version-1-intermediate"): f"what is no CA's certificate is not for that purpose either, and {_THE_LAST}",
+}
+
+
+def cause(stack: str, said: str) -> set[Reason] | None:
+    """The reasons that a stack's words stand for; None if they tell no cause."""
+    return next((reasons for words, reasons in WORDS[stack] if re.search(words, said)), None)
+
+
+def departs(case: Case, accepted: bool | None) -> bool:
+    """Whether a verdict is another than that of any correct peer. What takes a setting is no departure."""
+    return accepted is not None and not case.requires and case.accepted is not None and accepted != case.accepted
+
+
+def as_markdown(verdicts: Mapping[str, Verdicts]) -> str:
+    """The tables for docs/reference/stacks.md."""
+    lines: list[str] = []
+    for side, title in (("client", "Clients, judged by servers"), ("server", "Servers, judged by clients")):
+        stacks = [stack for stack, said in verdicts.items() if side in said]
+        lines += [f"## {title}", "", f"| case | catalogue | {' | '.join(stacks)} |", "|---" * (len(stacks) + 2) + "|"]
+        for case in select(side=side):  # type: ignore[arg-type]
+            found = [verdicts[stack][side].get(case.id) for stack in stacks]
+            if any(found):
+                cells = [_cell(case, None if one is None else one.accepted) for one in found]
+                lines.append(f"| `{case.id}` | {verdict_of(case)} | {' | '.join(cells)} |")
+        lines.append("")
+    lines += ["## Departures", ""]
+    for (stack, side, id), why in DEPARTURES.items():
+        lines += [f"{stack}, {side} `{id}`", f": {why[0].upper() if why[0] != '`' else why[0]}{why[1:]}.", ""]
+    lines += ["## Other causes", ""]
+    for (stack, id), why in OTHER_CAUSES.items():
+        lines += [f"{stack}, `{id}`", f": {why[0].upper()}{why[1:]}.", ""]
+    return "\n".join(lines).rstrip("\n")
+
+
+def _cell(case: Case, accepted: bool | None) -> str:
+    word = {True: "accepts", False: "refuses", None: "-"}[accepted]
+    return f"**{word}**" if departs(case, accepted) else word
