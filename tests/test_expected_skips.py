@@ -37,9 +37,11 @@ SUITE = """
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
     """A suite with three skips, under this suite's own conftest.py."""
-    for name in ("conftest.py", "expected_skips.py"):
+    for name in ("conftest.py", "support/expected_skips.py"):
         source = (TESTS / name).read_text(encoding="utf-8").replace('pytest_plugins = ["pytester"]', "")
-        pytester.path.joinpath(name).write_text(source, encoding="utf-8")
+        copy = pytester.path / name
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_text(source, encoding="utf-8")
     pytester.makepyprojecttoml('[tool.pytest.ini_options]\npythonpath = ["."]')
     pytester.makepyfile(SUITE)
     return pytester
