@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from pytest_mtls.reasons.alert import Alert
     from pytest_mtls.reasons.reason import Reason
+    from pytest_mtls.reasons.verdict import Verdict
     from pytest_mtls.server.asgi import asgi_app
     from pytest_mtls.server.launch import LaunchedServer, launch
     from pytest_mtls.server.server import MutualTLSServer
@@ -55,6 +56,7 @@ __all__ = [
     "SigningPolicy",
     "SigningRequestRefused",
     "Tier",
+    "Verdict",
     "asgi_app",
     "asgi_scope",
     "assert_accepted",
@@ -91,6 +93,7 @@ _HOMES = {
     "SigningPolicy": "certificates.signing_request",
     "SigningRequestRefused": "errors",
     "Tier": "cases",
+    "Verdict": "reasons.verdict",
     "asgi_app": "server.asgi",
     "asgi_scope": "proxies",
     "assert_accepted": "verdict.assertions",

@@ -24,8 +24,8 @@ from pytest_mtls.client.relay import Change, Relay
 from pytest_mtls.tls.context import heedless_context
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.wire import Deadline
-from pytest_mtls.verdict.assertions import good_client
 from pytest_mtls.verdict.explain import headline
+from pytest_mtls.verdict.twins import good_client
 
 __all__ = ["VERSIONS", "Attempt", "Visit"]
 

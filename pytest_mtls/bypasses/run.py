@@ -10,8 +10,8 @@ from pytest_mtls.bypasses.site import Site
 from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.client.protocols import PROTOCOLS
 from pytest_mtls.errors import MtlsError
-from pytest_mtls.verdict.assertions import good_client
 from pytest_mtls.verdict.explain import explain, headline
+from pytest_mtls.verdict.twins import good_client
 
 __all__ = ["Trial", "story"]
 

@@ -98,16 +98,19 @@ class Case:
         """The extra of the distribution without which the peer cannot be played; None for nearly all."""
         return "wire" if self.side == "client" and "misbehaviour" in self.options else None
 
-    def identity(self, ca: CertificateAuthority) -> Identity | None:
+    def identity(self, ca: CertificateAuthority, *, like: Identity | None = None) -> Identity | None:
         """What the peer presents, made anew at each call.
 
         Args:
             ca: the CA that the other side trusts, or one below it.
+            like: whose subject and alternative names a client has, unless the case is about names; its own by default.
 
         Returns:
             The certificate chain and key; None for a client that presents no certificate.
         """
-        return self.build(ca, Leaf(self.side, self.id))
+        return self.build(
+            ca, Leaf(self.side, self.id).like(like) if self.side == "client" else Leaf(self.side, self.id)
+        )
 
     def __and__(self, other: Case) -> Case:
         """A peer with the defects of both.

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from cryptography import x509
+
 from pytest_mtls.cases.resigned import Edit, resign
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.issuer import Issuer
@@ -71,6 +73,16 @@ class Leaf:
         if also_named:
             profile = replace(profile, sans=(*profile.sans, *map(general_name, also_named)))
         return replace(profile, **changes)
+
+    def like(self, other: Identity | None) -> Leaf:
+        """The same with the subject and alternative names of another identity; changes of a case win over them."""
+        if other is None:
+            return self
+        try:
+            sans = tuple(other.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+        except x509.ExtensionNotFound:
+            sans = ()
+        return replace(self, changes={"subject": other.certificate.subject, "sans": sans, **self.changes})
 
     def changed(self, **changes: Any) -> Leaf:
         """The same with more changes."""

@@ -51,6 +51,8 @@ def presented(
     side: Side,
     ca: CertificateAuthority | None,
     minted: str | os.PathLike[str] | None = None,
+    *,
+    like: Identity | None = None,
 ) -> Presentation:
     """What one side presents.
 
@@ -59,6 +61,7 @@ def presented(
         side: which side this is.
         ca: the CA to build a case against.
         minted: a directory of clients that were made beforehand; a case that is among them is not built.
+        like: whose names the certificate of a client's case has; its own by default.
 
     Raises:
         AuthorityUsedAsIdentity: a CA was given.
@@ -80,7 +83,12 @@ def presented(
             raise InvalidArgument("ca", None, f"a CertificateAuthority with its key, to build case {value.id!r}")
         rewrite = None if value.rewrite is None else partial(value.rewrite, ca)
         return Presentation(
-            value.identity(ca), value.tls, is_weak=True, name=value.id, rewrite=rewrite, misbehaviour=misbehaviour
+            value.identity(ca, like=like),
+            value.tls,
+            is_weak=True,
+            name=value.id,
+            rewrite=rewrite,
+            misbehaviour=misbehaviour,
         )
     if isinstance(value, CertificateAuthority):
         raise AuthorityUsedAsIdentity(value.subject)

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import cryptography
 from cryptography import x509
@@ -18,9 +18,6 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from pytest_mtls.certificates.files import FileContent, file_stem
 from pytest_mtls.certificates.key import password_bytes
 from pytest_mtls.errors import InvalidArgument, MissingProgram, UnsupportedFormat
-
-if TYPE_CHECKING:
-    from pytest_mtls.certificates.identity import Identity
 
 __all__ = ["FORMATS", "IdentityFiles", "contents", "identity_files"]
 
@@ -31,6 +28,21 @@ FORMATS = ("pem", "pkcs12", "java", "kubernetes", "nss")
 _JAVA_PASSWORD = "changeit"
 #: The files of an NSS database. A third one, pkcs11.txt, is made by whoever opens them.
 _NSS_FILES = ("cert9.db", "key4.db")
+
+
+class _Written(Protocol):
+    """The part of an `Identity` that is written."""
+
+    @property
+    def cert_pem(self) -> bytes: ...
+
+    @property
+    def root(self) -> x509.Certificate | None: ...
+
+    @property
+    def has_pkcs12(self) -> bool: ...
+
+    def pkcs12(self, password: str | bytes | None = None, name: str | None = None) -> bytes: ...
 
 
 class IdentityFiles(NamedTuple):
@@ -60,7 +72,7 @@ class IdentityFiles(NamedTuple):
 
 
 def contents(
-    identity: Identity, stem: str, key: bytes, password: str | bytes | None, formats: Collection[str]
+    identity: _Written, stem: str, key: bytes, password: str | bytes | None, formats: Collection[str]
 ) -> dict[str, FileContent]:
     """The files to write, by field of `IdentityFiles`; those of an NSS database by their names.
 
@@ -128,7 +140,7 @@ def _truststore(root: x509.Certificate, password: str | bytes) -> bytes:
 # --- Kubernetes ------------------------------------------------------------------------------------------------------
 
 
-def _kubernetes_secret(identity: Identity, name: str, key: bytes) -> bytes:
+def _kubernetes_secret(identity: _Written, name: str, key: bytes) -> bytes:
     """A manifest for ``kubectl apply``; the keys of its data are those of the Kubernetes reference, "TLS Secrets"."""
     data = {"tls.crt": identity.cert_pem, "tls.key": key}
     if identity.root is not None:
@@ -148,7 +160,7 @@ def _kubernetes_secret(identity: Identity, name: str, key: bytes) -> bytes:
 # --- NSS -------------------------------------------------------------------------------------------------------------
 
 
-def _nss_database(identity: Identity, stem: str, password: str | bytes | None) -> dict[str, FileContent]:
+def _nss_database(identity: _Written, stem: str, password: str | bytes | None) -> dict[str, FileContent]:
     """A database of the identity under the nickname ``stem`` and of its root, trusted to issue TLS servers and clients."""
     secret = password_bytes(password) or b""
     with tempfile.TemporaryDirectory(prefix="pytest-mtls-") as name:

@@ -239,7 +239,7 @@ def shake_hands(
             transcript += _last_words(sock)
         seen = describe_socket(sock, "client", transcript)
         if isinstance(failed, UnexpectedAnswer):
-            return replace(seen, error=f"inside TLS, in {protocol.name}: {failed}")
+            return replace(seen, answer=failed.answer or None, error=f"inside TLS, in {protocol.name}: {failed}")
         if answer is not None:
             say_goodbye(sock)
             return _answered(seen, answer, protocol.layer)

@@ -21,8 +21,10 @@ from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.transcript import was_sent
-from pytest_mtls.verdict.assertions import good_client, was_presented
-from pytest_mtls.verdict.explain import Expected, headline, tell
+from pytest_mtls.verdict.assertions import was_presented
+from pytest_mtls.verdict.expected import Expected
+from pytest_mtls.verdict.explain import headline, tell
+from pytest_mtls.verdict.twins import good_client
 
 __all__ = ["VERSIONS", "Outcome", "Result", "Run", "checks", "theme_of"]
 
@@ -168,7 +170,7 @@ class Run:
                 return Result(case, tls, expected, Outcome.LEFT_OUT, None, note)
             return Result(case, tls, expected, outcome, control, note)
         try:
-            presents = presented(case, "client", self.target.ca, self.target.client_cases)
+            presents = presented(case, "client", self.target.ca, self.target.client_cases, like=self.target.client)
             seen = probe(self.target, presents, tls=tls, timeout=self.timeout)
         except MissingPrivateKey:
             return Result(

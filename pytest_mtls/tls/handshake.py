@@ -16,9 +16,11 @@ from cryptography import x509
 from pytest_mtls.reasons.alert import Alert
 from pytest_mtls.reasons.reason import REASON_BY_SSL_ERROR, Reason, reason_of_verify_code, reasons_of_alert
 from pytest_mtls.reasons.side import Side, opposite
+from pytest_mtls.reasons.verdict import Verdict
 from pytest_mtls.tls.transcript import (
     Message,
     acceptable_authorities,
+    can_observe,
     certificates_from,
     failure,
     negotiated,
@@ -116,6 +118,16 @@ class Handshake:
         return hello or self.tls_version is not None or self.accepted is not None
 
     @property
+    def is_observed(self) -> bool:
+        """Whether this Python observes messages at all; where it does not, a transcript is empty and proves nothing."""
+        return can_observe() or bool(self.transcript)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The same as `accepted`, in a word."""
+        return {True: Verdict.ACCEPTED, False: Verdict.REFUSED, None: Verdict.UNDECIDED}[self.accepted]
+
+    @property
     def possible_reasons(self) -> frozenset[Reason]:
         """All reasons that what was seen can stand for: one where the reason is known, more behind a mere alert."""
         if self.reason is None:
@@ -133,6 +145,12 @@ class Handshake:
 
     def seen_from_both_ends(self, counterpart: Handshake) -> Handshake:
         """This handshake completed by what the other end, where it is ours, knows better."""
+        if counterpart.accepted is None and self.accepted is False and self.alert is None:
+            # The other end was stopped or ran out of time: the end of the stream is not its judgement.
+            error = counterpart.error or "the other end came to no verdict"
+            return replace(
+                self, counterpart=counterpart, accepted=None, rejected_by=None, reason=None, layer=None, error=error
+            )
         if counterpart.accepted is False and counterpart.rejected_by == counterpart.side:
             return replace(
                 self,

@@ -170,6 +170,11 @@ def observe(context: ssl.SSLContext, side: Side) -> None:
         _MESSAGE_CALLBACK.__set__(context, keep)
 
 
+def can_observe() -> bool:
+    """Whether this Python tells of handshake messages, as CPython does."""
+    return _MESSAGE_CALLBACK is not None
+
+
 def messages_of(sock: ssl.SSLSocket) -> tuple[Message, ...]:
     """What has been seen of a socket's handshake so far."""
     return tuple(sock.__dict__.get("messages", ()))

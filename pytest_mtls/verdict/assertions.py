@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -14,22 +13,26 @@ from pytest_mtls.cases.presentation import PeerArgument, presented
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.trust import Trust, TrustArgument
-from pytest_mtls.certificates.validity import now
 from pytest_mtls.client.endpoint import Endpoint, EndpointArgument, ObservedServer, endpoint_of
 from pytest_mtls.client.probe import probe
 from pytest_mtls.errors import CaseNotPresentable, HandshakeAssertionError, InvalidArgument
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side
 from pytest_mtls.tls.handshake import Handshake
-from pytest_mtls.verdict.explain import Expected, headline, tell
+from pytest_mtls.verdict.expected import Expected
+from pytest_mtls.verdict.explain import headline, tell
+from pytest_mtls.verdict.judge import DIFFERENT_ANSWERS, Evidence, Judgement, judge
+from pytest_mtls.verdict.twins import good_client, has_names_of, twin_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Expectation", "assert_accepted", "assert_rejected", "good_client", "was_presented"]
+__all__ = ["Expectation", "assert_accepted", "assert_rejected", "expect_accepted", "expect_rejected", "was_presented"]
 
-#: How long a client that is kept as a control still has to be valid to be used again.
-_CONTROL_LEFT = timedelta(hours=1)
+#: How often a client is presented to a server that a balancer may stand before.
+_ATTEMPTS_ELSEWHERE = 3
+#: The themes of cases whose defect is a name, so that their control cannot have the same.
+_THEMES_OF_NAMES = ("names", "constraints")
 #: What is a slip in the test's own code and never a client's answer to a refusal: it passes through `Expectation`.
 _NOT_A_CLIENT_FAILURE = (AssertionError, NameError, AttributeError, TypeError, ImportError)
 
@@ -57,7 +60,7 @@ def assert_accepted(
     """
     handshake = probe(endpoint, client, trust, tls, server_name, timeout, ca=ca)
     expected = Expected(accepted=True)
-    if not expected.is_met_by(handshake):
+    if not judge(expected, [handshake]).is_met:
         raise HandshakeAssertionError(tell([handshake], expected, _complaint(handshake, expected)), [handshake])
     return handshake
 
@@ -73,6 +76,8 @@ def assert_rejected(
     server_name: str | None = None,
     timeout: float = 5.0,
     ca: CertificateAuthority | None = None,
+    like: Identity | None = None,
+    attempts: int | None = None,
 ) -> Handshake:
     """Do a handshake and assert that it is refused, for the right reason.
 
@@ -84,9 +89,13 @@ def assert_rejected(
         reason: why; by default the case's own reason where ``client`` is a `Case`, else any.
         by: the side that refuses, "server" or "client"; by default "client" where the server plays a bad server's
             case, else "server".
+        like: whose names the client of a case and its control carry; those of the endpoint's ``client`` by default.
+            Cases that are about names keep theirs.
+        attempts: how many times the client is presented, an odd number; 3 by default, and once to a server of this
+            process, before which nothing stands. Two different verdicts fail.
 
     Returns:
-        The handshake.
+        The first handshake.
 
     Raises:
         HandshakeAssertionError: it was accepted, is undecided, or was refused by another side or for another reason.
@@ -94,26 +103,71 @@ def assert_rejected(
         CaseNotPresentable: what the case presents did not go over the wire. The plugin lets the test skip for it.
     """
     target = endpoint_of(endpoint)
+    if like is not None:
+        target = replace(target, client=like)
     expected = _refusal(reason, by, "client" if target.server_case is not None else "server")
     if reason is None and isinstance(client, Case):
         expected = replace(expected, reasons=client.reasons)
+    times = _attempts(attempts, 1 if isinstance(endpoint, ObservedServer) else _ATTEMPTS_ELSEWHERE)
     trusted = target.trust if trust is None else trust
     issuer = ca or target.ca or (Trust.of(trusted).issuer if trusted is not None else None)
-    good = good_client(target, issuer) if expected.by == "server" else None
-    if good is not None:
-        _check_that_a_good_client_gets_in(endpoint, good, trust, tls, server_name, timeout)
-    presents = presented(client, "client", issuer, target.client_cases)
-    handshake = probe(endpoint, presents, trust, tls, server_name, timeout)
-    if isinstance(client, Case) and client.tier is Tier.INFORMATIVE and handshake.accepted is not None:
-        return handshake
-    if not expected.is_met_by(handshake):
-        raise HandshakeAssertionError(tell([handshake], expected, _complaint(handshake, expected)), [handshake])
-    if expected.by == "server" and not was_presented(presents.identity, handshake):
-        if isinstance(client, Case):
-            raise CaseNotPresentable(client.id, "its key fits none of the signature algorithms that the server takes")
-        remark = "the refusal proves nothing: the client's certificate did not go over the wire"
-        raise HandshakeAssertionError(tell([handshake], expected, remark), [handshake])
-    return handshake
+    presents = presented(client, "client", issuer, target.client_cases, like=target.client)
+    evidence = Evidence(_own_der(presents.identity))
+    if expected.by == "server":
+        good, is_twin = _control(target, issuer, client, presents.identity, expected)
+        if good is not None:
+            control = probe(endpoint, good, trust, tls, server_name, timeout)
+            evidence = replace(evidence, control=control, control_is_twin=is_twin)
+            if not control.accepted:
+                remark = f"a good client does not get in either, so that a refusal proves nothing: {headline(control)}"
+                raise HandshakeAssertionError(tell([control], Expected(accepted=True), remark), [control])
+    seen = [probe(endpoint, presents, trust, tls, server_name, timeout)]
+    if isinstance(client, Case) and client.tier is Tier.INFORMATIVE and seen[0].accepted is not None:
+        return seen[0]
+    while len(seen) < times and seen[-1].accepted is seen[0].accepted is not None:
+        seen.append(probe(endpoint, presents, trust, tls, server_name, timeout))
+    judgement = judge(expected, seen, evidence)
+    if judgement.is_met:
+        return seen[0]
+    if judgement.not_presented and isinstance(client, Case):
+        raise CaseNotPresentable(client.id, "its key fits none of the signature algorithms that the server takes")
+    told = seen if judgement.rule == DIFFERENT_ANSWERS else [judgement.handshake or seen[0]]
+    raise HandshakeAssertionError(tell(told, expected, _remark(judgement, told[-1], expected)), told)
+
+
+def _attempts(given: int | None, default: int) -> int:
+    if given is None:
+        return default
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1 or given % 2 == 0:
+        raise InvalidArgument(
+            "attempts", given, "an odd number, so that case and control never keep step with a balancer"
+        )
+    return given
+
+
+def _control(
+    target: Endpoint,
+    issuer: CertificateAuthority | None,
+    client: PeerArgument | None,
+    identity: Identity | None,
+    expected: Expected,
+) -> tuple[Identity | None, bool]:
+    """The good client to present first, and whether nothing but the defect tells it from the bad one."""
+    general = good_client(target, issuer)
+    is_about_a_certificate = any(reason is not Reason.ACCESS_DENIED for reason in expected.reasons)
+    if identity is None:
+        return general, True
+    is_about_names = isinstance(client, Case) and client.theme in _THEMES_OF_NAMES
+    if is_about_names or not is_about_a_certificate:
+        return general, is_about_names
+    if general is not None and has_names_of(general, identity):
+        return general, True
+    twin = twin_of(identity, issuer)
+    return (general, False) if twin is None else (twin, True)
+
+
+def _own_der(identity: Identity | None) -> bytes | None:
+    return None if identity is None else identity.certificate.public_bytes(Encoding.DER)
 
 
 class Expectation:
@@ -167,7 +221,7 @@ class Expectation:
         if not self.handshakes:
             return _nobody_came(silent, self.exception)
         for handshake in self.handshakes:
-            if not self._expected.is_met_by(handshake):
+            if not judge(self._expected, [handshake]).is_met:
                 return _complaint(handshake, self._expected)
             if self._client is not None and handshake.peer_certificate != self._client.certificate:
                 return f"another certificate than that of {self._client.subject} arrived"
@@ -196,30 +250,20 @@ def _refusal(reason: Reason | str | None, by: Side | None, default: Side) -> Exp
     return Expected(accepted=False, by=by or default, reasons=() if known is None else (known,))
 
 
-def good_client(target: Endpoint, issuer: CertificateAuthority | None) -> Identity | None:
-    """A client that the server is to accept; None where nobody here can make one."""
-    if target.client is not None:
-        return target.client
-    if issuer is None or issuer.private_key is None:
-        return None
-    kept: Identity | None = issuer.__dict__.get("kept_control")
-    if kept is None or kept.certificate.not_valid_after_utc < now() + _CONTROL_LEFT:
-        kept = issuer.__dict__["kept_control"] = issuer.issue_client("control")
-    return kept
-
-
-def _check_that_a_good_client_gets_in(endpoint: EndpointArgument, good: Identity, *how: Any) -> None:
-    control = probe(endpoint, good, *how)
-    if not control.accepted:
-        remark = f"a good client does not get in either, so that a refusal proves nothing: {headline(control)}"
-        raise HandshakeAssertionError(tell([control], Expected(accepted=True), remark), [control])
-
-
 def was_presented(identity: Identity | None, handshake: Handshake) -> bool:
     """Whether the client's own certificate went over the wire, or there was none to go."""
-    if identity is None or not handshake.transcript:
+    if identity is None or not handshake.is_observed:
         return True
-    return handshake.sent_chain_der[:1] == (identity.certificate.public_bytes(Encoding.DER),)
+    return handshake.sent_chain_der[:1] == (_own_der(identity),)
+
+
+def _remark(judgement: Judgement, handshake: Handshake, expected: Expected) -> str:
+    """What is wrong, in one line."""
+    if judgement.rule == DIFFERENT_ANSWERS:
+        return "the server gives different answers to the same client: is there a balancer before it?"
+    if judgement.not_presented:
+        return "the refusal proves nothing: the client's certificate did not go over the wire"
+    return _complaint(handshake, expected)
 
 
 def _complaint(handshake: Handshake, expected: Expected) -> str:

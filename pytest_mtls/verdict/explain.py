@@ -16,36 +16,10 @@ from pytest_mtls.certificates.validity import now
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side, opposite
 from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.verdict.expected import Expected
+from pytest_mtls.verdict.judge import judge
 
-__all__ = ["Expected", "explain", "headline", "tell"]
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What a test expects of a handshake.
-
-    Attributes:
-        accepted: True to be accepted, False to be refused.
-        by: for a refusal, the side that refuses.
-        reasons: for a refusal, why, or one of several reasons; empty for any reason.
-    """
-
-    accepted: bool
-    by: Side = "server"
-    reasons: tuple[Reason, ...] = ()
-
-    def is_met_by(self, handshake: Handshake) -> bool:
-        """Whether this handshake is what was expected. One that is undecided never is."""
-        if self.accepted or handshake.accepted is not False:
-            return handshake.accepted is self.accepted
-        is_for_reason = not self.reasons or not handshake.possible_reasons.isdisjoint(self.reasons)
-        return handshake.rejected_by == self.by and is_for_reason
-
-    def __str__(self) -> str:
-        if self.accepted:
-            return "accepted by both sides"
-        why = f" for {' or '.join(reason.words for reason in self.reasons)}" if self.reasons else ""
-        return f"refused by the {self.by}{why}"
+__all__ = ["explain", "headline", "tell"]
 
 
 def tell(handshakes: Sequence[Handshake], expected: Expected, remark: str | None = None) -> str:
@@ -273,7 +247,7 @@ def likely_cause(handshake: Handshake, expected: Expected | None = None) -> str:
         return "the other side is not there, hangs, or is not yet ready; no verdict is possible."
     if handshake.accepted:
         return _cause_of_acceptance(handshake, expected or Expected(accepted=False))
-    if expected is not None and expected.is_met_by(handshake):
+    if expected is not None and judge(expected, [handshake]).is_met:
         return "it is what it should be."
     if expected is not None and not expected.accepted and handshake.rejected_by != expected.by:
         return (

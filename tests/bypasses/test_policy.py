@@ -20,7 +20,7 @@ from pytest_mtls.conformance.run import Outcome
 from pytest_mtls.errors import InvalidPolicy
 
 # Runs of pytest inside this process forget what they imported; see users_suite.
-for _name in ("options", "conformance.hooks", "conformance.test_bypasses", "conformance.test_clients"):
+for _name in ("conformance.target", "conformance.hooks", "conformance.test_bypasses", "conformance.test_clients"):
     import_module(f"pytest_mtls.{_name}")
 
 

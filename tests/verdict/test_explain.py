@@ -23,7 +23,8 @@ from pytest_mtls import (
     probe,
 )
 from pytest_mtls.cases import CATALOGUE, Case
-from pytest_mtls.verdict.explain import Expected, explain, headline, likely_cause, tell
+from pytest_mtls.verdict.expected import Expected
+from pytest_mtls.verdict.explain import explain, headline, likely_cause, tell
 
 Factory = Callable[..., MutualTLSServer]
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
+from pytest_mtls.client.protocols.channel import Channel
+from pytest_mtls.client.protocols.meanings import answer_of
 from pytest_mtls.client.protocols.protocol import Answer, UnexpectedAnswer, shortened
+from pytest_mtls.client.protocols.target import Target
 from pytest_mtls.reasons.reason import Reason
-
-if TYPE_CHECKING:
-    from pytest_mtls.client.endpoint import Endpoint
-    from pytest_mtls.client.protocols.channel import Channel
 
 __all__ = ["log_in_mysql", "ping", "request_ssl_mysql", "request_ssl_postgres", "start_postgres"]
 
@@ -26,7 +24,7 @@ _NO_CERTIFICATE = "connection requires a valid client certificate"
 _INVALID_AUTHORIZATION = b"28"
 
 
-def request_ssl_postgres(channel: Channel, endpoint: Endpoint) -> None:
+def request_ssl_postgres(channel: Channel, endpoint: Target) -> None:
     """SSLRequest, to which the server answers S or N."""
     channel.send(_SSL_REQUEST)
     answer = channel.exactly(1)
@@ -34,7 +32,7 @@ def request_ssl_postgres(channel: Channel, endpoint: Endpoint) -> None:
         raise UnexpectedAnswer("the server declined SSLRequest" if answer == b"N" else "the server is no PostgreSQL")
 
 
-def start_postgres(channel: Channel, endpoint: Endpoint) -> Answer:
+def start_postgres(channel: Channel, endpoint: Target) -> Answer:
     """StartupMessage. A request for a password accepts: the certificate has been looked at by then.
 
     With ``clientcert=verify-full`` beside a method that asks for a password, the name in the certificate is compared
@@ -55,7 +53,7 @@ def start_postgres(channel: Channel, endpoint: Endpoint) -> Answer:
     said = shortened(fields.get(b"M", b""))
     if not fields.get(b"C", b"").startswith(_INVALID_AUTHORIZATION):
         raise UnexpectedAnswer(f"the server is not ready: {said}")
-    return Answer(False, said, Reason.NO_CERTIFICATE if said == _NO_CERTIFICATE else Reason.UNSPECIFIED)
+    return Answer(False, said, Reason.NO_CERTIFICATE if said == _NO_CERTIFICATE else Reason.ACCESS_DENIED)
 
 
 # --- MySQL and MariaDB ("Connection Phase") ---------------------------------------------------------------------------
@@ -71,7 +69,7 @@ _FAST_LOGIN, _FULL_LOGIN = 3, 4
 _DENIED = (1045, 1698)
 
 
-def request_ssl_mysql(channel: Channel, endpoint: Endpoint) -> None:
+def request_ssl_mysql(channel: Channel, endpoint: Target) -> None:
     """SSLRequest in answer to the server's greeting, which has to say that it can."""
     number, greeting = _packet(channel)
     if greeting[:1] == bytes([_ERROR]):
@@ -88,7 +86,7 @@ def request_ssl_mysql(channel: Channel, endpoint: Endpoint) -> None:
     channel.send(_framed(number + 1, _CLIENT_HEAD))
 
 
-def log_in_mysql(channel: Channel, endpoint: Endpoint) -> Answer:
+def log_in_mysql(channel: Channel, endpoint: Target) -> Answer:
     """Log in as the endpoint's user (``root`` by default), with its password.
 
     ``REQUIRE X509`` and the like are a matter of the account: the server completes the handshake with a client that has
@@ -156,18 +154,22 @@ def _error(packet: bytes) -> tuple[int, str]:
 
 # --- Redis (RESP) ----------------------------------------------------------------------------------------------------
 
-#: Errors that a client gets who has been let in and is asked for a password, or may do little.
-_ASKED_TO_LOG_IN = (b"-NOAUTH", b"-NOPERM")
-#: Errors about the state that the server is in, and not about the client.
-_NOT_READY = (b"-LOADING", b"-BUSY", b"-MASTERDOWN", b"-MISCONF", b"-CLUSTERDOWN", b"-ERR max number of clients")
 
-
-def ping(channel: Channel, endpoint: Endpoint) -> Answer:
-    """PING. To be asked for a password is to be let in by TLS."""
+def ping(channel: Channel, endpoint: Target) -> Answer:
+    """AUTH if the endpoint has a password, then PING."""
+    if endpoint.password is not None:
+        words = [word.encode() for word in (endpoint.user, endpoint.password) if word is not None]
+        channel.send(_command(b"AUTH", *words))
+        said = channel.line()
+        if not said.startswith(b"+"):
+            return answer_of("redis", shortened(said))
     channel.send(b"PING\r\n")
     line = channel.line()
     if line[:1] not in (b"+", b"-"):
         raise UnexpectedAnswer(f"the server's answer is no Redis: {shortened(line)!r}")
-    if line.startswith(_NOT_READY):
-        raise UnexpectedAnswer(f"the server is not ready: {shortened(line)}")
-    return Answer(line.startswith((b"+", *_ASKED_TO_LOG_IN)), shortened(line))
+    return answer_of("redis", shortened(line))
+
+
+def _command(*words: bytes) -> bytes:
+    """A command as an array of bulk strings."""
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pytest_mtls.certificates.der import element, integer, sequence
+from pytest_mtls.client.protocols.channel import Channel
 from pytest_mtls.client.protocols.protocol import Answer, UnexpectedAnswer
-
-if TYPE_CHECKING:
-    from pytest_mtls.client.endpoint import Endpoint
-    from pytest_mtls.client.protocols.channel import Channel
+from pytest_mtls.client.protocols.target import Target
 
 __all__ = ["search_root", "start_tls"]
 
@@ -23,7 +19,7 @@ _NOT_READY = (51, 52)
 _SEARCH_ROOT = bytes.fromhex("6325 0400 0a0100 0a0100 020100 020100 010100 870b") + b"objectClass\x30\x05\x04\x031.1"
 
 
-def start_tls(channel: Channel, endpoint: Endpoint) -> None:
+def start_tls(channel: Channel, endpoint: Target) -> None:
     """The StartTLS extended operation."""
     _send(channel, 1, element(_EXTENDED_REQUEST, element(0x80, _START_TLS)))
     operation, code = _receive(channel)
@@ -31,7 +27,7 @@ def start_tls(channel: Channel, endpoint: Endpoint) -> None:
         raise UnexpectedAnswer(f"the server declined StartTLS: LDAP result {code}")
 
 
-def search_root(channel: Channel, endpoint: Endpoint) -> Answer:
+def search_root(channel: Channel, endpoint: Target) -> Answer:
     """Read the root DSE. An error in place of it, or a Notice of Disconnection, refuses."""
     _send(channel, 2, _SEARCH_ROOT)
     operation, code = _receive(channel)

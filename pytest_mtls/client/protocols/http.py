@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from base64 import b64encode
 
+from pytest_mtls.client.protocols.channel import Channel
+from pytest_mtls.client.protocols.meanings import answer_of
 from pytest_mtls.client.protocols.protocol import Answer, UnexpectedAnswer, shortened
-from pytest_mtls.reasons.reason import Reason
-
-if TYPE_CHECKING:
-    from pytest_mtls.client.endpoint import Endpoint
-    from pytest_mtls.client.protocols.channel import Channel
+from pytest_mtls.client.protocols.target import Target
 
 __all__ = ["exchange_settings", "get", "judge", "read_status"]
 
-#: Status codes that refuse a client; 495 and 496 are nginx's own, and what it logs behind its 400.
-_REFUSALS = frozenset({400, 401, 403, 495, 496})
-#: What nginx's page says, to why.
-_REASON_BY_WORDS: Mapping[bytes, Reason] = {
-    b"No required SSL certificate was sent": Reason.NO_CERTIFICATE,
-    b"The SSL certificate error": Reason.UNSPECIFIED,
-}
+#: Status codes whose page may say more.
+_WITH_A_PAGE = frozenset({400})
 _LONGEST_PAGE = 4096
 
 
-def get(channel: Channel, endpoint: Endpoint) -> Answer:
-    """Ask for the endpoint's path. Every status accepts but those that refuse."""
-    request = f"GET {endpoint.path} HTTP/1.1\r\nHost: {endpoint.authority}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    channel.send(request.encode("ascii", "backslashreplace"))
+def get(channel: Channel, endpoint: Target) -> Answer:
+    """Ask for the endpoint's path, with user and password if it has them; `meanings.MEANINGS` says what a status means."""
+    lines = [f"GET {endpoint.path} HTTP/1.1", f"Host: {endpoint.authority}", "Accept: */*", "Connection: close"]
+    if endpoint.user is not None:  # RFC 7617
+        credentials = b64encode(f"{endpoint.user}:{endpoint.password or ''}".encode()).decode()
+        lines.append(f"Authorization: Basic {credentials}")
+    channel.send("\r\n".join([*lines, "", ""]).encode("ascii", "backslashreplace"))
     status = read_status(channel)
-    return judge(status, _page(channel) if status in _REFUSALS else b"")
+    return judge(status, _page(channel) if status in _WITH_A_PAGE else b"")
 
 
 def read_status(channel: Channel) -> int:
@@ -51,13 +46,14 @@ def read_status(channel: Channel) -> int:
 
 
 def judge(status: int, page: bytes) -> Answer:
-    """What a status accepts or refuses, and why as far as the page says so."""
-    if status not in _REFUSALS:
-        return Answer(True, f"HTTP {status}")
-    words = next((words for words in _REASON_BY_WORDS if words in page), None)
-    if words is not None:
-        return Answer(False, f"HTTP {status}, {words.decode()!r}", _REASON_BY_WORDS[words])
-    return Answer(False, f"HTTP {status}", Reason.NO_CERTIFICATE if status == 496 else Reason.UNSPECIFIED)
+    """What a status means for the client, and why as far as the page says so.
+
+    Raises:
+        UnexpectedAnswer: it is no verdict on the client: a redirect, or about the state of the server.
+    """
+    text = page.decode("latin-1") if status in _WITH_A_PAGE else ""
+    said = re.search(r"No required SSL certificate was sent|The SSL certificate error", text)
+    return answer_of("http", f"HTTP {status}" + (f", {said[0]!r}" if said else ""))
 
 
 def _page(channel: Channel) -> bytes:
@@ -74,7 +70,7 @@ _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _SETTINGS, _GOAWAY = 4, 7
 
 
-def exchange_settings(channel: Channel, endpoint: Endpoint) -> Answer:
+def exchange_settings(channel: Channel, endpoint: Target) -> Answer:
     """Begin HTTP/2, as gRPC does. Settings accept, and a GOAWAY refuses."""
     channel.send(_PREFACE + bytes([0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0]))
     frame = channel.exactly(9)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pytest_mtls.client.protocols.channel import Channel
+from pytest_mtls.client.protocols.meanings import answer_of
 from pytest_mtls.client.protocols.protocol import Answer, UnexpectedAnswer, shortened
-
-if TYPE_CHECKING:
-    from pytest_mtls.client.endpoint import Endpoint
-    from pytest_mtls.client.protocols.channel import Channel
+from pytest_mtls.client.protocols.target import Target
 
 __all__ = [
     "ask_ftp",
@@ -44,17 +41,10 @@ def _reply(channel: Channel) -> bytes:
     return line
 
 
-def _judged(reply: bytes) -> Answer:
-    """The verdict of a reply. One that begins with 4 is about the moment, and not about the client."""
-    if reply.startswith(b"4"):
-        raise UnexpectedAnswer(f"the server is not ready: {shortened(reply)}")
-    return Answer(reply.startswith(b"2"), shortened(reply))
-
-
 # --- SMTP and FTP ----------------------------------------------------------------------------------------------------
 
 
-def starttls_smtp(channel: Channel, endpoint: Endpoint) -> None:
+def starttls_smtp(channel: Channel, endpoint: Target) -> None:
     """Greeting, EHLO, STARTTLS (RFC 3207)."""
     _demand(_reply(channel), b"220", "does not greet as SMTP")
     _ask(channel, b"EHLO localhost")
@@ -63,55 +53,55 @@ def starttls_smtp(channel: Channel, endpoint: Endpoint) -> None:
     _demand(_reply(channel), b"220", "declined STARTTLS")
 
 
-def ask_smtp(channel: Channel, endpoint: Endpoint) -> Answer:
+def ask_smtp(channel: Channel, endpoint: Target) -> Answer:
     """EHLO once more, as RFC 3207 section 4.2 wants it."""
     _ask(channel, b"EHLO localhost")
-    return _judged(_reply(channel))
+    return answer_of("smtp", shortened(_reply(channel)))
 
 
-def greeted_smtp(channel: Channel, endpoint: Endpoint) -> Answer:
+def greeted_smtp(channel: Channel, endpoint: Target) -> Answer:
     """The same where TLS comes first (RFC 8314 section 3.3)."""
     reply = _reply(channel)
-    return ask_smtp(channel, endpoint) if reply.startswith(b"2") else _judged(reply)
+    return ask_smtp(channel, endpoint) if reply.startswith(b"2") else answer_of("smtp", shortened(reply))
 
 
-def auth_tls(channel: Channel, endpoint: Endpoint) -> None:
+def auth_tls(channel: Channel, endpoint: Target) -> None:
     """Greeting, AUTH TLS (RFC 4217 section 4)."""
     _demand(_reply(channel), b"220", "does not greet as FTP")
     _ask(channel, b"AUTH TLS")
     _demand(_reply(channel), b"234", "declined AUTH TLS")
 
 
-def ask_ftp(channel: Channel, endpoint: Endpoint) -> Answer:
+def ask_ftp(channel: Channel, endpoint: Target) -> Answer:
     """PBSZ 0, which is only allowed inside TLS (RFC 4217 section 9)."""
     _ask(channel, b"PBSZ 0")
-    return _judged(_reply(channel))
+    return answer_of("ftp", shortened(_reply(channel)))
 
 
-def greeted_ftp(channel: Channel, endpoint: Endpoint) -> Answer:
+def greeted_ftp(channel: Channel, endpoint: Target) -> Answer:
     """The same where TLS comes first."""
     reply = _reply(channel)
-    return ask_ftp(channel, endpoint) if reply.startswith(b"2") else _judged(reply)
+    return ask_ftp(channel, endpoint) if reply.startswith(b"2") else answer_of("ftp", shortened(reply))
 
 
 # --- IMAP ------------------------------------------------------------------------------------------------------------
 
 
-def starttls_imap(channel: Channel, endpoint: Endpoint) -> None:
+def starttls_imap(channel: Channel, endpoint: Target) -> None:
     """Greeting, STARTTLS (RFC 9051 section 6.2.1)."""
     _demand(channel.line(), b"* OK", "does not greet as IMAP")
     _ask(channel, b"a1 STARTTLS")
     _demand(_tagged(channel, b"a1 "), b"a1 OK", "declined STARTTLS")
 
 
-def ask_imap(channel: Channel, endpoint: Endpoint) -> Answer:
+def ask_imap(channel: Channel, endpoint: Target) -> Answer:
     """CAPABILITY, which any state allows. BYE refuses."""
     _ask(channel, b"a2 CAPABILITY")
     line = _tagged(channel, b"a2 ")
     return Answer(line.startswith(b"a2 OK"), shortened(line))
 
 
-def greeted_imap(channel: Channel, endpoint: Endpoint) -> Answer:
+def greeted_imap(channel: Channel, endpoint: Target) -> Answer:
     """The same where TLS comes first (RFC 8314 section 3.2)."""
     line = channel.line()
     return ask_imap(channel, endpoint) if line.startswith(b"* OK") else Answer(False, shortened(line))
@@ -127,21 +117,21 @@ def _tagged(channel: Channel, tag: bytes) -> bytes:
 # --- POP3 ------------------------------------------------------------------------------------------------------------
 
 
-def stls(channel: Channel, endpoint: Endpoint) -> None:
+def stls(channel: Channel, endpoint: Target) -> None:
     """Greeting, STLS (RFC 2595 section 4)."""
     _demand(channel.line(), b"+OK", "does not greet as POP3")
     _ask(channel, b"STLS")
     _demand(channel.line(), b"+OK", "declined STLS")
 
 
-def ask_pop3(channel: Channel, endpoint: Endpoint) -> Answer:
+def ask_pop3(channel: Channel, endpoint: Target) -> Answer:
     """CAPA, which a server with STLS has (RFC 2595 section 4)."""
     _ask(channel, b"CAPA")
     line = channel.line()
     return Answer(line.startswith(b"+OK"), shortened(line))
 
 
-def greeted_pop3(channel: Channel, endpoint: Endpoint) -> Answer:
+def greeted_pop3(channel: Channel, endpoint: Target) -> Answer:
     """The same where TLS comes first (RFC 8314 section 3.1)."""
     line = channel.line()
     return ask_pop3(channel, endpoint) if line.startswith(b"+OK") else Answer(False, shortened(line))

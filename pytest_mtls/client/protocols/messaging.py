@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from pytest_mtls.client.protocols.channel import Channel
+from pytest_mtls.client.protocols.meanings import answer_of
 from pytest_mtls.client.protocols.protocol import Answer, UnexpectedAnswer, shortened
-
-if TYPE_CHECKING:
-    from pytest_mtls.client.endpoint import Endpoint
-    from pytest_mtls.client.protocols.channel import Channel
+from pytest_mtls.client.protocols.target import Target
 
 __all__ = ["connect", "open_stream", "starttls_xmpp"]
 
@@ -22,7 +20,7 @@ _ERRORS = (b"</stream:error>", b"</stream:stream>")
 _NOT_READY = (b"<internal-server-error", b"<resource-constraint", b"<system-shutdown")
 
 
-def starttls_xmpp(channel: Channel, endpoint: Endpoint) -> None:
+def starttls_xmpp(channel: Channel, endpoint: Target) -> None:
     """Open a stream, and ask for TLS."""
     _open(channel, endpoint)
     features = channel.until(*_FEATURES, *_ERRORS)
@@ -36,7 +34,7 @@ def starttls_xmpp(channel: Channel, endpoint: Endpoint) -> None:
         channel.until(b"</proceed>")
 
 
-def open_stream(channel: Channel, endpoint: Endpoint) -> Answer:
+def open_stream(channel: Channel, endpoint: Target) -> Answer:
     """Open the stream anew, as RFC 6120 section 5.4.3.3 wants it. Features accept, and a stream error refuses."""
     _open(channel, endpoint)
     answer = channel.until(*_FEATURES, *_ERRORS)
@@ -47,7 +45,7 @@ def open_stream(channel: Channel, endpoint: Endpoint) -> Answer:
     return Answer(False, shortened(answer[-100:]))
 
 
-def _open(channel: Channel, endpoint: Endpoint) -> None:
+def _open(channel: Channel, endpoint: Target) -> None:
     header = (
         f"<?xml version='1.0'?><stream:stream to='{endpoint.name}' version='1.0' xmlns='jabber:client' "
         "xmlns:stream='http://etherx.jabber.org/streams'>"
@@ -60,11 +58,11 @@ def _open(channel: Channel, endpoint: Endpoint) -> None:
 _CONNECT, _CONNACK = 0x10, 0x20
 _CLEAN_SESSION, _HAS_PASSWORD, _HAS_USER = 0x02, 0x40, 0x80
 _KEEP_ALIVE = b"\x00\x3c"
-#: Return codes of MQTT 3.1.1 (table 3.1) that are about who the client is, and so refuse it.
+#: Return codes of MQTT 3.1.1 (table 3.1) that are about who the client is, in words.
 _REFUSALS: Mapping[int, str] = {4: "bad user name or password", 5: "not authorized"}
 
 
-def connect(channel: Channel, endpoint: Endpoint) -> Answer:
+def connect(channel: Channel, endpoint: Target) -> Answer:
     """CONNECT, with the endpoint's user and password if it has them. CONNACK tells."""
     flags = _CLEAN_SESSION
     payload = _text("")  # the server gives the client a name
@@ -79,11 +77,8 @@ def connect(channel: Channel, endpoint: Endpoint) -> Answer:
     kind, length, _, code = channel.exactly(4)
     if (kind, length) != (_CONNACK, 2):
         raise UnexpectedAnswer(f"the server's answer is no MQTT: it begins with {kind:#x}")
-    if code in _REFUSALS:
-        return Answer(False, f"CONNACK {code}, {_REFUSALS[code]}")
-    if code:
-        raise UnexpectedAnswer(f"the server is not ready for this client: CONNACK {code}")
-    return Answer(True, "CONNACK 0")
+    said = f", {_REFUSALS[code]}" if code in _REFUSALS else ""
+    return answer_of("mqtt", f"CONNACK {code}{said}")
 
 
 def _text(text: str) -> bytes:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_mtls.reasons.reason import Reason
-
-if TYPE_CHECKING:
-    from pytest_mtls.client.endpoint import Endpoint
-    from pytest_mtls.client.protocols.channel import Channel
 
 __all__ = ["Answer", "OwnProbe", "Prelude", "Protocol", "Settle", "UnexpectedAnswer", "shortened"]
 
@@ -18,7 +14,15 @@ _LONGEST_TEXT = 100
 
 
 class UnexpectedAnswer(Exception):
-    """What the server said is no verdict: it declined TLS, speaks something else, or is not ready. Says so in words."""
+    """What the server said is no verdict: it declined TLS, speaks something else, or is not ready. Says so in words.
+
+    Attributes:
+        answer: what the application answered inside TLS, in short; empty where it is not an answer of its own.
+    """
+
+    def __init__(self, problem: str, *, answer: str = "") -> None:
+        super().__init__(problem)
+        self.answer = answer
 
 
 @dataclass(frozen=True)
@@ -28,18 +32,18 @@ class Answer:
     Attributes:
         accepted: whether that takes the client in.
         text: the answer in short, e.g. ``HTTP 400``.
-        reason: why it refused, if its answer says so.
+        reason: why it rejected the client; `Reason.ACCESS_DENIED` unless the answer is about the certificate.
     """
 
     accepted: bool
     text: str
-    reason: Reason = Reason.UNSPECIFIED
+    reason: Reason = Reason.ACCESS_DENIED
 
 
-#: Called with the plain connection; returns when the server waits for a ClientHello.
-Prelude = Callable[["Channel", "Endpoint"], None]
-#: Called when this end's handshake is done. True and False stand for an answer without text.
-Settle = Callable[["Channel", "Endpoint"], "Answer | bool"]
+#: Called with the plain connection, a `Channel`, and the `Endpoint`; returns when the server waits for a ClientHello.
+Prelude = Callable[[Any, Any], None]
+#: Called in the same way when this end's handshake is done. True and False stand for an answer without text.
+Settle = Callable[[Any, Any], "Answer | bool"]
 #: Does everything itself. Called with keyword arguments; see `register_protocol`.
 OwnProbe = Callable[..., Any]
 

@@ -1,0 +1,31 @@
+"""`Expected`: what a test expects of a handshake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_mtls.reasons.reason import Reason
+from pytest_mtls.reasons.side import Side
+
+__all__ = ["Expected"]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a test expects of a handshake.
+
+    Attributes:
+        accepted: True to be accepted, False to be rejected.
+        by: for a rejection, the side that rejects.
+        reasons: for a rejection, why, or one of several reasons; empty for any reason.
+    """
+
+    accepted: bool
+    by: Side = "server"
+    reasons: tuple[Reason, ...] = ()
+
+    def __str__(self) -> str:
+        if self.accepted:
+            return "accepted by both sides"
+        why = f" for {' or '.join(reason.words for reason in self.reasons)}" if self.reasons else ""
+        return f"refused by the {self.by}{why}"

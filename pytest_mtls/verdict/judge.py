@@ -1,0 +1,198 @@
+"""The judge: whether what was observed is what was expected, and by which rule.
+
+No sockets and no certificates are made here: it is a pure function of what was seen, so that every rule has a test that
+needs no network. `RULES` lists the rules in the order in which they are tried; the first one that applies decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pytest_mtls.reasons.reason import Reason
+from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.tls.transcript import was_sent
+from pytest_mtls.verdict.expected import Expected
+
+__all__ = ["RULES", "Evidence", "Judgement", "Rule", "judge"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known beside the handshakes.
+
+    Attributes:
+        certificate_der: the client's own certificate as it should go over the wire; None for a client without one.
+        control: the handshake of a good client at the same server; None where there is none.
+        control_is_twin: whether that client has the names of the one that is judged, so that nothing but the defect
+            tells them apart.
+    """
+
+    certificate_der: bytes | None = None
+    control: Handshake | None = None
+    control_is_twin: bool = False
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the judge says.
+
+    Attributes:
+        is_met: whether the handshakes are what was expected.
+        rule: the id of the rule that decided.
+        handshake: the handshake that it is about; None for the absence of one.
+        not_presented: whether it failed because the certificate did not go over the wire.
+    """
+
+    is_met: bool
+    rule: str
+    handshake: Handshake | None = None
+    not_presented: bool = False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule.
+
+    Attributes:
+        id: its name.
+        applies: whether it decides, given what was expected, the handshake and the evidence.
+        is_met: what it decides.
+        meaning: what was seen and what it means, for the reference page.
+    """
+
+    id: str
+    applies: Callable[[Expected, Handshake, Evidence], bool]
+    is_met: bool
+    meaning: str
+
+
+def _is_for_reason(expected: Expected, seen: Handshake, evidence: Evidence) -> bool:
+    return not expected.reasons or not seen.possible_reasons.isdisjoint(expected.reasons)
+
+
+def _is_for_the_defect(expected: Expected, seen: Handshake, evidence: Evidence) -> bool:
+    """An application's rejection that its good twin does not meet is for what tells the two apart."""
+    control = evidence.control
+    return bool(evidence.control_is_twin and control is not None and control.accepted)
+
+
+def _is_denied(expected: Expected, seen: Handshake, evidence: Evidence) -> bool:
+    return seen.reason is Reason.ACCESS_DENIED and seen.layer != "tls"
+
+
+def _was_not_presented(expected: Expected, seen: Handshake, evidence: Evidence) -> bool:
+    """Whether the evidence is missing that the server saw the client's certificate, or asked for one that is not there."""
+    if not seen.is_observed:
+        return False  # this Python cannot tell
+    if evidence.certificate_der is not None:
+        return seen.sent_chain_der[:1] != (evidence.certificate_der,)
+    names_no_certificate = Reason.NO_CERTIFICATE in expected.reasons
+    is_said_inside = seen.layer not in (None, "tls")
+    return names_no_certificate and not is_said_inside and not was_sent(seen.transcript, "server", "CertificateRequest")
+
+
+#: In this order; the first that applies decides about a handshake.
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "good-client-not-accepted",
+        lambda expected, seen, evidence: (
+            expected.by == "server"
+            and not expected.accepted
+            and evidence.control is not None
+            and not evidence.control.accepted
+        ),
+        False,
+        "A good client does not get in either: a server that rejects everybody proves nothing.",
+    ),
+    Rule(
+        "undecided",
+        lambda expected, seen, evidence: seen.accepted is None,
+        False,
+        "There is no verdict: a time-out, a network failure, or an answer about the state of the server.",
+    ),
+    Rule(
+        "accepted-as-expected",
+        lambda expected, seen, evidence: expected.accepted and seen.accepted is True,
+        True,
+        "Both sides accepted, as expected.",
+    ),
+    Rule(
+        "rejected-instead-of-accepted",
+        lambda expected, seen, evidence: expected.accepted,
+        False,
+        "One side rejected the other, and should not have.",
+    ),
+    Rule(
+        "accepted-instead-of-rejected",
+        lambda expected, seen, evidence: seen.accepted is True,
+        False,
+        "Both sides accepted, and one should have rejected the other.",
+    ),
+    Rule(
+        "rejected-by-the-other-side",
+        lambda expected, seen, evidence: seen.rejected_by != expected.by,
+        False,
+        "The other side gave up before the expected one could judge.",
+    ),
+    Rule(
+        "denied-but-not-its-twin",
+        lambda expected, seen, evidence: (
+            _is_denied(expected, seen, evidence)
+            and not _is_for_reason(expected, seen, evidence)
+            and _is_for_the_defect(expected, seen, evidence)
+            and not _was_not_presented(expected, seen, evidence)
+        ),
+        True,
+        "The application denied access to the bad client and served its good twin, so the defect is the reason.",
+    ),
+    Rule(
+        "rejected-for-another-reason",
+        lambda expected, seen, evidence: not _is_for_reason(expected, seen, evidence),
+        False,
+        "The expected side rejected the other, for another reason; an application's refusal stands for no defect.",
+    ),
+    Rule(
+        "certificate-not-presented",
+        lambda expected, seen, evidence: expected.by == "server" and _was_not_presented(expected, seen, evidence),
+        False,
+        "The certificate did not go over the wire, or none was asked for: the rejection is for something else.",
+    ),
+    Rule(
+        "rejected-as-expected",
+        lambda expected, seen, evidence: True,
+        True,
+        "The expected side rejected the other, for an expected reason, after it had seen what was presented.",
+    ),
+)
+
+#: What no single handshake shows; `judge` looks for it first.
+DIFFERENT_ANSWERS = "different-answers"
+NO_HANDSHAKE = "no-handshake"
+
+
+def judge(expected: Expected, handshakes: Sequence[Handshake], evidence: Evidence | None = None) -> Judgement:
+    """Judge the handshakes of one client.
+
+    Args:
+        expected: what they should have been.
+        handshakes: all of them, in order; several where the same client was presented several times.
+        evidence: what else is known.
+
+    Returns:
+        The judgement by the first rule that fails, or else by the one that the last handshake meets.
+    """
+    known = evidence or Evidence()
+    if not handshakes:
+        return Judgement(False, NO_HANDSHAKE)
+    decided = {seen.accepted for seen in handshakes if seen.accepted is not None}
+    if len(decided) > 1:
+        odd = next(seen for seen in handshakes if seen.accepted is not handshakes[0].accepted)
+        return Judgement(False, DIFFERENT_ANSWERS, odd)
+    judgement = Judgement(False, NO_HANDSHAKE)
+    for seen in handshakes:
+        rule = next(rule for rule in RULES if rule.applies(expected, seen, known))
+        judgement = Judgement(rule.is_met, rule.id, seen, rule.id == "certificate-not-presented")
+        if not rule.is_met:
+            return judgement
+    return judgement
