@@ -20,6 +20,7 @@ from pytest_mtls.client.protocols.channel import Channel
 from pytest_mtls.client.protocols.protocol import UnexpectedAnswer
 from pytest_mtls.client.rewrite import CertificateRewriter
 from pytest_mtls.errors import CaseNotPresentable, InvalidArgument
+from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.tls.context import kept_client_context
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure
 from pytest_mtls.tls.transcript import ConnectedSocket, Message, failure, messages_of, was_sent
@@ -294,7 +295,7 @@ def _probe_by_hand(
     if presents.rewrite is not None or presents.misbehaviour is not None:
         problem = f"the probe of protocol {protocol.name!r} cannot change what goes over the wire"
         raise CaseNotPresentable(presents.name, problem)
-    undecided = Handshake("client", None, server_name=target.name)
+    undecided = Handshake("client", None, server_name=target.name, observable=False)
     path = None if trust is None else trust.authorities[0].files.write(f"{secrets.token_hex(8)}.pem", trust.pem)
     try:
         verdict = protocol.probe(endpoint=target, client=presents.identity, trust=path, tls=tls, timeout=timeout)
@@ -307,7 +308,7 @@ def _probe_by_hand(
         return replace(undecided, error=f"the probe of protocol {protocol.name!r} came to no verdict")
     if not isinstance(verdict, bool):
         raise InvalidArgument(f"what the probe of {protocol.name!r} returned", verdict, "True, False or None")
-    return _answered(undecided, Answer(verdict, ""), protocol.layer)
+    return _answered(undecided, Answer(verdict, "", Reason.UNSPECIFIED), protocol.layer)
 
 
 def settle_by_tls(sock: ssl.SSLSocket, deadline: Deadline, wait: Callable[..., bool]) -> bool:

@@ -29,7 +29,7 @@ from pytest_mtls.verdict.twins import good_client
 __all__ = ["VERSIONS", "Outcome", "Result", "Run", "checks", "theme_of"]
 
 VERSIONS = ("1.2", "1.3")
-_CASES = "pytest_mtls.cases."
+_CASES = "pytest_mtls.cases.themes."
 _ASKED_AND_SENT: tuple[tuple[Side, str], ...] = (("server", "CertificateRequest"), ("client", "Certificate"))
 
 

@@ -58,6 +58,7 @@ class Handshake:
         sent_chain_der: those that this end presented.
         transcript: the handshake messages and alerts in order; empty on a Python that cannot observe them.
         counterpart: the same handshake as the other end saw it, where that end is ours as well.
+        observable: False where something else did the handshake, such as a probe of the user's own.
     """
 
     side: Side
@@ -81,6 +82,7 @@ class Handshake:
     sent_chain_der: tuple[bytes, ...] = field(default=(), repr=False)
     transcript: tuple[Message, ...] = field(default=(), repr=False)
     counterpart: Handshake | None = field(default=None, repr=False, compare=False)
+    observable: bool = field(default=True, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.accepted is False and self.layer is None:
@@ -119,8 +121,8 @@ class Handshake:
 
     @property
     def is_observed(self) -> bool:
-        """Whether this Python observes messages at all; where it does not, a transcript is empty and proves nothing."""
-        return can_observe() or bool(self.transcript)
+        """Whether messages could be observed at all; where they could not, an empty transcript proves nothing."""
+        return self.observable and (can_observe() or bool(self.transcript))
 
     @property
     def verdict(self) -> Verdict:
@@ -145,7 +147,7 @@ class Handshake:
 
     def seen_from_both_ends(self, counterpart: Handshake) -> Handshake:
         """This handshake completed by what the other end, where it is ours, knows better."""
-        if counterpart.accepted is None and self.accepted is False and self.alert is None:
+        if counterpart.accepted is None and counterpart.transcript and self.accepted is False and self.alert is None:
             # The other end was stopped or ran out of time: the end of the stream is not its judgement.
             error = counterpart.error or "the other end came to no verdict"
             return replace(

@@ -56,12 +56,14 @@ def has_names_of(control: Identity, client: Identity) -> bool:
 def _names(certificate: x509.Certificate) -> tuple[x509.Name, tuple[x509.GeneralName, ...]] | None:
     try:
         subject = certificate.subject
-        sans = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return (subject, ()) if list(subject) else None
+        extensions = certificate.extensions
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, Warning):
         return None
-    return subject, tuple(sans)
+    try:
+        sans = tuple(extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+    except x509.ExtensionNotFound:
+        sans = ()
+    return (subject, sans) if list(subject) or sans else None
 
 
 def _issued(issuer: CertificateAuthority, subject: x509.Name, sans: tuple[x509.GeneralName, ...]) -> Identity:

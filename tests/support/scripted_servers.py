@@ -146,9 +146,9 @@ SCRIPTS: Mapping[str, Script] = {
     ),
     "redis": Script(
         (),
+        (heard(rb"PING\r\n"), b"+PONG\r\n"),
         (heard(rb"PING\r\n"), b"-NOAUTH Authentication required.\r\n"),
-        (heard(rb"PING\r\n"), b"-DENIED no certificate\r\n"),
-        r"-NOAUTH Authentication required\.|-DENIED no certificate",
+        r"\+PONG|-NOAUTH Authentication required\.",
     ),
     "mqtt": Script(
         (),

@@ -1,0 +1,92 @@
+"""The judge's rules, each without a socket: what was seen, and what it means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_mtls import Alert, Reason
+from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.tls.transcript import Message
+from pytest_mtls.verdict.expected import Expected
+from pytest_mtls.verdict.judge import DIFFERENT_ANSWERS, NO_HANDSHAKE, RULES, Evidence, Judgement, judge
+
+OWN = b"the client's certificate"
+REQUEST = Message("server", "CertificateRequest", b"")
+
+ACCEPTED = Handshake("client", True, sent_chain_der=(OWN,), transcript=(REQUEST,))
+UNDECIDED = Handshake("client", None, error="timed out")
+EXPIRED = Handshake(
+    "client",
+    False,
+    "server",
+    Reason.EXPIRED,
+    Alert.CERTIFICATE_EXPIRED,
+    sent_chain_der=(OWN,),
+    transcript=(REQUEST,),
+)
+DENIED = replace(EXPIRED, reason=Reason.ACCESS_DENIED, alert=None, layer="http", answer="HTTP 403")
+RESET_AT_ONCE = Handshake("client", False, "server", Reason.UNSPECIFIED)
+BY_THE_CLIENT = replace(EXPIRED, rejected_by="client", reason=Reason.UNKNOWN_CA, alert=Alert.UNKNOWN_CA)
+
+ACCEPT = Expected(accepted=True)
+REJECT = Expected(accepted=False)
+FOR_EXPIRED = Expected(accepted=False, reasons=(Reason.EXPIRED,))
+FOR_NO_CERTIFICATE = Expected(accepted=False, reasons=(Reason.NO_CERTIFICATE,))
+FOR_DENIAL = Expected(accepted=False, reasons=(Reason.ACCESS_DENIED,))
+
+SENT = Evidence(OWN, ACCEPTED)
+TWIN = Evidence(OWN, ACCEPTED, control_is_twin=True)
+
+#: What was expected, what was seen, what else is known, whether it is met, and by which rule.
+TABLE: list[tuple[Expected, Handshake, Evidence, bool, str]] = [
+    (FOR_EXPIRED, EXPIRED, Evidence(OWN, DENIED, control_is_twin=True), False, "good-client-not-accepted"),
+    (REJECT, UNDECIDED, SENT, False, "undecided"),
+    (ACCEPT, UNDECIDED, Evidence(), False, "undecided"),
+    (ACCEPT, ACCEPTED, Evidence(), True, "accepted-as-expected"),
+    (ACCEPT, EXPIRED, Evidence(), False, "rejected-instead-of-accepted"),
+    (REJECT, ACCEPTED, SENT, False, "accepted-instead-of-rejected"),
+    (REJECT, BY_THE_CLIENT, SENT, False, "rejected-by-the-other-side"),
+    (FOR_EXPIRED, DENIED, TWIN, True, "denied-but-not-its-twin"),
+    (FOR_EXPIRED, DENIED, SENT, False, "rejected-for-another-reason"),
+    (FOR_EXPIRED, DENIED, Evidence(OWN), False, "rejected-for-another-reason"),
+    (Expected(accepted=False, reasons=(Reason.REVOKED,)), EXPIRED, TWIN, False, "rejected-for-another-reason"),
+    (FOR_EXPIRED, RESET_AT_ONCE, TWIN, False, "certificate-not-presented"),
+    (FOR_NO_CERTIFICATE, RESET_AT_ONCE, Evidence(None, ACCEPTED, True), False, "certificate-not-presented"),
+    (FOR_EXPIRED, EXPIRED, SENT, True, "rejected-as-expected"),
+    (FOR_DENIAL, DENIED, SENT, True, "rejected-as-expected"),
+    (FOR_NO_CERTIFICATE, replace(RESET_AT_ONCE, transcript=(REQUEST,)), Evidence(), True, "rejected-as-expected"),
+]
+
+
+@pytest.mark.parametrize(("expected", "seen", "evidence", "is_met", "rule"), TABLE)
+def test_each_row_is_judged(expected: Expected, seen: Handshake, evidence: Evidence, is_met: bool, rule: str) -> None:
+    """The judgement is by the rule that the row names."""
+    judgement = judge(expected, [seen], evidence)
+    assert (is_met, rule, seen) == (judgement.is_met, judgement.rule, judgement.handshake)
+
+
+def test_every_rule_has_a_row() -> None:
+    """No rule is without a test."""
+    assert {rule.id for rule in RULES} == {row[-1] for row in TABLE}
+
+
+@pytest.mark.parametrize("left_out", [rule.id for rule in RULES[:-1]])
+def test_no_rule_can_be_switched_off(left_out: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any one rule, some row of the table is judged otherwise."""
+    rules = tuple(rule for rule in RULES if rule.id != left_out)
+    monkeypatch.setattr("pytest_mtls.verdict.judge.RULES", rules)
+    judged = [judge(expected, [seen], evidence) for expected, seen, evidence, _, _ in TABLE]
+    assert [(row[-2], row[-1]) for row in TABLE] != [(one.is_met, one.rule) for one in judged]
+
+
+@pytest.mark.parametrize("seen", [[EXPIRED, ACCEPTED, EXPIRED], [EXPIRED, EXPIRED, ACCEPTED]])
+def test_two_different_verdicts_on_one_client_are_neither(seen: list[Handshake]) -> None:
+    """A server that takes the same client once and rejects it once is found out."""
+    assert Judgement(False, DIFFERENT_ANSWERS, ACCEPTED) == judge(FOR_EXPIRED, seen, TWIN)
+
+
+def test_the_absence_of_a_handshake_is_no_verdict() -> None:
+    """Where nothing happened, nothing is as expected."""
+    assert Judgement(False, NO_HANDSHAKE) == judge(REJECT, [])

@@ -1,0 +1,143 @@
+"""A rejection counts only beside a good twin, and only if every backend gives the same answer."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_mtls import (
+    CertificateAuthority,
+    Endpoint,
+    HandshakeAssertionError,
+    MutualTLSServer,
+    Reason,
+    assert_rejected,
+)
+from pytest_mtls.cases import CATALOGUE
+from pytest_mtls.errors import InvalidArgument
+
+Factory = Callable[..., MutualTLSServer]
+
+(EXPIRED,) = CATALOGUE["client"].select(["expired"])
+
+
+def billing_only(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """An app that serves the client called billing, and denies all others."""
+    certificate = environ["pytest_mtls.handshake"].peer_certificate
+    is_billing = certificate is not None and certificate.subject.rfc4514_string() == "CN=billing"
+    start_response("200 OK" if is_billing else "403 Forbidden", [])
+    return [b""]
+
+
+def https(server: MutualTLSServer, **known: Any) -> Endpoint:
+    """The endpoint of a server of ours, as if somebody else had written it."""
+    return replace(server.endpoint, protocol="https", **known)
+
+
+def test_denial_by_name_proves_nothing_about_a_certificate(
+    mtls_server_factory: Factory, mtls_ca: CertificateAuthority
+) -> None:
+    """A valid client that the app does not know is not rejected for being expired."""
+    endpoint = https(mtls_server_factory(billing_only))
+    with pytest.raises(HandshakeAssertionError, match="a good client does not get in either"):
+        assert_rejected(endpoint, mtls_ca.issue_client("nobody"), Reason.EXPIRED)
+
+
+def test_denial_is_a_reason_of_its_own(mtls_server_factory: Factory, mtls_ca: CertificateAuthority) -> None:
+    """Beside the client that the app knows, a stranger is rejected by the application."""
+    endpoint = https(mtls_server_factory(billing_only), client=mtls_ca.issue_client("billing"))
+    seen = assert_rejected(endpoint, mtls_ca.issue_client("nobody"), Reason.ACCESS_DENIED)
+    assert ("http", "HTTP 403", Reason.ACCESS_DENIED) == (seen.layer, seen.answer, seen.reason)
+
+
+def test_bad_client_has_the_names_of_the_endpoints_client(
+    mtls_server_factory: Factory, mtls_ca: CertificateAuthority
+) -> None:
+    """A case that is rejected by TLS carries the name that the app knows, and so does its control."""
+    server = mtls_server_factory(billing_only)
+    seen = assert_rejected(https(server, client=mtls_ca.issue_client("billing")), EXPIRED)
+    assert Reason.EXPIRED is seen.reason
+    assert {"CN=billing"} == {one.peer_certificate.subject.rfc4514_string() for one in server.handshakes}  # type: ignore[union-attr]
+    assert assert_rejected(https(server), EXPIRED, like=mtls_ca.issue_client("billing")).reason is Reason.EXPIRED
+
+
+def test_untrusted_namesake_that_gets_in_is_found_out(
+    mtls_server_factory: Factory, mtls_ca: CertificateAuthority, mtls_untrusted_ca: CertificateAuthority
+) -> None:
+    """An app that goes by the name alone lets in the untrusted CA's own billing, behind a 403 for all others."""
+    server = mtls_server_factory(billing_only, trust=[mtls_ca, mtls_untrusted_ca])
+    impostor = mtls_untrusted_ca.issue_client("billing")
+    endpoint = https(server, client=mtls_ca.issue_client("billing"), ca=mtls_ca)
+    with pytest.raises(HandshakeAssertionError, match="the server accepted the client"):
+        assert_rejected(endpoint, impostor, Reason.UNKNOWN_CA)
+
+
+# --- balancers -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def balancer(*backends: MutualTLSServer) -> Iterator[int]:
+    """The port of a TCP balancer that takes its backends in turn."""
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
+        threads: list[threading.Thread] = []
+
+        def pump(source: socket.socket, sink: socket.socket) -> None:
+            try:
+                while data := source.recv(65536):
+                    sink.sendall(data)
+                sink.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # one of the two has gone
+
+        def accept() -> None:
+            turn = 0
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                backend = socket.create_connection(("127.0.0.1", backends[turn % len(backends)].port))
+                turn += 1
+                pair = [threading.Thread(target=pump, args=ends) for ends in ((client, backend), (backend, client))]
+                for thread in pair:
+                    thread.start()
+                for thread in pair:
+                    thread.join()
+                client.close()
+                backend.close()
+
+        threads.append(threading.Thread(target=accept))
+        threads[0].start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            threads[0].join()
+
+
+@pytest.mark.parametrize("strict", [1, 2])
+def test_backend_without_verification_is_found_out(
+    strict: int, mtls_server_factory: Factory, mtls_ca: CertificateAuthority
+) -> None:
+    """Behind a balancer of two or three, one backend that asks for no certificate gives another answer."""
+    backends = [mtls_server_factory() for _ in range(strict)]
+    lax = mtls_server_factory(client_certs="none")
+    for order in ([*backends, lax], [lax, *backends]):
+        with balancer(*order) as port:
+            endpoint = Endpoint("127.0.0.1", port, "https", server_name="localhost", trust=mtls_ca, ca=mtls_ca)
+            with pytest.raises(HandshakeAssertionError, match="the server gives different answers to the same client"):
+                assert_rejected(endpoint, EXPIRED)
+
+
+@pytest.mark.parametrize("attempts", [0, 2, -1, True, "3"])
+def test_attempts_are_an_odd_number(attempts: Any, mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority) -> None:
+    """An even number would keep step with a balancer of two."""
+    with pytest.raises(InvalidArgument, match="attempts"):
+        assert_rejected(mtls_server, mtls_ca.issue_client(not_before=-3, not_after=-1), attempts=attempts)
