@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pytest_mtls.bypasses import hosts, identity, listeners, paths, plain, sessions, versions
-from pytest_mtls.bypasses.bypass import BYPASSES, RESUMPTION, Bypass, Finding, Verdict, bypass
+from pytest_mtls.bypasses.bypass import BYPASSES, RESUMPTION, Bypass, Finding, bypass
+from pytest_mtls.bypasses.ends import Verdict
 from pytest_mtls.bypasses.run import Trial, story
 from pytest_mtls.bypasses.site import Site
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
-from pytest_mtls.bypasses.bypass import Bypassed, NotApplicable, Undecided
+from pytest_mtls.bypasses.ends import Bypassed, NotApplicable, Undecided
 from pytest_mtls.bypasses.request import Reply, Request
 from pytest_mtls.bypasses.site import DESCRIPTIONS, Site
 from pytest_mtls.cases.presentation import Presentation

@@ -1,7 +1,8 @@
 """`Bypass`: one named way round a server's client authentication; the decorator that makes one.
 
 A bypass is data and one small function, like a case. The function is given an `Attempt`, with which it visits the server
-as an attacker and as a good client, and returns if the server held. Otherwise it raises one of the three ends below.
+as an attacker and as a good client, and returns if the server held. Otherwise it raises one of the
+ends of `pytest_mtls.bypasses.ends`.
 """
 
 from __future__ import annotations
@@ -9,50 +10,20 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import TYPE_CHECKING
 
+from pytest_mtls.bypasses.attempt import Attempt
+from pytest_mtls.bypasses.ends import Verdict
 from pytest_mtls.errors import InvalidArgument
 from pytest_mtls.tls.handshake import Handshake
 
-if TYPE_CHECKING:
-    from pytest_mtls.bypasses.attempt import Attempt
-
-__all__ = ["BYPASSES", "Bypass", "Bypassed", "Ended", "Finding", "NotApplicable", "Undecided", "Verdict", "bypass"]
+__all__ = ["BYPASSES", "RESUMPTION", "Bypass", "Finding", "bypass"]
 
 #: Gives what else is to be said, if the server held.
-Function = Callable[["Attempt"], "str | None"]
+Function = Callable[[Attempt], "str | None"]
 
 
-class Verdict(str, Enum):
-    """What a check of a bypass comes to."""
-
-    HELD = "held"  #: the server did not let the attacker in.
-    BYPASSED = "bypassed"  #: it did.
-    UNDECIDED = "undecided"  #: the server gave no verdict, or refuses everybody.
-    NOT_APPLICABLE = "not applicable"  #: it cannot be tried here; the note says why.
-
-
-class Ended(Exception):
-    """How a check ends that did not hold. Says in words why."""
-
-    verdict = Verdict.UNDECIDED
-
-
-class Bypassed(Ended):
-    """The attacker got in."""
-
-    verdict = Verdict.BYPASSED
-
-
-class Undecided(Ended):
-    """Nothing is proved."""
-
-
-class NotApplicable(Ended):
-    """It cannot be tried with this server, or with what is known of it."""
-
-    verdict = Verdict.NOT_APPLICABLE
+#: What does not depend on the site behind the target.
+_GENERAL_NEEDS = frozenset({"http", "ca_key", "good_client"})
 
 
 @dataclass(frozen=True)
@@ -76,6 +47,14 @@ class Bypass:
     needs: tuple[str, ...]
     requires: frozenset[str]
     check: Function = field(repr=False, compare=False)
+
+    @property
+    def is_of_the_rule(self) -> bool:
+        """Whether it gets round the rule of the target itself that a client has a certificate.
+
+        All do but those that are about another name, path, listener or identity, which a policy has to name.
+        """
+        return set(self.needs) <= _GENERAL_NEEDS
 
     def __str__(self) -> str:
         return self.id

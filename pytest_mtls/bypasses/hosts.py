@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pytest_mtls.bypasses.attempt import Attempt, Visit
-from pytest_mtls.bypasses.bypass import NotApplicable, bypass
+from pytest_mtls.bypasses.bypass import bypass
+from pytest_mtls.bypasses.ends import NotApplicable
 from pytest_mtls.bypasses.request import Reply, Request
 from pytest_mtls.client.endpoint import is_address
 from pytest_mtls.client.relay import Change, split_into_records, split_into_segments

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from cryptography import x509
 
 from pytest_mtls.bypasses.attempt import Attempt
-from pytest_mtls.bypasses.bypass import Bypassed, NotApplicable, bypass
+from pytest_mtls.bypasses.bypass import bypass
+from pytest_mtls.bypasses.ends import Bypassed, NotApplicable
 from pytest_mtls.bypasses.request import Request
 from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.proxies import STYLES, forwarded_headers
 
 _OTHER = "other.invalid"
 #: The headers by which proxies tell an application about the client, as their manuals have them.
@@ -99,16 +102,39 @@ def identity_headers_of_the_client(attempt: Attempt) -> str | None:
     assert site.echo_path is not None
     honest = attempt.must_accept(attempt.visit(attempt.good, Request(site.echo_path)), "a client of the application")
     heard = _normal((honest.reply.body if honest.reply else b"").decode("latin-1"))
-    names = site.identity_headers or tuple(name for name in HEADERS if _normal(name) in heard)
+    names = site.identity_headers or tuple(name for name in _usual_headers(attempt) if is_named(_normal(name), heard))
     if not names:
         raise NotApplicable("the application is told nothing of its client by a header of a usual name")
+    kept_apart: list[str] = []
     for name in names:
         for spelling in (name, name.lower(), name.replace("-", "_"), name.upper().replace("-", "_")):
             lie = secrets.token_hex(8)
             seen = attempt.visit(attempt.good, Request(site.echo_path, headers=((spelling, lie),)))
-            if seen.reply is not None and lie.encode() in seen.reply.body:
-                raise Bypassed(f"the application got the header {spelling} that the client had sent")
+            body = "" if seen.reply is None else seen.reply.body.decode("latin-1")
+            if lie not in body:
+                continue
+            if "_" in spelling and spelling not in names and is_named(spelling.lower(), body.lower(), "_"):
+                kept_apart.append(spelling)
+                continue
+            raise Bypassed(f"the application got the header {spelling} that the client had sent")
+    if kept_apart:
+        return f"the application also gets {', '.join(kept_apart)} from clients, and keeps it apart from the proxy's header"
     return None
+
+
+def _usual_headers(attempt: Attempt) -> tuple[str, ...]:
+    """The headers of every proxy style, and others that are in use."""
+    names = [*HEADERS]
+    if attempt.good is not None:
+        names += [name for style in STYLES for name in forwarded_headers(attempt.good, style)]
+    return tuple({_normal(name): name for name in names}.values())
+
+
+def is_named(name: str, text: str, separator: str = "-") -> bool:
+    """Whether a text has this whole name, perhaps as a CGI variable, and not only a longer one that it is a part of."""
+    before_and_after = rf"[a-z0-9{separator}]"
+    prefix = "(?:http-)?" if separator == "-" else ""
+    return re.search(f"(?<!{before_and_after}){prefix}{re.escape(name)}(?!{before_and_after})", text) is not None
 
 
 def _normal(text: str) -> str:

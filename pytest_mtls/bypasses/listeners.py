@@ -8,7 +8,8 @@ from functools import partial
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pytest_mtls.bypasses.attempt import Attempt
-from pytest_mtls.bypasses.bypass import Bypassed, bypass
+from pytest_mtls.bypasses.bypass import bypass
+from pytest_mtls.bypasses.ends import Bypassed
 from pytest_mtls.cases import CATALOGUE
 from pytest_mtls.cases.presentation import Presentation, presented
 from pytest_mtls.cases.resigned import resign

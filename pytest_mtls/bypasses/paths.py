@@ -5,7 +5,8 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from pytest_mtls.bypasses.attempt import Attempt, Visit
-from pytest_mtls.bypasses.bypass import NotApplicable, bypass
+from pytest_mtls.bypasses.bypass import bypass
+from pytest_mtls.bypasses.ends import NotApplicable
 from pytest_mtls.bypasses.http2 import get_over_http2
 from pytest_mtls.bypasses.request import Reply, Request
 from pytest_mtls.client.endpoint import Endpoint

@@ -8,7 +8,8 @@ import struct
 from collections.abc import Callable
 
 from pytest_mtls.bypasses.attempt import Attempt
-from pytest_mtls.bypasses.bypass import Bypassed, NotApplicable, Undecided, bypass
+from pytest_mtls.bypasses.bypass import bypass
+from pytest_mtls.bypasses.ends import Bypassed, NotApplicable, Undecided
 from pytest_mtls.bypasses.request import Request
 from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.client.protocols import PROTOCOLS, Answer

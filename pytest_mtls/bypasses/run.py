@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pytest_mtls.bypasses.attempt import Attempt
-from pytest_mtls.bypasses.bypass import BYPASSES, Bypass, Ended, Finding, Verdict
+from pytest_mtls.bypasses.bypass import BYPASSES, Bypass, Finding
+from pytest_mtls.bypasses.ends import Ended, Verdict
 from pytest_mtls.bypasses.site import Site
 from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.client.protocols import PROTOCOLS
@@ -14,6 +15,8 @@ from pytest_mtls.verdict.explain import explain, headline
 from pytest_mtls.verdict.twins import good_client
 
 __all__ = ["Trial", "story"]
+
+_NO_RULE = "the server lets in clients without a certificate, so there is no rule to bypass"
 
 
 class Trial:
@@ -35,6 +38,7 @@ class Trial:
         self.timeout = timeout
         self._good = good_client(target, target.ca)
         self._versions: tuple[str, ...] = ()
+        self._lets_in_anybody: bool | None = None
 
     def check(self, bypass: Bypass) -> Finding:
         """Try one.
@@ -49,6 +53,8 @@ class Trial:
                 verdict, note = self._try(attempt, bypass)
             except Ended as end:
                 verdict, note = end.verdict, str(end)
+                if verdict is Verdict.BYPASSED and bypass.is_of_the_rule and self._is_open(attempt):
+                    verdict, note = Verdict.NOT_APPLICABLE, _NO_RULE
             except MtlsError as error:
                 verdict, note = Verdict.NOT_APPLICABLE, str(error)
         return Finding(bypass, verdict, note, tuple(attempt.handshakes))
@@ -67,6 +73,12 @@ class Trial:
             return f"it needs {', and '.join(missing)}"
         unclaimed = sorted(bypass.requires - self.settings)
         return f"the server does not claim {', '.join(unclaimed)}" if unclaimed else ""
+
+    def _is_open(self, attempt: Attempt) -> bool:
+        """Whether an ordinary client without a certificate gets in, so that there is no rule to get round."""
+        if self._lets_in_anybody is None:
+            self._lets_in_anybody = attempt.visit().accepted is True
+        return self._lets_in_anybody
 
     def _try(self, attempt: Attempt, bypass: Bypass) -> tuple[Verdict, str]:
         if not self._versions:

@@ -6,7 +6,8 @@ import time
 from datetime import timedelta
 
 from pytest_mtls.bypasses.attempt import Attempt, Visit
-from pytest_mtls.bypasses.bypass import RESUMPTION, NotApplicable, bypass
+from pytest_mtls.bypasses.bypass import RESUMPTION, bypass
+from pytest_mtls.bypasses.ends import NotApplicable
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.validity import now
 

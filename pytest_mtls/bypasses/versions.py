@@ -7,7 +7,8 @@ import ssl
 import subprocess
 
 from pytest_mtls.bypasses.attempt import Attempt
-from pytest_mtls.bypasses.bypass import Bypassed, NotApplicable, Undecided, bypass
+from pytest_mtls.bypasses.bypass import bypass
+from pytest_mtls.bypasses.ends import Bypassed, NotApplicable, Undecided
 from pytest_mtls.client.protocols import PROTOCOLS
 from pytest_mtls.tls.context import heedless_context
 

@@ -15,6 +15,7 @@ from support.scripted_servers import Step, scripted_server
 from pytest_mtls import Endpoint, MutualTLSServer
 from pytest_mtls.bypasses import BYPASSES, Finding, Site, Trial, Verdict, bypass, story
 from pytest_mtls.bypasses.attempt import Attempt
+from pytest_mtls.bypasses.identity import is_named
 from pytest_mtls.certificates.trust import Trust
 from pytest_mtls.errors import InvalidArgument
 from pytest_mtls.tls.context import server_context
@@ -134,3 +135,11 @@ def test_session_that_cannot_be_resumed_is_none(kit: Kit, tls: str) -> None:
         attempt = Attempt(Endpoint(*address, "https", server_name="localhost", ca=kit.ca), Site())
         seen = attempt.visit(kit.ca.issue_client(), tls=tls)
     assert (True, tls == "1.2") == (seen.accepted, seen.session is not None)
+
+
+def test_header_names_are_compared_whole() -> None:
+    """``SSL-Client-Cert`` is not heard in ``X-SSL-Client-Cert``, and a CGI variable is the header that it stands for."""
+    assert not is_named("ssl-client-cert", "x-ssl-client-cert: abc")
+    assert is_named("x-ssl-client-cert", "x-ssl-client-cert: abc")
+    assert is_named("x-ssl-client-cert", "http-x-ssl-client-cert=abc")
+    assert not is_named("x-ssl-client-cert", "x-ssl-client-cert-chain: abc")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.bypass_scenarios import Kit
-from support.bypassed_server import Door, wraps
+from support.bypassed_server import Door, chooses, wraps
 
 from pytest_mtls import CertificateAuthority, Endpoint
 from pytest_mtls.bypasses import BYPASSES, Finding, Site, Trial, Verdict
@@ -128,7 +129,13 @@ def test_conformance_tries_them(pytester: pytest.Pytester, tmp_path: Path) -> No
     files = kit.ca.write_to(tmp_path, name="ca")
     policy = tmp_path / "policy.toml"
     policy.write_text("exceptions = [{bypass = 'no-server-name', reason = 'being replaced'}]", encoding="utf-8")
-    with Door(kit.ca, wraps(kit.optional)) as door:
+    required, lax = kit.required, kit.lax
+
+    def choose(hello: bytes) -> ssl.SSLContext:
+        first_record = hello[: 5 + int.from_bytes(hello[3:5], "big")]
+        return required if b"localhost" in first_record else lax
+
+    with Door(kit.ca, chooses(choose)) as door:
         options = ["--mtls-target", f"https://127.0.0.1:{door.endpoint.port}", "--mtls-server-name", "localhost"]
         options += ["--mtls-ca", files.cert, "--mtls-ca-key", str(files.key), "--mtls-policy", str(policy)]
         chosen = "older-version or no-server-name or split-client-hello or every-listener"
@@ -155,3 +162,13 @@ def test_conformance_tries_them(pytester: pytest.Pytester, tmp_path: Path) -> No
             r"bypass\[no-server-name\] +- +held +bypassed .*as agreed: being replaced",
         ]
     )
+
+
+def test_without_the_rule_nothing_gets_round_it() -> None:
+    """Where any client gets in, a bypass of the target's own rule is not applicable, and the note says why."""
+    kit = Kit()
+    with Door(kit.ca, wraps(kit.optional)) as door:
+        trial = Trial(door.endpoint)
+        found = [trial.check(BYPASSES[name]) for name in ("no-server-name", "split-client-hello")]
+    note = "the server lets in clients without a certificate, so there is no rule to bypass"
+    assert [(Verdict.NOT_APPLICABLE, note)] * 2 == [(one.verdict, one.note) for one in found]

@@ -461,13 +461,13 @@ def opened_as(kit: Kit, door: Door) -> Iterator[Endpoint]:
 
 @scenario
 def identity_headers_of_the_client(kit: Kit, hole: bool) -> Iterator[tuple[Endpoint, Site]]:
-    """The header is replaced, and its spelling with underscores passes."""
+    """The header is replaced, and its spelling with underscores passes to an app that takes it for the same."""
 
     def app(asked: Asked) -> Answer:
         own = "x-ssl-client-s-dn"
         passed = {n: v for n, v in asked.headers.items() if (n if hole else n.replace("_", "-")) != own}
         heard = {**passed, own: str(asked.certificate["subject"])}
-        return 200, "\n".join(f"{name}: {value}" for name, value in heard.items())
+        return 200, "\n".join(f"{name.replace('_', '-')}: {value}" for name, value in heard.items())
 
     yield from opened(Door(kit.ca, wraps(kit.required), app), echo_path="/headers")
 
