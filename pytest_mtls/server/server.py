@@ -7,12 +7,14 @@ is waited for whose client has not sent what the server waits for, so a silent o
 
 from __future__ import annotations
 
+import logging
 import selectors
 import socket
 import ssl
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -33,7 +35,7 @@ from pytest_mtls.server.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS
 from pytest_mtls.server.wsgi import WSGIApplication
 from pytest_mtls.tls.context import ClientCerts, server_context
 from pytest_mtls.tls.handshake import Handshake
-from pytest_mtls.tls.wire import is_readable
+from pytest_mtls.tls.wire import is_readable, wait_for
 from pytest_mtls.verdict.assertions import Expectation, expect_accepted, expect_rejected
 
 if TYPE_CHECKING:
@@ -41,12 +43,30 @@ if TYPE_CHECKING:
 
 __all__ = ["MutualTLSServer"]
 
+#: How long the server leaves a connection that it cannot take, for want of a descriptor, before it tries again, in seconds.
+_RETRY_SECONDS = 0.05
+
+log = logging.getLogger("pytest_mtls")
+
 #: How long `stop` waits for a connection's thread, in seconds. Only an app that does not return takes so long.
 _JOIN_SECONDS = 5.0
 
 #: How long is waited for what accepted clients said last to be read, in seconds: it may be that they refuse the server.
 #: It is read at once, but by an app that does not read.
 _HEAR_OUT_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class _Behaviour:
+    """How a server treats its clients, besides what it presents."""
+
+    client_certs: ClientCerts
+    tls: str | None
+    misbehaviour: str | None
+
+    def of(self, case: Case | None) -> _Behaviour:
+        """The same as the case that the server plays has it."""
+        return self if case is None else replace(self, **case.options)
 
 
 class MutualTLSServer:
@@ -97,10 +117,6 @@ class MutualTLSServer:
         idle_timeout: float = 60.0,
         misbehaviour: str | None = None,
     ) -> None:
-        if isinstance(cert, Case):
-            client_certs = cert.options.get("client_certs", client_certs)
-            tls = cert.options.get("tls", tls)
-            misbehaviour = cert.options.get("misbehaviour", misbehaviour)
         if misbehaviour not in (None, AFTER_HANDSHAKE, *MISBEHAVIOURS):
             allowed = ", ".join(map(repr, (AFTER_HANDSHAKE, *MISBEHAVIOURS)))
             raise InvalidArgument("misbehaviour", misbehaviour, f"None, or one of {allowed}")
@@ -116,12 +132,11 @@ class MutualTLSServer:
             if not seconds > 0:
                 raise InvalidArgument(name, seconds, "a number of seconds above 0")
         self.host = host
-        self.client_certs = client_certs
+        self._behaviour = _Behaviour(client_certs, tls, misbehaviour)
         self.handshake_timeout = handshake_timeout
         self.idle_timeout = idle_timeout
         self._wanted_port = port
-        self._tls, self._alpn, self._strict, self._revocation = tls, tuple(alpn), strict, revocation
-        self._misbehaviour = misbehaviour
+        self._alpn, self._strict, self._revocation = tuple(alpn), strict, revocation
         self._handler = handler or http_handler(app or default_app)
         self._app = app
         self._inside = ExitStack()
@@ -130,6 +145,7 @@ class MutualTLSServer:
         self._listener: Listener | None = None
         self._stopped = False
         self._accepting = False
+        self._is_exhausted = False
         self._count = 0
         self._live: dict[Connection, threading.Thread] = {}
         self._decided: dict[int, Handshake] = {}
@@ -169,6 +185,11 @@ class MutualTLSServer:
         return Endpoint(
             self.host, self.port, server_name=name, trust=self._client_trust, ca=issuer, server_case=self._case
         )
+
+    @property
+    def client_certs(self) -> ClientCerts:
+        """Whether a client certificate is "required" or "optional", or "none" is asked for; a case may have its own way."""
+        return self._behaviour.of(self._case).client_certs
 
     @property
     def cert(self) -> Identity:
@@ -361,22 +382,24 @@ class MutualTLSServer:
         if identity is None:
             raise InvalidArgument("cert", cert, "an Identity, a server Case, or trustme's LeafCert")
         with self._changed:  # the accepting thread may be about to follow a revocation with what was there before
-            context, revision = self._make_context(identity, known, weak=presents.is_weak)
+            case = cert if isinstance(cert, Case) else None
+            context, revision = self._make_context(identity, known, case)
             self._identity, self._trust, self._context, self._revision = identity, known, context, revision
-            self._case = cert if isinstance(cert, Case) else None
+            self._case = case
             self._client_trust = known if self._case is not None else trust_in(identity, known)
 
-    def _make_context(self, identity: Identity, trust: Trust | None, weak: bool) -> tuple[ssl.SSLContext, int]:
+    def _make_context(self, identity: Identity, trust: Trust | None, case: Case | None) -> tuple[ssl.SSLContext, int]:
+        behaviour = self._behaviour.of(case)
         revision = trust.revision if trust is not None else 0
         context = server_context(
             identity,
             trust,
-            client_certs=self.client_certs,
-            tls=self._tls,
+            client_certs=behaviour.client_certs,
+            tls=behaviour.tls,
             alpn=self._alpn,
             strict=self._strict,
             revocation=self._revocation,
-            weak=weak,
+            weak=case is not None,
         )
         context.sslsocket_class = ServingSocket
         return context, revision
@@ -384,7 +407,7 @@ class MutualTLSServer:
     def _current_context(self) -> ssl.SSLContext:
         """The context for the next connection, made anew if a CA has revoked anything since."""
         if self._trust is not None and self._trust.revision != self._revision:
-            self._context, self._revision = self._make_context(self._identity, self._trust, self._case is not None)
+            self._context, self._revision = self._make_context(self._identity, self._trust, self._case)
         return self._context
 
     def _accept(self, listener: Listener, woken: socket.socket) -> None:
@@ -393,6 +416,9 @@ class MutualTLSServer:
                 selector.register(sock, selectors.EVENT_READ)
             while True:
                 self._set_accepting(False)
+                # Where a connection waits that cannot be taken yet, look again a little later, unless `stop` wakes us.
+                if self._is_exhausted and wait_for(woken, _RETRY_SECONDS):
+                    break
                 ready = {key.fileobj for key, _ in selector.select()}
                 self._set_accepting(True)
                 if woken in ready:
@@ -411,6 +437,10 @@ class MutualTLSServer:
                 return
             except ConnectionError:
                 continue  # the client has gone before it was taken
+            except OSError as error:
+                self._note_exhaustion(f"cannot take a connection: {error.strerror or error}")
+                return
+            self._is_exhausted = False
             with self._changed:
                 number, self._count = self._count, self._count + 1
                 try:
@@ -420,13 +450,37 @@ class MutualTLSServer:
                     self._decided[number] = Handshake("server", None, error=str(error), peer_address=address[:2])
                     continue
                 connection = Connection(
-                    number, sock, address[:2], context, self._misbehaviour, self._notify, self._record
+                    number,
+                    sock,
+                    address[:2],
+                    context,
+                    self._behaviour.of(self._case).misbehaviour,
+                    self._notify,
+                    self._record,
                 )
                 thread = threading.Thread(
                     target=self._serve, args=(connection,), name=f"mtls-connection-{number}", daemon=True
                 )
                 self._live[connection] = thread
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError as error:  # there can be no more threads
+                sock.close()
+                with self._changed:
+                    del self._live[connection]
+                    self._decided[number] = Handshake("server", None, error=str(error), peer_address=address[:2])
+                    self._changed.notify_all()
+                log.error("the server on port %d cannot serve a connection: %s", self._wanted_port, error)
+
+    def _note_exhaustion(self, problem: str) -> None:
+        """Tell that this process is out of descriptors or memory, and go on: what waits is taken when that is over."""
+        if not self._is_exhausted:
+            self._is_exhausted = True
+            log.error("the server goes on, and %s", problem)
+            with self._changed:
+                number, self._count = self._count, self._count + 1
+                self._decided[number] = Handshake("server", None, error=problem)
+                self._changed.notify_all()
 
     def _serve(self, connection: Connection) -> None:
         try:

@@ -7,6 +7,8 @@ import json
 import os
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +29,7 @@ from pytest_mtls import (
     client_cases,
     probe,
 )
+from pytest_mtls.cases import CATALOGUE
 from pytest_mtls.certificates.printed import openssl_serial
 from pytest_mtls.certificates.trust import Trust
 from pytest_mtls.errors import (
@@ -506,3 +509,54 @@ def test_alerts_have_the_numbers_of_the_rfc(mtls_server: MutualTLSServer) -> Non
     seen = probe(mtls_server, tls="1.3")
     assert seen.alert is Alert.CERTIFICATE_REQUIRED
     assert 116 == int(seen.alert)
+
+
+def test_reload_follows_the_behaviour_of_a_case(mtls_server: MutualTLSServer, mtls_client_cert: Identity) -> None:
+    """A case that the server plays after a reload misbehaves as one that it was started with, and no longer than it plays."""
+    cases = {case.id: case for case in CATALOGUE["server"].select(["tls-1-2-only", "closes-*", "asks-for-no-*"])}
+    own = mtls_server.cert
+    mtls_server.reload(cert=cases["tls-1-2-only"])
+    assert "TLSv1.2" == probe(mtls_server, mtls_client_cert).tls_version
+    mtls_server.reload(cert=cases["asks-for-no-certificate"])
+    assert ("none", True) == (mtls_server.client_certs, probe(mtls_server).accepted)
+    mtls_server.reload(cert=cases["closes-during-handshake"])
+    assert probe(mtls_server, mtls_client_cert).tls_version is None
+    mtls_server.reload(cert=own)
+    assert ("required", True) == (mtls_server.client_certs, probe(mtls_server, mtls_client_cert, tls="1.3").accepted)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits: run on POSIX")
+def test_server_outlives_the_lack_of_descriptors(tmp_path: Path) -> None:
+    """While there are none it says so in its handshakes, and when there are it serves who waited."""
+    program = tmp_path / "exhausted.py"
+    program.write_text(
+        """
+import os, resource, socket
+from pytest_mtls import CertificateAuthority, MutualTLSServer, probe
+
+ca = CertificateAuthority.create()
+client = ca.issue_client()
+with MutualTLSServer(cert=ca.issue_server(), trust=ca) as server:
+    assert probe(server, client).accepted
+    waiting = socket.socket()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+    taken = []
+    try:
+        while True:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        pass
+    waiting.connect(("127.0.0.1", server.port))
+    with server._changed:
+        assert server._changed.wait_for(lambda: server._is_exhausted, 10)
+    for descriptor in taken:
+        os.close(descriptor)
+    waiting.close()
+    assert probe(server, client).accepted
+    assert any("cannot take a connection" in (one.error or "") for one in server.handshakes)
+print("served")
+""",
+        encoding="utf-8",
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60, check=False)
+    assert ("served\n", 0) == (done.stdout, done.returncode), done.stderr
