@@ -55,6 +55,7 @@ def assert_accepted(
         HandshakeAssertionError: it was refused, or is undecided.
         MtlsError: a bad argument, as for `probe`.
     """
+    __tracebackhide__ = True
     handshake = probe(endpoint, client, trust, tls, server_name, timeout, ca=ca)
     expected = Expected(accepted=True)
     if not expected.is_met_by(handshake):
@@ -93,6 +94,7 @@ def assert_rejected(
         MtlsError: a bad argument, as for `probe`.
         CaseNotPresentable: what the case presents did not go over the wire. The plugin lets the test skip for it.
     """
+    __tracebackhide__ = True
     target = endpoint_of(endpoint)
     expected = _refusal(reason, by, "client" if target.server_case is not None else "server")
     if reason is None and isinstance(client, Case):
@@ -151,6 +153,7 @@ class Expectation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        __tracebackhide__ = True
         if error is not None and not _may_be_the_clients(error):
             return False
         self.exception = error if isinstance(error, Exception) else None
@@ -209,6 +212,7 @@ def good_client(target: Endpoint, issuer: CertificateAuthority | None) -> Identi
 
 
 def _check_that_a_good_client_gets_in(endpoint: EndpointArgument, good: Identity, *how: Any) -> None:
+    __tracebackhide__ = True
     control = probe(endpoint, good, *how)
     if not control.accepted:
         remark = f"a good client does not get in either, so that a refusal proves nothing: {headline(control)}"
