@@ -78,3 +78,7 @@ __all__ = [
     "UnusableKeyLog",
     "WrongPassword",
 ]
+
+# Where a user imports it from, so that a traceback and the short summary of pytest name that place.
+for _public in (HandshakeAssertionError, MtlsError, SigningRequestRefused):
+    _public.__module__ = "pytest_mtls"

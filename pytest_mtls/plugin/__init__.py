@@ -278,7 +278,8 @@ def pytest_runtest_makereport(
 
 
 def _is_ours(error: BaseException | None) -> bool:
-    return type(error).__module__.startswith("pytest_mtls.errors")
+    module = type(error).__module__
+    return module == "pytest_mtls" or module.startswith("pytest_mtls.errors")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -13,16 +13,24 @@ __all__ = ["story", "verdicts"]
 
 
 def story(servers: Sequence[MutualTLSServer], error: BaseException | None) -> str:
-    """All handshakes of these servers, and those that a failed assertion is about; empty if there are none.
+    """The handshakes of these servers in full, but for those that a failed assertion tells of in its own text.
 
     Args:
         servers: the test's.
         error: what the test raised.
+
+    Returns:
+        The text; empty if there is nothing left to tell.
     """
-    seen: list[Handshake] = [handshake for server in servers for handshake in server.handshakes]
-    own: Sequence[Handshake] = error.handshakes if isinstance(error, HandshakeAssertionError) else ()
-    seen += [handshake for handshake in own if handshake not in seen and handshake.counterpart not in seen]
-    return "\n\n".join(map(explain, seen))
+    told: Sequence[Handshake] = error.handshakes if isinstance(error, HandshakeAssertionError) else ()
+    ends = [*told, *(handshake.counterpart for handshake in told if handshake.counterpart is not None)]
+    untold = [
+        handshake
+        for server in servers
+        for handshake in server.handshakes
+        if handshake not in ends and (handshake.counterpart is None or handshake.counterpart not in ends)
+    ]
+    return "\n\n".join(map(explain, untold))
 
 
 def verdicts(servers: Sequence[MutualTLSServer]) -> Iterator[str]:

@@ -58,6 +58,7 @@ def assert_accepted(
         HandshakeAssertionError: it was refused, or is undecided.
         MtlsError: a bad argument, as for `probe`.
     """
+    __tracebackhide__ = True
     handshake = probe(endpoint, client, trust, tls, server_name, timeout, ca=ca)
     expected = Expected(accepted=True)
     if not judge(expected, [handshake]).is_met:
@@ -102,6 +103,7 @@ def assert_rejected(
         MtlsError: a bad argument, as for `probe`.
         CaseNotPresentable: what the case presents did not go over the wire. The plugin lets the test skip for it.
     """
+    __tracebackhide__ = True
     target = endpoint_of(endpoint)
     if like is not None:
         target = replace(target, client=like)
@@ -205,6 +207,7 @@ class Expectation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        __tracebackhide__ = True
         if error is not None and not _may_be_the_clients(error):
             return False
         self.exception = error if isinstance(error, Exception) else None

@@ -46,11 +46,13 @@ def headline(handshake: Handshake) -> str:
         return "accepted by both sides"
     if handshake.accepted is None:
         return f"undecided: {handshake.error or 'no verdict'}"
-    reason = handshake.reason.words if handshake.reason is not None else "an unknown reason"
     told = handshake.is_reason_exact or handshake.alert is None
     where = f", at the {handshake.layer} layer" if handshake.layer not in (None, "tls") else ""
     said = f": {handshake.answer}" if where and handshake.answer else ""
-    return f"refused by the {handshake.rejected_by} for {reason}{'' if told else ', as its alert says'}{where}{said}"
+    if handshake.reason is None or handshake.reason is Reason.UNSPECIFIED:
+        return f"refused by the {handshake.rejected_by}, which did not say why{where}{said}"
+    source = "" if told else ", as its alert says"
+    return f"refused by the {handshake.rejected_by} for {handshake.reason.words}{source}{where}{said}"
 
 
 def explain(handshake: Handshake, expected: Expected | None = None) -> str:
@@ -157,7 +159,7 @@ def _mark(presented: _Presented, reason: Reason) -> str | None:
         return "issued by itself" if certificate.issuer == certificate.subject else None
     if reason is Reason.UNKNOWN_CA:
         return "no trusted CA has its issuer's name and key" if presented.is_last else None
-    if presented.index:
+    if presented.index or reason is Reason.UNSPECIFIED:
         return None
     if reason is Reason.HOSTNAME_MISMATCH:
         return f"none of its names is {presented.server_name}, which was asked for"
@@ -252,14 +254,14 @@ def likely_cause(handshake: Handshake, expected: Expected | None = None) -> str:
     if expected is not None and not expected.accepted and handshake.rejected_by != expected.by:
         return (
             f"the {handshake.rejected_by} gave up before the {expected.by} could judge: "
-            f"{_CAUSES.get(handshake.reason or Reason.UNSPECIFIED, 'see the reason above.')}"
+            f"{_CAUSES.get(handshake.reason or Reason.UNSPECIFIED, _CAUSES[Reason.UNSPECIFIED])}"
         )
     reason = handshake.reason or Reason.UNSPECIFIED
     if reason is Reason.UNSPECIFIED and handshake.answer:
         return (
             "TLS was fine with the client, or left it to the application, which refused; the server's log may tell why."
         )
-    return _CAUSES.get(reason, "see the reason and the alert above.")
+    return _CAUSES.get(reason, _CAUSES[Reason.UNSPECIFIED])
 
 
 def _cause_of_acceptance(handshake: Handshake, expected: Expected) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import xml.etree.ElementTree as ET
 
 import pytest
 from support.users_suite import Run, said
+
+from pytest_mtls import HandshakeAssertionError, MtlsError, SigningRequestRefused
 
 FAILING = """
 from pytest_mtls import assert_accepted, probe
@@ -58,17 +61,17 @@ def test_failing_test_shows_its_handshakes(run: Run, options: tuple[str, ...]) -
     result = run(FAILING, *options)
     result.assert_outcomes(passed=1, failed=4, errors=1)
     told = sections(result)
-    assert {"test_own_failure", "test_assertion", "ERROR at setup of test_broken_fixture"} == set(told)
+    assert {"test_own_failure", "ERROR at setup of test_broken_fixture"} == set(told)
     own = "\n".join(told["test_own_failure"])
     assert own.count("  verdict: ") == 1
     assert "  verdict: refused by the server for expired" in own
     assert "CN=alice" in own
     assert "CN=bob" not in own
-    assert "CN=bob" in "\n".join(told["test_assertion"])
+    assert sum("CN=bob" in line for line in result.outlines) == 1
 
 
-def test_handshake_of_an_assertion_is_told_without_a_server_of_ours(run: Run) -> None:
-    """A failed `assert_accepted` against somebody else's server has its handshake in the section."""
+def test_handshake_of_an_assertion_is_told_once(run: Run) -> None:
+    """A failed `assert_accepted` tells of its handshake in its own text, and the section does not repeat it."""
     result = run(
         """
         from pytest_mtls import Endpoint, MutualTLSServer, assert_accepted
@@ -79,7 +82,32 @@ def test_handshake_of_an_assertion_is_told_without_a_server_of_ours(run: Run) ->
         """
     )
     result.assert_outcomes(failed=1)
-    assert "  verdict: refused by the server for no certificate" in "\n".join(sections(result)["test_it"])
+    assert said(result).count("  verdict: refused by the server for no certificate") == 1
+    assert "test_it" not in sections(result)
+
+
+def test_failed_assertion_shows_the_frame_of_the_test_alone(run: Run) -> None:
+    """No frame of ours is in the traceback, the short summary names the public class, the handshake is told once."""
+    result = run(
+        """
+        from pytest_mtls import assert_rejected
+
+        def test_it(mtls_server, mtls_ca):
+            assert_rejected(mtls_server, mtls_ca.issue_client("alice"))
+        """
+    )
+    result.assert_outcomes(failed=1)
+    text = said(result)
+    assert "assertions.py" not in text
+    assert "FAILED test_it.py::test_it - pytest_mtls.Handshake" in text
+    assert text.count("CN=alice") == 1
+
+
+def test_public_errors_name_where_they_are_imported_from() -> None:
+    """The public errors are of `pytest_mtls`, and can be pickled, as xdist and process pools do."""
+    for kind in (HandshakeAssertionError, MtlsError, SigningRequestRefused):
+        assert kind.__module__ == "pytest_mtls"
+        assert pickle.loads(pickle.dumps(kind)) is kind
 
 
 PROPERTIES = """

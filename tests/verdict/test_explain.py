@@ -198,3 +198,11 @@ def test_every_case_can_be_explained(
 
 def _handshake(case: Case, server: MutualTLSServer, factory: Factory, client: Identity) -> Handshake:
     return probe(server, case) if case.side == "client" else probe(factory(cert=case), client)
+
+
+def test_refusal_without_a_reason_is_said_to_be_one() -> None:
+    """Where the refusing side does not say why, the verdict says so, instead of 'for unspecified'."""
+    for reason in (None, Reason.UNSPECIFIED):
+        refused = Handshake(side="client", accepted=False, rejected_by="server", reason=reason)
+        assert headline(refused) == "refused by the server, which did not say why"
+        assert "unspecified" not in explain(refused)
