@@ -46,6 +46,12 @@ def stacks() -> None:
     replace_generated_part(DOCS / "reference" / "stacks.md", as_markdown(verdicts))
 
 
+def verdicts() -> None:
+    from support.verdicts_page import as_markdown
+
+    replace_generated_part(DOCS / "reference" / "verdicts.md", as_markdown())
+
+
 def forwarded() -> None:
     from support.proxy_headers_page import as_markdown
 
@@ -81,6 +87,7 @@ def bypasses() -> None:
 PAGES: Mapping[str, Callable[[], None]] = {
     "cases": cases,
     "judges": judges,
+    "verdicts": verdicts,
     "forwarded": forwarded,
     "clients": clients,
     "stacks": stacks,

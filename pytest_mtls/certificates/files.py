@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -39,8 +40,8 @@ class FileContent(NamedTuple):
 class PrivateDirectory:
     """A temporary directory that only its owner can enter, made when first needed and removed at interpreter exit.
 
-    It is never removed by garbage collection: a test may hold nothing but the path of a file in it. A forked child
-    uses its parent's directory, and leaves the removal to its parent. On Windows the temporary directory of the user
+    It is never removed by garbage collection: a test may hold nothing but the path of a file in it. A forked child has
+    a directory of its own, which it removes when it exits, and leaves its parent's alone. On Windows the temporary directory of the user
     is private already, and modes are best effort.
     """
 
@@ -48,10 +49,12 @@ class PrivateDirectory:
         self._made: dict[str, str] = {}
         self._kept: dict[str, str] = {}
         self._numbers = count(1)
+        self._process = os.getpid()
 
     @property
     def path(self) -> str:
-        """The directory, which is made by the first call."""
+        """The directory of this process, which is made by the first call."""
+        self._leave_to_parent()
         return self._made.get("path") or self._make()
 
     def write(self, name: str, data: bytes) -> str:
@@ -84,6 +87,7 @@ class PrivateDirectory:
         Raises:
             UnusableDirectory: it cannot be written.
         """
+        self._leave_to_parent()
         path = self._kept.get(name)
         if path is None:
             # Renamed into place, so that no thread sees half a file.
@@ -99,11 +103,20 @@ class PrivateDirectory:
 
     def remove(self) -> None:
         """Delete the directory and all in it. Another one is made if something is written afterwards."""
+        self._leave_to_parent()
         path = self._made.pop("path", None)
         self._kept.clear()
         atexit.unregister(self._remove_at_exit)
         if path is not None:
             shutil.rmtree(path, ignore_errors=True)
+
+    def _leave_to_parent(self) -> None:
+        """In a forked child, forget the files of its parent: they are for the parent to present and to remove."""
+        process = os.getpid()
+        if process != self._process:
+            self._process = process
+            self._made = {}
+            self._kept = {}
 
     def _make(self) -> str:
         try:
@@ -113,6 +126,9 @@ class PrivateDirectory:
         path = self._made.setdefault("path", fresh)
         if path is fresh:
             atexit.register(self._remove_at_exit, os.getpid())
+            # A child of multiprocessing ends without atexit. Where nobody has imported it, this process is no such child.
+            if "multiprocessing.util" in sys.modules:
+                sys.modules["multiprocessing.util"].Finalize(None, self._remove_at_exit, (os.getpid(),), exitpriority=0)
         else:  # Another thread was faster.
             os.rmdir(fresh)
         return path

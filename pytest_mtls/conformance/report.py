@@ -83,7 +83,7 @@ def as_json(target: Endpoint, settings: Sequence[str], results: Sequence[Facts])
         "format": _FORMAT,
         "target": {"host": target.host, "port": target.port, "protocol": target.protocol, "server_name": target.name},
         "settings": sorted(settings),
-        "passed": not any(Outcome(name).is_failure for name in counts),
+        "passed": bool(results) and not any(Outcome(name).is_failure for name in counts),
         "summary": {outcome.value: counts[outcome.value] for outcome in Outcome},
         "results": list(results),
     }

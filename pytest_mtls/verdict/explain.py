@@ -239,6 +239,10 @@ _CAUSES = {
     Reason.NOT_TLS: "one side does not speak TLS on this port: check the port, and whether the URL says https.",
     Reason.PROTOCOL_VERSION: "the two sides have no TLS version in common.",
     Reason.NO_COMMON_PARAMETERS: "the two sides have no cipher suite, group or signature algorithm in common.",
+    Reason.ACCESS_DENIED: (
+        "the application denied access after TLS had accepted the client. If the application goes by name, say which client "
+        "it knows: `like=`, or `Endpoint(client=...)`."
+    ),
     Reason.UNSPECIFIED: "the other side ended the connection without a word; its log may tell why.",
 }
 
@@ -250,7 +254,7 @@ def likely_cause(handshake: Handshake, expected: Expected | None = None) -> str:
     if handshake.accepted:
         return _cause_of_acceptance(handshake, expected or Expected(accepted=False))
     if expected is not None and judge(expected, [handshake]).is_met:
-        return "it is what it should be."
+        return "this handshake is as expected; another one, or the lack of one, is not."
     if expected is not None and not expected.accepted and handshake.rejected_by != expected.by:
         return (
             f"the {handshake.rejected_by} gave up before the {expected.by} could judge: "

@@ -159,3 +159,47 @@ class TestWriteFiles:
         with pytest.raises(UnusableDirectory) as refused:
             write_files(tmp_path / "file", [FileContent("a", b"")])
         assert str(tmp_path / "file") == refused.value.path
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork: run on POSIX")
+@pytest.mark.parametrize("how", ["fork", "multiprocessing"])
+def test_forked_child_has_files_of_its_own(how: str, tmp_path: Path) -> None:
+    """What a child issues never takes the place of what its parent presents, and is gone with the child."""
+    program = tmp_path / "forked.py"
+    program.write_text(
+        f"""
+import multiprocessing, os, pathlib
+from pytest_mtls import CertificateAuthority
+
+ca = CertificateAuthority.create()
+before = ca.issue_client("before").cert_path
+
+def child(pipe):
+    expired = ca.issue_client("client", not_before=-10, not_after=-1)
+    pipe.send((expired.cert_path, expired.cert_pem == pathlib.Path(expired.cert_path).read_bytes()))
+
+def main():
+    here, there = multiprocessing.Pipe()
+    if {how!r} == "fork":
+        if os.fork() == 0:
+            child(there)
+            return
+        path, is_whole = here.recv()
+        os.wait()
+    else:
+        process = multiprocessing.get_context("fork").Process(target=child, args=(there,))
+        process.start()
+        path, is_whole = here.recv()
+        process.join()
+    good = ca.issue_client("client")
+    assert is_whole and good.cert_path != path
+    assert pathlib.Path(good.cert_path).read_bytes() == good.cert_pem
+    assert pathlib.Path(before).exists() and not pathlib.Path(path).parent.exists()
+    print("apart")
+
+main()
+""",
+        encoding="utf-8",
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60, check=False)
+    assert ("apart\n", 0) == (done.stdout, done.returncode), done.stderr

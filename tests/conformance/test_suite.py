@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from support.conforming import ALL
 
-from pytest_mtls import CertificateAuthority, MutualTLSServer
+from pytest_mtls import CertificateAuthority, Endpoint, MutualTLSServer
 from pytest_mtls.cases.mint import mint
 from pytest_mtls.certificates.trust import Trust
+from pytest_mtls.conformance.report import as_json
 from pytest_mtls.conformance.run import checks, theme_of
 
 Factory = Callable[..., MutualTLSServer]
@@ -358,3 +359,8 @@ def test_minted_directory_knows_who_is_revoked(minted: tuple[CertificateAuthorit
         result = conform(server.port, "--mtls-setting=crl", "-k", "client[revoked-tls", ca=directory)
         result.assert_outcomes(passed=2, deselected=ALL - 2)
         assert crls == ca.crl_pems()
+
+
+def test_report_without_results_has_not_passed() -> None:
+    """Where nothing was tried, as where nobody listens, nothing was proved."""
+    assert json.loads(as_json(Endpoint("localhost", 1), [], []))["passed"] is False

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from support.generated_pages import DOCS, generated_part
+from support.verdicts_page import as_markdown
 
 from pytest_mtls import Alert, Reason
 from pytest_mtls.tls.handshake import Handshake
@@ -90,3 +92,8 @@ def test_two_different_verdicts_on_one_client_are_neither(seen: list[Handshake])
 def test_the_absence_of_a_handshake_is_no_verdict() -> None:
     """Where nothing happened, nothing is as expected."""
     assert Judgement(False, NO_HANDSHAKE) == judge(REJECT, [])
+
+
+def test_the_reference_page_has_every_rule() -> None:
+    """docs/reference/verdicts.md is what the judge's rules and the table of answers give."""
+    assert as_markdown() == generated_part(DOCS / "reference" / "verdicts.md")
