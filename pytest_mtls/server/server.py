@@ -383,12 +383,15 @@ class MutualTLSServer:
             raise InvalidArgument("cert", cert, "an Identity, a server Case, or trustme's LeafCert")
         with self._changed:  # the accepting thread may be about to follow a revocation with what was there before
             case = cert if isinstance(cert, Case) else None
-            context, revision = self._make_context(identity, known, case)
+            context, revision = self._make_context(identity, known, case, presents.is_weak)
+            self._is_weak = presents.is_weak
             self._identity, self._trust, self._context, self._revision = identity, known, context, revision
             self._case = case
             self._client_trust = known if self._case is not None else trust_in(identity, known)
 
-    def _make_context(self, identity: Identity, trust: Trust | None, case: Case | None) -> tuple[ssl.SSLContext, int]:
+    def _make_context(
+        self, identity: Identity, trust: Trust | None, case: Case | None, weak: bool
+    ) -> tuple[ssl.SSLContext, int]:
         behaviour = self._behaviour.of(case)
         revision = trust.revision if trust is not None else 0
         context = server_context(
@@ -399,7 +402,7 @@ class MutualTLSServer:
             alpn=self._alpn,
             strict=self._strict,
             revocation=self._revocation,
-            weak=case is not None,
+            weak=weak,
         )
         context.sslsocket_class = ServingSocket
         return context, revision
@@ -407,7 +410,7 @@ class MutualTLSServer:
     def _current_context(self) -> ssl.SSLContext:
         """The context for the next connection, made anew if a CA has revoked anything since."""
         if self._trust is not None and self._trust.revision != self._revision:
-            self._context, self._revision = self._make_context(self._identity, self._trust, self._case)
+            self._context, self._revision = self._make_context(self._identity, self._trust, self._case, self._is_weak)
         return self._context
 
     def _accept(self, listener: Listener, woken: socket.socket) -> None:
