@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from support.bypass_scenarios import SCENARIOS, SETTINGS, Kit, Scenario
+from support.bypassed_server import Answer, Asked, Door, wraps
 from support.bypasses_page import as_markdown
 from support.generated_pages import DOCS, generated_part
 from support.scripted_servers import Step, scripted_server
@@ -143,3 +145,29 @@ def test_header_names_are_compared_whole() -> None:
     assert is_named("x-ssl-client-cert", "x-ssl-client-cert: abc")
     assert is_named("x-ssl-client-cert", "http-x-ssl-client-cert=abc")
     assert not is_named("x-ssl-client-cert", "x-ssl-client-cert-chain: abc")
+
+
+@pytest.mark.parametrize(
+    ("shown", "verdict"),
+    [
+        (lambda name: name.replace("-", "_"), Verdict.BYPASSED),
+        (lambda name: name.replace("_", "-"), Verdict.BYPASSED),
+        (lambda name: name, Verdict.HELD),
+    ],
+    ids=["folded to underscores", "folded to hyphens", "kept apart"],
+)
+def test_spelling_is_a_bypass_where_the_app_takes_it_for_the_same(
+    kit: Kit, shown: Callable[[str], str], verdict: Verdict
+) -> None:
+    """A header that is spelt with underscores lies to an app that folds the two spellings, and to no other."""
+    own = "x-ssl-client-cn"
+
+    def app(asked: Asked) -> Answer:
+        passed = {name: value for name, value in asked.headers.items() if name != own}
+        heard = {own: str(asked.certificate["subject"]), **passed}
+        return 200, "\n".join(f"{shown(name)}: {value}" for name, value in heard.items())
+
+    with Door(kit.ca, wraps(kit.required), app) as door:
+        site = Site(echo_path="/headers", identity_headers=(own,))
+        found = Trial(door.endpoint, site).check(BYPASSES["identity-headers-of-the-client"])
+    assert verdict is found.verdict, story(found)

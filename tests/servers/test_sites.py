@@ -209,14 +209,6 @@ def test_apache_holds(kit: Kit) -> None:
             "protected-path-without-certificate",
             id="path-that-was-forgotten",
         ),
-        pytest.param(
-            (
-                "server_name localhost;\n        ssl_client_certificate {ca}; ssl_verify_client on;",
-                "server_name localhost;",
-            ),
-            "no-server-name",
-            id="default-host-without-verification",
-        ),
     ],
 )
 def test_mistakes_in_nginx_are_found(kit: Kit, change: tuple[str, str], id: str) -> None:
@@ -224,3 +216,27 @@ def test_mistakes_in_nginx_are_found(kit: Kit, change: tuple[str, str], id: str)
     with started(kit, "nginx", change) as trial:
         (found,) = check(trial, id)
     assert Verdict.BYPASSED is found.verdict, story(found)
+
+
+def test_nginx_without_the_rule_has_nothing_to_bypass(kit: Kit) -> None:
+    """Where nginx does not verify clients of the target itself, that is the one finding: no bypass is told beside it."""
+    change = (
+        "server_name localhost;\n        ssl_client_certificate {ca}; ssl_verify_client on;",
+        "server_name localhost;",
+    )
+    with started(kit, "nginx", change) as trial:
+        (found,) = check(trial, "no-server-name")
+    note = "the server lets in clients without a certificate, so there is no rule to bypass"
+    assert (Verdict.NOT_APPLICABLE, note) == (found.verdict, found.note)
+
+
+def test_nginx_with_a_default_host_that_does_not_verify_holds(kit: Kit) -> None:
+    """A client without a server name gets the default host's handshake, and the rule of the host that it asks for."""
+    change = (
+        "listen 127.0.0.1:{port} ssl default_server;\n        server_name localhost;",
+        "listen 127.0.0.1:{port} ssl default_server; location / { return 200 'a default page'; } }\n"
+        "    server { listen 127.0.0.1:{port} ssl; server_name localhost;",
+    )
+    with started(kit, "nginx", change) as trial:
+        (found,) = check(trial, "no-server-name")
+    assert Verdict.HELD is found.verdict, story(found)
