@@ -234,8 +234,10 @@ def test_nginx_with_a_default_host_that_does_not_verify_holds(kit: Kit) -> None:
     """A client without a server name gets the default host's handshake, and the rule of the host that it asks for."""
     change = (
         "listen 127.0.0.1:{port} ssl default_server;\n        server_name localhost;",
-        "listen 127.0.0.1:{port} ssl default_server; location / { return 200 'a default page'; } }\n"
-        "    server { listen 127.0.0.1:{port} ssl; server_name localhost;",
+        (
+            "listen 127.0.0.1:{port} ssl default_server; location / { return 200 'a default page'; } }\n"
+            "    server { listen 127.0.0.1:{port} ssl; server_name localhost;"
+        ),
     )
     with started(kit, "nginx", change) as trial:
         (found,) = check(trial, "no-server-name")
