@@ -1,13 +1,11 @@
-"""Private files: a temporary directory for keys, gone after the run, and files written whole or not at all."""
+"""Private files: a temporary directory for keys, gone after the run (`cleanup`), and files written whole or not at all."""
 
 from __future__ import annotations
 
-import atexit
 import os
 import re
 import secrets
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
+from pytest_mtls.certificates.cleanup import CLEANER
 from pytest_mtls.errors import UnusableDirectory
 
 __all__ = ["FileContent", "PrivateDirectory", "file_stem", "write_files"]
@@ -38,11 +37,11 @@ class FileContent(NamedTuple):
 
 
 class PrivateDirectory:
-    """A temporary directory that only its owner can enter, made when first needed and removed at interpreter exit.
+    """A temporary directory that only its owner can enter, made when first needed and gone when this process is.
 
     It is never removed by garbage collection: a test may hold nothing but the path of a file in it. A forked child has
-    a directory of its own, which it removes when it exits, and leaves its parent's alone. On Windows the temporary directory of the user
-    is private already, and modes are best effort.
+    a directory of its own and leaves its parent's alone. One that somebody else removes in the middle is made again. On
+    Windows the temporary directory of the user is private already, and modes are best effort.
     """
 
     def __init__(self) -> None:
@@ -55,7 +54,11 @@ class PrivateDirectory:
     def path(self) -> str:
         """The directory of this process, which is made by the first call."""
         self._leave_to_parent()
-        return self._made.get("path") or self._make()
+        made = self._made.get("path")
+        if made is not None and not os.path.isdir(made):
+            self._made.pop("path", None)
+            made = None
+        return made or self._make()
 
     def write(self, name: str, data: bytes) -> str:
         """Write a new file, readable by its owner alone.
@@ -78,7 +81,7 @@ class PrivateDirectory:
         return path
 
     def keep(self, name: str, make: Callable[[], bytes]) -> str:
-        """The path of a file, which is written by the first call.
+        """The path of a file, which is written by the first call, and again if it is gone.
 
         Args:
             name: the file's name; always the same content for the same name.
@@ -89,11 +92,14 @@ class PrivateDirectory:
         """
         self._leave_to_parent()
         path = self._kept.get(name)
-        if path is None:
+        if path is None or not os.path.exists(path):
             # Renamed into place, so that no thread sees half a file.
             temporary = self.write(f".{secrets.token_hex(8)}", make())
-            path = os.path.join(self.path, name)
-            os.replace(temporary, path)
+            path = os.path.join(os.path.dirname(temporary), name)
+            try:
+                os.replace(temporary, path)
+            except OSError as error:
+                raise UnusableDirectory(path, _reason(error)) from error
             self._kept[name] = path
         return path
 
@@ -106,7 +112,6 @@ class PrivateDirectory:
         self._leave_to_parent()
         path = self._made.pop("path", None)
         self._kept.clear()
-        atexit.unregister(self._remove_at_exit)
         if path is not None:
             shutil.rmtree(path, ignore_errors=True)
 
@@ -119,23 +124,15 @@ class PrivateDirectory:
             self._kept = {}
 
     def _make(self) -> str:
+        parent = CLEANER.run_directory()
         try:
-            fresh = tempfile.mkdtemp(prefix="pytest-mtls-")
+            fresh = tempfile.mkdtemp(dir=parent, prefix="")
         except OSError as error:
-            raise UnusableDirectory(tempfile.gettempdir(), _reason(error)) from error
+            raise UnusableDirectory(parent, _reason(error)) from error
         path = self._made.setdefault("path", fresh)
-        if path is fresh:
-            atexit.register(self._remove_at_exit, os.getpid())
-            # A child of multiprocessing ends without atexit. Where nobody has imported it, this process is no such child.
-            if "multiprocessing.util" in sys.modules:
-                sys.modules["multiprocessing.util"].Finalize(None, self._remove_at_exit, (os.getpid(),), exitpriority=0)
-        else:  # Another thread was faster.
+        if path is not fresh:  # another thread was faster
             os.rmdir(fresh)
         return path
-
-    def _remove_at_exit(self, maker: int) -> None:
-        if os.getpid() == maker:
-            self.remove()
 
     def __repr__(self) -> str:
         return f"PrivateDirectory({self._made.get('path', 'not made yet')})"

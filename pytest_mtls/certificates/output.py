@@ -6,7 +6,6 @@ import base64
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -15,7 +14,7 @@ import cryptography
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 
-from pytest_mtls.certificates.files import FileContent, file_stem
+from pytest_mtls.certificates.files import FileContent, PrivateDirectory, file_stem
 from pytest_mtls.certificates.key import password_bytes
 from pytest_mtls.errors import InvalidArgument, MissingProgram, UnsupportedFormat
 
@@ -163,8 +162,9 @@ def _kubernetes_secret(identity: _Written, name: str, key: bytes) -> bytes:
 def _nss_database(identity: _Written, stem: str, password: str | bytes | None) -> dict[str, FileContent]:
     """A database of the identity under the nickname ``stem`` and of its root, trusted to issue TLS servers and clients."""
     secret = password_bytes(password) or b""
-    with tempfile.TemporaryDirectory(prefix="pytest-mtls-") as name:
-        directory = Path(name)
+    files = PrivateDirectory()
+    try:
+        directory = Path(files.path)
         database = ("-d", f"sql:{directory}")
         (directory / "password").write_bytes(secret + b"\n")
         (directory / "identity.p12").write_bytes(identity.pkcs12(secret or _JAVA_PASSWORD, stem))
@@ -179,6 +179,8 @@ def _nss_database(identity: _Written, stem: str, password: str | bytes | None) -
             trusted = ("-A", "-n", f"{stem} root", "-t", "CT,,", "-i", directory / "root.crt")
             _run("certutil", *trusted, *database, "-f", directory / "password")
         return {file: FileContent(file, (directory / file).read_bytes()) for file in _NSS_FILES}
+    finally:
+        files.remove()
 
 
 def _run(program: str, *arguments: str | Path) -> None:

@@ -31,6 +31,7 @@ from pytest_mtls.errors.certificates import (
 )
 from pytest_mtls.errors.servers import (
     AppNotStarted,
+    HandshakesForgotten,
     InvalidEndpoint,
     InvalidOption,
     InvalidPolicy,
@@ -47,6 +48,7 @@ __all__ = [
     "CaseOfWrongSide",
     "DuplicateCase",
     "HandshakeAssertionError",
+    "HandshakesForgotten",
     "IncompleteChain",
     "InvalidArgument",
     "InvalidEndpoint",

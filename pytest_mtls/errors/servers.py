@@ -9,6 +9,7 @@ from pytest_mtls.errors.base import MtlsError
 
 __all__ = [
     "AppNotStarted",
+    "HandshakesForgotten",
     "InvalidEndpoint",
     "InvalidOption",
     "InvalidPolicy",
@@ -17,6 +18,20 @@ __all__ = [
     "ServerNotRunning",
     "UnusableKeyLog",
 ]
+
+
+@dataclass(eq=False)
+class HandshakesForgotten(MtlsError):
+    """A server was asked for more handshakes than it keeps."""
+
+    count: int
+    kept: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.count} connections came since then, and the server keeps {self.kept} handshakes. "
+            "Start it with keep=None, or with a larger number."
+        )
 
 
 @dataclass(eq=False)

@@ -6,7 +6,6 @@ Every other module is imported when a fixture, the marker or a public name is us
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal
@@ -285,17 +284,19 @@ def _is_ours(error: BaseException | None) -> bool:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if terminalreporter.verbosity < 1:
         return
-    verdicts = Counter(
+    verdicts = [
         str(value)
         for reports in terminalreporter.stats.values()
         for report in reports
         for name, value in getattr(report, "user_properties", ())
         if name == _PROPERTY and getattr(report, "when", "") == "call"
-    )
+    ]
     if verdicts:
+        from pytest_mtls.plugin.summary import count
+
         terminalreporter.section("mTLS handshakes", sep="-")
-        for verdict, count in sorted(verdicts.items()):
-            terminalreporter.write_line(f"{count:5} {verdict}")
+        for verdict, times in sorted(count(verdicts).items()):
+            terminalreporter.write_line(f"{times:5} {verdict}")
 
 
 # --- fixtures --------------------------------------------------------------------------------------------------------

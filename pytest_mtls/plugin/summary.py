@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_mtls.errors import HandshakeAssertionError
 from pytest_mtls.server.server import MutualTLSServer
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.verdict.explain import explain
 
-__all__ = ["story", "verdicts"]
+__all__ = ["count", "story", "verdicts"]
+
+#: How many handshakes of a test are told of one by one: in full, and as properties in JUnit XML.
+_MOST_TOLD = 10
+_MOST_LISTED = 20
 
 
 def story(servers: Sequence[MutualTLSServer], error: BaseException | None) -> str:
@@ -20,7 +25,7 @@ def story(servers: Sequence[MutualTLSServer], error: BaseException | None) -> st
         error: what the test raised.
 
     Returns:
-        The text; empty if there is nothing left to tell.
+        The text; empty if there is nothing left to tell. Of many handshakes the last ones are told.
     """
     told: Sequence[Handshake] = error.handshakes if isinstance(error, HandshakeAssertionError) else ()
     ends = [*told, *(handshake.counterpart for handshake in told if handshake.counterpart is not None)]
@@ -30,11 +35,30 @@ def story(servers: Sequence[MutualTLSServer], error: BaseException | None) -> st
         for handshake in server.handshakes
         if handshake not in ends and (handshake.counterpart is None or handshake.counterpart not in ends)
     ]
-    return "\n\n".join(map(explain, untold))
+    told_of = list(map(explain, untold[-_MOST_TOLD:]))
+    if len(untold) > len(told_of):
+        told_of.insert(0, f"{len(untold)} handshakes, of which these are the last {len(told_of)}:")
+    return "\n\n".join(told_of)
 
 
-def verdicts(servers: Sequence[MutualTLSServer]) -> Iterator[str]:
-    """Each handshake's verdict, such as ``refused by the server: expired``."""
+def verdicts(servers: Sequence[MutualTLSServer]) -> list[str]:
+    """Each handshake's verdict, such as ``refused by the server: expired``; of many, how often each came: ``accepted x 500``."""
+    each = list(_verdicts(servers))
+    if len(each) <= _MOST_LISTED:
+        return each
+    return [verdict if times == 1 else f"{verdict} x {times}" for verdict, times in Counter(each).items()]
+
+
+def count(verdicts: Iterable[str]) -> Counter[str]:
+    """How often each verdict came, from what `verdicts` returned for any number of tests."""
+    counted: Counter[str] = Counter()
+    for verdict in verdicts:
+        word, _, times = verdict.rpartition(" x ")
+        counted[word or verdict] += int(times) if word else 1
+    return counted
+
+
+def _verdicts(servers: Sequence[MutualTLSServer]) -> Iterator[str]:
     for server in servers:
         for handshake in server.handshakes:
             words = {True: "accepted", False: f"refused by the {handshake.rejected_by}", None: "undecided"}

@@ -58,6 +58,7 @@ class Connection:
 
     Attributes:
         handshake: the handshake once there is a verdict, None before.
+        recorded: the same, once the server has taken note of it; the server's own to set, under its lock.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Connection:
         self.number = number
         self.peer_address = peer_address
         self.handshake: Handshake | None = None
+        self.recorded: Handshake | None = None
         self._sock = sock
         self._context = context
         self._misbehaviour = misbehaviour

@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any
 
 from pytest_mtls.cases.mint import mint
 from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.certificates.cleanup import CLEANER
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.errors import InvalidArgument, MtlsError, PortUnavailable, ServerNotLaunched
@@ -111,7 +111,7 @@ def launch(
     if isinstance(command, (str, bytes)) or not command:
         raise InvalidArgument("command", command, "a list of the program and its arguments")
     own_ca = CertificateAuthority.create() if ca is None else ca
-    directory = Path(tempfile.mkdtemp(prefix="pytest-mtls-"))
+    directory = Path(CLEANER.new_directory())
     try:
         words = [os.fspath(word) for word in command]
         templates = [*words, *(files or {}).values(), *(env or {}).values()]
@@ -141,7 +141,7 @@ def launch(
         finally:
             _stop(process, stop_timeout)
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        CLEANER.remove(str(directory))
         if ca is None:
             own_ca.remove_files()
 
@@ -244,7 +244,7 @@ def _start(
         own_group = {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
     try:
         with log.open("wb") as output:  # a file and no pipe: nobody has to read it for the server to go on
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -253,6 +253,8 @@ def _start(
                 cwd=cwd,
                 **own_group,
             )
+            CLEANER.watch(process.pid)
+            return process
     except OSError as error:
         raise ServerNotLaunched(tuple(command), f"it cannot be started ({error.strerror or error})", "") from error
 
@@ -298,6 +300,7 @@ def _stop(process: subprocess.Popen[bytes], timeout: float) -> None:
     if not _IS_WINDOWS:
         _signal_group(process, signal.SIGKILL)
     process.wait()
+    CLEANER.forget(process.pid)
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:

@@ -28,6 +28,7 @@ from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side
 from pytest_mtls.server.asgi import ServedASGI
 from pytest_mtls.server.connection import Connection, Handler, ServingSocket
+from pytest_mtls.server.history import History
 from pytest_mtls.server.http import default_app, http_handler
 from pytest_mtls.server.http2 import HTTP2, require_http2
 from pytest_mtls.server.listener import Listener
@@ -92,6 +93,7 @@ class MutualTLSServer:
         idle_timeout: seconds that an accepted client may be silent; 60 by default.
         misbehaviour: what to do instead of serving, for clients that have to live with it: "close", "reset", "hang",
             speak plain "http" or send a fatal "alert" when the client has said hello, or "reset after handshake".
+        keep: how many handshakes are kept, the last ones; None for all.
 
     Raises:
         InvalidArgument: an argument is none that there can be, or needs another one.
@@ -116,6 +118,7 @@ class MutualTLSServer:
         handshake_timeout: float = 5.0,
         idle_timeout: float = 60.0,
         misbehaviour: str | None = None,
+        keep: int | None = 1000,
     ) -> None:
         if misbehaviour not in (None, AFTER_HANDSHAKE, *MISBEHAVIOURS):
             allowed = ", ".join(map(repr, (AFTER_HANDSHAKE, *MISBEHAVIOURS)))
@@ -131,6 +134,7 @@ class MutualTLSServer:
         for name, seconds in (("handshake_timeout", handshake_timeout), ("idle_timeout", idle_timeout)):
             if not seconds > 0:
                 raise InvalidArgument(name, seconds, "a number of seconds above 0")
+        self._history = History(keep)
         self.host = host
         self._behaviour = _Behaviour(client_certs, tls, misbehaviour)
         self.handshake_timeout = handshake_timeout
@@ -146,9 +150,7 @@ class MutualTLSServer:
         self._stopped = False
         self._accepting = False
         self._is_exhausted = False
-        self._count = 0
         self._live: dict[Connection, threading.Thread] = {}
-        self._decided: dict[int, Handshake] = {}
 
     # --- where it is -------------------------------------------------------------------------------------------------
 
@@ -273,17 +275,28 @@ class MutualTLSServer:
 
     @property
     def handshakes(self) -> tuple[Handshake, ...]:
-        """All handshakes so far, in the order of their verdicts.
+        """The handshakes so far, in the order of their verdicts; the last ones, if there were more than are kept.
 
         Those in progress are let come to their verdict first, except where the client is silent.
         """
-        return self.handshakes_since(0)
+        with self._changed:
+            self._let_settle(0, wait=False)
+            return self._history.kept()
+
+    def clear(self) -> None:
+        """Forget the handshakes so far.
+
+        Those in progress are let come to their verdict first, except where the client is silent.
+        """
+        with self._changed:
+            self._let_settle(0, wait=False)
+            self._history.clear()
 
     def bookmark(self) -> int:
         """A place in the order of connections, for `handshakes_since`: all that come from now on are after it."""
         with self._changed:
             self._changed.wait_for(self._is_accept_queue_empty, self.handshake_timeout)
-            return self._count
+            return self._history.count
 
     def handshakes_since(self, bookmark: int, *, wait: bool = False) -> tuple[Handshake, ...]:
         """The handshakes of connections that came after a bookmark.
@@ -291,20 +304,13 @@ class MutualTLSServer:
         Args:
             bookmark: what `bookmark` returned.
             wait: also wait for clients that are silent, until they speak or their time is over.
+
+        Raises:
+            HandshakesForgotten: there were more than are kept.
         """
-
-        def is_settled() -> bool:
-            undecided = [c for c in self._live if c.number >= bookmark and c.number not in self._decided]
-            return self._is_accept_queue_empty() and all(not wait and c.is_client_silent() for c in undecided)
-
-        def is_heard_out() -> bool:
-            later = [c for c in self._live if c.number >= bookmark]
-            return not any(c.has_unread() or c.handshake is not self._decided.get(c.number) for c in later)
-
         with self._changed:
-            self._changed.wait_for(is_settled, self.handshake_timeout + 1.0)
-            self._changed.wait_for(is_heard_out, _HEAR_OUT_SECONDS)
-            return tuple(handshake for number, handshake in self._decided.items() if number >= bookmark)
+            self._let_settle(bookmark, wait=wait)
+            return self._history.since(bookmark)
 
     def handshake_of(self, client_address: tuple[str, int], bookmark: int, timeout: float) -> Handshake | None:
         """The handshake of the client that connected from this address; None if there is none in time.
@@ -314,14 +320,8 @@ class MutualTLSServer:
             bookmark: what `bookmark` returned before it connected: another client may have had its port earlier.
             timeout: seconds to wait for its verdict.
         """
-
-        def found() -> Handshake | None:
-            since = (handshake for number, handshake in self._decided.items() if number >= bookmark)
-            return next((handshake for handshake in since if handshake.peer_address == client_address), None)
-
         with self._changed:
-            self._changed.wait_for(lambda: found() is not None, timeout)
-            return found()
+            return self._changed.wait_for(lambda: self._history.of_client(client_address, bookmark), timeout)
 
     # --- assertions ---------------------------------------------------------------------------------------------------
 
@@ -367,6 +367,20 @@ class MutualTLSServer:
         return expect_rejected(self, reason, by)
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _let_settle(self, bookmark: int, *, wait: bool) -> None:
+        """Let the connections after a bookmark come to their verdict; the lock is held."""
+
+        def is_settled() -> bool:
+            undecided = [c for c in self._live if c.number >= bookmark and c.recorded is None]
+            return self._is_accept_queue_empty() and all(not wait and c.is_client_silent() for c in undecided)
+
+        def is_heard_out() -> bool:
+            later = [c for c in self._live if c.number >= bookmark]
+            return not any(c.has_unread() or c.handshake is not c.recorded for c in later)
+
+        self._changed.wait_for(is_settled, self.handshake_timeout + 1.0)
+        self._changed.wait_for(is_heard_out, _HEAR_OUT_SECONDS)
 
     def _running(self, operation: str) -> Listener:
         if self._listener is None:
@@ -445,12 +459,12 @@ class MutualTLSServer:
                 return
             self._is_exhausted = False
             with self._changed:
-                number, self._count = self._count, self._count + 1
+                number = self._history.new_number()
                 try:
                     context = self._current_context()
                 except (MtlsError, OSError) as error:
                     sock.close()
-                    self._decided[number] = Handshake("server", None, error=str(error), peer_address=address[:2])
+                    self._history.record(number, Handshake("server", None, error=str(error), peer_address=address[:2]))
                     continue
                 connection = Connection(
                     number,
@@ -471,7 +485,7 @@ class MutualTLSServer:
                 sock.close()
                 with self._changed:
                     del self._live[connection]
-                    self._decided[number] = Handshake("server", None, error=str(error), peer_address=address[:2])
+                    self._history.record(number, Handshake("server", None, error=str(error), peer_address=address[:2]))
                     self._changed.notify_all()
                 log.error("the server on port %d cannot serve a connection: %s", self._wanted_port, error)
 
@@ -481,8 +495,8 @@ class MutualTLSServer:
             self._is_exhausted = True
             log.error("the server goes on, and %s", problem)
             with self._changed:
-                number, self._count = self._count, self._count + 1
-                self._decided[number] = Handshake("server", None, error=problem)
+                number = self._history.new_number()
+                self._history.record(number, Handshake("server", None, error=problem))
                 self._changed.notify_all()
 
     def _serve(self, connection: Connection) -> None:
@@ -496,7 +510,9 @@ class MutualTLSServer:
     def _record(self, connection: Connection) -> None:
         assert connection.handshake is not None
         with self._changed:
-            self._decided[connection.number] = connection.handshake
+            take = self._history.record if connection.recorded is None else self._history.revise
+            take(connection.number, connection.handshake)
+            connection.recorded = connection.handshake
             self._changed.notify_all()
 
     def _notify(self) -> None:

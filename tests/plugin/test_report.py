@@ -132,6 +132,29 @@ def test_junit_xml_has_the_verdicts(run: Run, pytester: pytest.Pytester) -> None
     assert [("mtls_handshake", verdict) for verdict in VERDICTS] == sorted(properties)
 
 
+MANY = """
+from pytest_mtls import probe
+
+def test_it(mtls_server, mtls_client_cert):
+    for number in range(30):
+        probe(mtls_server, mtls_client_cert if number else None)
+    assert False
+"""
+
+
+def test_many_handshakes_are_counted(run: Run, pytester: pytest.Pytester) -> None:
+    """Of many handshakes there is one property for each verdict, and the last ten are told in full; the summary counts all."""
+    result = run(MANY, "-v", "--junit-xml=report.xml", "-o", "junit_family=xunit1")
+    (case,) = ET.parse(pytester.path / "report.xml").iter("testcase")
+    assert {"accepted x 29", "refused by the server: no certificate"} == {
+        one.get("value") for one in case.iter("property")
+    }
+    result.stdout.fnmatch_lines(
+        ["*30 handshakes, of which these are the last 10:", "   29 accepted", "    1 refused by *"]
+    )
+    assert 10 == said(result).count("ClientHello")
+
+
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "xdist"])
 def test_summary_counts_the_verdicts(run: Run, options: tuple[str, ...]) -> None:
     """With ``-v`` the end of the run counts who refused whom, and why."""
