@@ -95,12 +95,7 @@ class Message:
     @property
     def certificates(self) -> tuple[bytes, ...]:
         """The DER of each certificate in a Certificate message, the sender's own first; empty for other messages."""
-        if self.name != "Certificate":
-            return ()
-        try:
-            return tuple(_certificates(_Reader(self.body), self.tls13))
-        except _Malformed:
-            return ()
+        return certificates_in(self.body, tls13=self.tls13) if self.name == "Certificate" else ()
 
     def __str__(self) -> str:
         if self.name == "Alert":
@@ -110,6 +105,14 @@ class Message:
             count = len(self.certificates)
             return f"Certificate ({count or 'no'} certificate{'' if count == 1 else 's'})"
         return self.name
+
+
+def certificates_in(body: bytes, *, tls13: bool) -> tuple[bytes, ...]:
+    """The DER of each certificate in the body of a Certificate message; empty if it is malformed."""
+    try:
+        return tuple(_certificates(_Reader(body), tls13))
+    except _Malformed:
+        return ()
 
 
 def message_of(sender: Side, content_type: int, data: bytes, *, tls13: bool) -> Message | None:

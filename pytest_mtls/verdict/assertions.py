@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING
-
-from cryptography.hazmat.primitives.serialization import Encoding
+from typing import TYPE_CHECKING, NoReturn
 
 from pytest_mtls.cases.case import Case, Tier
-from pytest_mtls.cases.presentation import PeerArgument, presented
+from pytest_mtls.cases.presentation import PeerArgument
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
-from pytest_mtls.certificates.trust import Trust, TrustArgument
-from pytest_mtls.client.endpoint import Endpoint, EndpointArgument, ObservedServer, endpoint_of
-from pytest_mtls.client.probe import probe
+from pytest_mtls.certificates.trust import TrustArgument
+from pytest_mtls.client.endpoint import EndpointArgument, ObservedServer
+from pytest_mtls.client.plan import ProbePlan
+from pytest_mtls.client.probe import run
 from pytest_mtls.errors import CaseNotPresentable, HandshakeAssertionError, InvalidArgument
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side
@@ -22,17 +21,15 @@ from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import headline, tell
 from pytest_mtls.verdict.judge import DIFFERENT_ANSWERS, Evidence, Judgement, judge
-from pytest_mtls.verdict.twins import good_client, has_names_of, twin_of
+from pytest_mtls.verdict.twins import control_of, own_der
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Expectation", "assert_accepted", "assert_rejected", "expect_accepted", "expect_rejected", "was_presented"]
+__all__ = ["Expectation", "assert_accepted", "assert_rejected", "expect_accepted", "expect_rejected"]
 
 #: How often a client is presented to a server that a balancer may stand before.
 _ATTEMPTS_ELSEWHERE = 3
-#: The themes of cases whose defect is a name, so that their control cannot have the same.
-_THEMES_OF_NAMES = ("names", "constraints")
 #: What is a slip in the test's own code and never a client's answer to a refusal: it passes through `Expectation`.
 _NOT_A_CLIENT_FAILURE = (AssertionError, NameError, AttributeError, TypeError, ImportError)
 
@@ -59,7 +56,7 @@ def assert_accepted(
         MtlsError: a bad argument, as for `probe`.
     """
     __tracebackhide__ = True
-    handshake = probe(endpoint, client, trust, tls, server_name, timeout, ca=ca)
+    handshake = run(ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca))
     expected = Expected(accepted=True)
     if not judge(expected, [handshake]).is_met:
         raise HandshakeAssertionError(tell([handshake], expected, _complaint(handshake, expected)), [handshake])
@@ -104,30 +101,23 @@ def assert_rejected(
         CaseNotPresentable: what the case presents did not go over the wire. The plugin lets the test skip for it.
     """
     __tracebackhide__ = True
-    target = endpoint_of(endpoint)
-    if like is not None:
-        target = replace(target, client=like)
-    expected = _refusal(reason, by, "client" if target.server_case is not None else "server")
+    plan = ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca, like=like)
+    expected = _refusal(reason, by, "client" if plan.target.server_case is not None else "server")
     if reason is None and isinstance(client, Case):
         expected = replace(expected, reasons=client.reasons)
-    times = _attempts(attempts, 1 if isinstance(endpoint, ObservedServer) else _ATTEMPTS_ELSEWHERE)
-    trusted = target.trust if trust is None else trust
-    issuer = ca or target.ca or (Trust.of(trusted).issuer if trusted is not None else None)
-    presents = presented(client, "client", issuer, target.client_cases, like=target.client)
-    evidence = Evidence(_own_der(presents.identity))
+    times = _attempts(attempts, 1 if plan.observer is not None else _ATTEMPTS_ELSEWHERE)
+    evidence = Evidence(own_der(plan.presents.identity))
     if expected.by == "server":
-        good, is_twin = _control(target, issuer, client, presents.identity, expected)
-        if good is not None:
-            control = probe(endpoint, good, trust, tls, server_name, timeout)
-            evidence = replace(evidence, control=control, control_is_twin=is_twin)
-            if not control.accepted:
-                remark = f"a good client does not get in either, so that a refusal proves nothing: {headline(control)}"
-                raise HandshakeAssertionError(tell([control], Expected(accepted=True), remark), [control])
-    seen = [probe(endpoint, presents, trust, tls, server_name, timeout)]
+        control, is_twin = control_of(plan, client, expected)
+        if control is not None:
+            evidence = replace(evidence, control=run(control), control_is_twin=is_twin)
+            if not evidence.control.accepted:  # type: ignore[union-attr]
+                _fail_for_the_control(evidence.control)  # type: ignore[arg-type]
+    seen = [run(plan)]
     if isinstance(client, Case) and client.tier is Tier.INFORMATIVE and seen[0].accepted is not None:
         return seen[0]
     while len(seen) < times and seen[-1].accepted is seen[0].accepted is not None:
-        seen.append(probe(endpoint, presents, trust, tls, server_name, timeout))
+        seen.append(run(plan))
     judgement = judge(expected, seen, evidence)
     if judgement.is_met:
         return seen[0]
@@ -135,6 +125,12 @@ def assert_rejected(
         raise CaseNotPresentable(client.id, "its key fits none of the signature algorithms that the server takes")
     told = seen if judgement.rule == DIFFERENT_ANSWERS else [judgement.handshake or seen[0]]
     raise HandshakeAssertionError(tell(told, expected, _remark(judgement, told[-1], expected)), told)
+
+
+def _fail_for_the_control(control: Handshake) -> NoReturn:
+    __tracebackhide__ = True
+    remark = f"a good client does not get in either, so that a refusal proves nothing: {headline(control)}"
+    raise HandshakeAssertionError(tell([control], Expected(accepted=True), remark), [control])
 
 
 def _attempts(given: int | None, default: int) -> int:
@@ -145,31 +141,6 @@ def _attempts(given: int | None, default: int) -> int:
             "attempts", given, "an odd number, so that case and control never keep step with a balancer"
         )
     return given
-
-
-def _control(
-    target: Endpoint,
-    issuer: CertificateAuthority | None,
-    client: PeerArgument | None,
-    identity: Identity | None,
-    expected: Expected,
-) -> tuple[Identity | None, bool]:
-    """The good client to present first, and whether nothing but the defect tells it from the bad one."""
-    general = good_client(target, issuer)
-    is_about_a_certificate = any(reason is not Reason.ACCESS_DENIED for reason in expected.reasons)
-    if identity is None:
-        return general, True
-    is_about_names = isinstance(client, Case) and client.theme in _THEMES_OF_NAMES
-    if is_about_names or not is_about_a_certificate:
-        return general, is_about_names
-    if general is not None and has_names_of(general, identity):
-        return general, True
-    twin = twin_of(identity, issuer)
-    return (general, False) if twin is None else (twin, True)
-
-
-def _own_der(identity: Identity | None) -> bytes | None:
-    return None if identity is None else identity.certificate.public_bytes(Encoding.DER)
 
 
 class Expectation:
@@ -251,13 +222,6 @@ def _refusal(reason: Reason | str | None, by: Side | None, default: Side) -> Exp
     except ValueError:
         raise InvalidArgument("reason", reason, f"one of {', '.join(Reason)}") from None
     return Expected(accepted=False, by=by or default, reasons=() if known is None else (known,))
-
-
-def was_presented(identity: Identity | None, handshake: Handshake) -> bool:
-    """Whether the client's own certificate went over the wire, or there was none to go."""
-    if identity is None or not handshake.is_observed:
-        return True
-    return handshake.sent_chain_der[:1] == (_own_der(identity),)
 
 
 def _remark(judgement: Judgement, handshake: Handshake, expected: Expected) -> str:
