@@ -191,6 +191,18 @@ def failure(transcript: Sequence[Message]) -> Message | None:
     return next((message for message in transcript if message.is_failure), None)
 
 
+def late_failure(transcript: Sequence[Message], sender: Side) -> Message | None:
+    """The alert by which this side ended a handshake that was complete; None if there is none.
+
+    What follows a second ClientHello is about a renegotiation, and does not undo the handshake before it.
+    """
+    names = [message.name for message in transcript if message.sender == "client"]
+    if "Finished" in names and "ClientHello" in names[names.index("Finished") :]:
+        return None
+    ending = failure(transcript)
+    return ending if ending is not None and ending.sender == sender else None
+
+
 def was_sent(transcript: Sequence[Message], sender: Side, name: str) -> bool:
     """Whether this side sent a message of this name."""
     return any(message.sender == sender and message.name == name for message in transcript)
