@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_mtls.certificates.authority import CertificateAuthority
     from pytest_mtls.certificates.identity import Identity
     from pytest_mtls.certificates.key import KeyKind
+    from pytest_mtls.certificates.rotating import RotatingFiles
     from pytest_mtls.certificates.signing_request import CertificateSigningRequest, SigningPolicy
     from pytest_mtls.client.endpoint import Endpoint
     from pytest_mtls.client.probe import probe
@@ -53,6 +54,7 @@ __all__ = [
     "MtlsError",
     "MutualTLSServer",
     "Reason",
+    "RotatingFiles",
     "SigningPolicy",
     "SigningRequestRefused",
     "Tier",
@@ -90,6 +92,7 @@ _HOMES = {
     "MtlsError": "errors",
     "MutualTLSServer": "server.server",
     "Reason": "reasons.reason",
+    "RotatingFiles": "certificates.rotating",
     "SigningPolicy": "certificates.signing_request",
     "SigningRequestRefused": "errors",
     "Tier": "cases",

@@ -16,11 +16,12 @@ from pytest_mtls.cases.presentation import Presentation
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.client.endpoint import Endpoint
-from pytest_mtls.client.probe import Conversation, connect, not_connected, probe, settle_by_tls, shake_hands
+from pytest_mtls.client.probe import Conversation, connect, not_connected, probe, shake_hands
 from pytest_mtls.client.protocols import PROTOCOLS, Answer
 from pytest_mtls.client.protocols.channel import Channel
 from pytest_mtls.client.protocols.protocol import Prelude, Settle, UnexpectedAnswer
-from pytest_mtls.client.relay import Change, Relay
+from pytest_mtls.client.reading import read_verdict
+from pytest_mtls.client.relay import Change, FirstRecord, Relay
 from pytest_mtls.tls.context import heedless_context
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.wire import Deadline
@@ -162,7 +163,7 @@ class Attempt:
             if change is None:
                 seen = shake_hands(used, plain, talk, deadline)
             else:
-                with Relay(plain, change) as relay:
+                with Relay(plain, FirstRecord(change)) as relay:
                     seen = shake_hands(used, relay.client, talk, deadline, relay.wait)
         seen = replace(seen, server_name=talk.name, peer_address=peer)
         return self._seen(Visit(seen, tuple(talk.replies), len(requests) or 1, talk.new_session, used))
@@ -299,8 +300,8 @@ class _Talk(Conversation):
     def settle(self, sock: ssl.SSLSocket, wait: Callable[..., bool]) -> Answer:
         try:
             if self._speak is None:
-                if sock.version() == "TLSv1.3" and not settle_by_tls(sock, self._channel.deadline, wait):
-                    raise ConnectionError("the server ended the connection without a byte of data")
+                if sock.version() == "TLSv1.3":
+                    read_verdict(sock, self._channel.deadline, wait)
                 return Answer(True, "")
             return super().settle(sock, wait)
         finally:

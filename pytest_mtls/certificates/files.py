@@ -138,12 +138,18 @@ class PrivateDirectory:
         return f"PrivateDirectory({self._made.get('path', 'not made yet')})"
 
 
-def write_files(directory: str | os.PathLike[str], files: Sequence[FileContent]) -> tuple[str, ...]:
+def write_files(
+    directory: str | os.PathLike[str],
+    files: Sequence[FileContent],
+    *,
+    before_rename: Callable[[str], None] | None = None,
+) -> tuple[str, ...]:
     """Write files all together: if one cannot be written, none is, and those which were there before stay.
 
     Args:
         directory: made with mode 0700 if there is none.
         files: what to write; files of the same names are replaced.
+        before_rename: called with the path of each new file before it gets its name.
 
     Returns:
         The paths, in the order of ``files``.
@@ -152,7 +158,7 @@ def write_files(directory: str | os.PathLike[str], files: Sequence[FileContent])
         UnusableDirectory: the directory cannot be made or written to.
     """
     target = Path(directory)
-    made = _make_directory(target)
+    made = make_directory(target)
     written: list[tuple[str, str]] = []
     try:
         for file in files:
@@ -164,6 +170,8 @@ def write_files(directory: str | os.PathLike[str], files: Sequence[FileContent])
             temporary = str(target / f".{secrets.token_hex(8)}")
             written.append((temporary, final))
             _write_new(temporary, file.data, _PRIVATE if file.secret else _READABLE)
+            if before_rename is not None:
+                before_rename(temporary)
         for temporary, final in written:
             os.replace(temporary, final)
     except BaseException as error:
@@ -184,8 +192,12 @@ def file_stem(label: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:40] or "identity"
 
 
-def _make_directory(target: Path) -> list[Path]:
-    """Make a directory and those above it; gives the ones made, the deepest first."""
+def make_directory(target: Path) -> list[Path]:
+    """Make a directory and those above it, if they are missing; gives the ones made, the deepest first.
+
+    Raises:
+        UnusableDirectory: it cannot be made.
+    """
     missing = [path for path in (target, *target.parents) if not path.exists()]
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -10,20 +10,23 @@ import ssl
 from collections.abc import Callable
 from dataclasses import replace
 
-from pytest_mtls.cases.presentation import PeerArgument, Presentation, presented
+from pytest_mtls.cases.presentation import PeerArgument
 from pytest_mtls.certificates.authority import CertificateAuthority
-from pytest_mtls.certificates.trust import Trust, TrustArgument
-from pytest_mtls.client.endpoint import Endpoint, EndpointArgument, ObservedServer, endpoint_of
+from pytest_mtls.certificates.trust import TrustArgument
+from pytest_mtls.client.endpoint import Endpoint, EndpointArgument
 from pytest_mtls.client.misbehaving import shake_hands_badly
-from pytest_mtls.client.protocols import PROTOCOLS, Answer, Protocol
+from pytest_mtls.client.plan import ProbePlan
+from pytest_mtls.client.protocols import Answer, Protocol
 from pytest_mtls.client.protocols.channel import Channel
 from pytest_mtls.client.protocols.protocol import UnexpectedAnswer
+from pytest_mtls.client.reading import read_verdict
+from pytest_mtls.client.relay import Relay
 from pytest_mtls.client.rewrite import CertificateRewriter
 from pytest_mtls.errors import CaseNotPresentable, InvalidArgument
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.tls.context import kept_client_context
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure
-from pytest_mtls.tls.transcript import ConnectedSocket, Message, failure, messages_of, was_sent
+from pytest_mtls.tls.transcript import ConnectedSocket, Message, messages_of, was_sent
 from pytest_mtls.tls.wire import Deadline, drain, drive, say_goodbye, wait_for
 
 __all__ = [
@@ -31,7 +34,7 @@ __all__ = [
     "connect",
     "not_connected",
     "probe",
-    "settle_by_tls",
+    "run",
     "shake_hands",
 ]
 
@@ -80,34 +83,33 @@ def probe(
         MtlsError: a bad argument, such as a CA in place of a client's identity.
         CaseNotPresentable: the case cannot go over the TLS version that ``tls`` names, or needs an extra.
     """
-    if not timeout > 0:
-        raise InvalidArgument("timeout", timeout, "a number of seconds above 0")
-    target = endpoint_of(endpoint)
-    protocol = PROTOCOLS[target.protocol]
-    trust = target.trust if trust is None else trust
-    trusted = None if trust is None else Trust.of(trust)
-    issuer = ca or target.ca or (trusted.issuer if trusted is not None else None)
-    presents = presented(client, "client", issuer, target.client_cases)
-    if presents.tls is not None and tls not in (None, presents.tls):
-        raise CaseNotPresentable(presents.name, f"it goes over TLS {presents.tls} alone, and TLS {tls} is asked for")
-    name = _host_name(server_name or target.name)
-    target = replace(target, server_name=name)
+    return run(ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca))
+
+
+def run(plan: ProbePlan) -> Handshake:
+    """Do the handshake of a plan; see `probe`.
+
+    Raises:
+        MtlsError: the client's identity cannot be presented.
+        CaseNotPresentable: presenting it needs an extra.
+    """
+    target, protocol, presents = plan.target, plan.protocol, plan.presents
     if target.pace is not None:
         target.pace.wait()
     if protocol.probe is not None:
-        return _probe_by_hand(protocol, target, presents, trusted, tls or presents.tls, timeout)
+        return _probe_by_hand(plan)
     context = kept_client_context(
         presents.identity,
-        trusted,
-        tls=tls or presents.tls,
+        plan.trust,
+        tls=plan.tls,
         alpn=protocol.alpn,
         strict=target.strict,
         weak=presents.is_weak,
     )
-    bookmark = endpoint.bookmark() if isinstance(endpoint, ObservedServer) else 0
-    deadline = Deadline(timeout)
+    bookmark = plan.observer.bookmark() if plan.observer is not None else 0
+    deadline = Deadline(plan.timeout)
     try:
-        plain, local, peer = connect(target, timeout)
+        plain, local, peer = connect(target, plan.timeout)
     except OSError as error:
         return not_connected(target, protocol, error)
     with plain:
@@ -118,15 +120,15 @@ def probe(
             seen = Handshake("client", None, error=f"before TLS, in {protocol.name}: {error}")
         else:
             if presents.misbehaviour is not None:
-                seen = shake_hands_badly(presents, plain, name, tls, deadline)
+                seen = shake_hands_badly(presents, plain, target.name, plan.tls, deadline)
             elif presents.rewrite is None:
                 seen = shake_hands(context, plain, conversation, deadline)
             else:
-                with CertificateRewriter(plain, presents.rewrite) as rewriter:
-                    seen = shake_hands(context, rewriter.client, conversation, deadline, rewriter.wait)
-    seen = replace(seen, server_name=name, local_address=local, peer_address=peer)
-    if isinstance(endpoint, ObservedServer):
-        counterpart = endpoint.handshake_of(local, bookmark, deadline.remaining)
+                with Relay(plain, CertificateRewriter(presents.rewrite)) as relay:
+                    seen = shake_hands(context, relay.client, conversation, deadline, relay.wait)
+    seen = replace(seen, server_name=target.name, local_address=local, peer_address=peer)
+    if plan.observer is not None:
+        counterpart = plan.observer.handshake_of(local, bookmark, deadline.remaining)
         if counterpart is not None:
             return seen.seen_from_both_ends(counterpart)
     return seen
@@ -155,14 +157,6 @@ def not_connected(target: Endpoint, protocol: Protocol, error: OSError) -> Hands
     if isinstance(error, ConnectionResetError) and protocol.prelude is None:
         return judge_failure(seen, error)
     return replace(seen, error=f"cannot connect to {target}: {error.strerror or error}")
-
-
-def _host_name(name: str) -> str:
-    try:
-        name.encode("idna")
-    except UnicodeError as error:
-        raise InvalidArgument("server_name", name, f"a host name or an IP address ({error})") from error
-    return name
 
 
 class Conversation:
@@ -232,7 +226,9 @@ def shake_hands(
                 answer = conversation.settle(sock, wait)
                 accepted = answer.accepted
             else:
-                accepted = sock.version() != "TLSv1.3" or settle_by_tls(sock, deadline, wait)
+                if sock.version() == "TLSv1.3":
+                    read_verdict(sock, deadline, wait)
+                accepted = True
         except (OSError, UnexpectedAnswer) as error:
             accepted, failed = False, error
         transcript = messages_of(sock)
@@ -247,7 +243,8 @@ def shake_hands(
         if accepted:
             say_goodbye(sock)
             return replace(seen, accepted=True)
-        seen = judge_failure(seen, failed or ConnectionError("the server ended the connection without a byte of data"))
+        assert failed is not None
+        seen = judge_failure(seen, failed)
         if seen.rejected_by == "client":
             with socket.socket(fileno=sock.detach()) as rest:
                 drain(rest, Deadline(min(deadline.remaining, _DRAIN_SECONDS)))
@@ -287,18 +284,24 @@ def _has_taken_the_client_in(seen: Handshake) -> bool:
     return seen.tls_version != "TLSv1.3" or was_sent(seen.transcript, "server", "NewSessionTicket")
 
 
-def _probe_by_hand(
-    protocol: Protocol, target: Endpoint, presents: Presentation, trust: Trust | None, tls: str | None, timeout: float
-) -> Handshake:
+def _probe_by_hand(plan: ProbePlan) -> Handshake:
     """What a user's own probe says."""
+    protocol, presents, trust = plan.protocol, plan.presents, plan.trust
     assert protocol.probe is not None
     if presents.rewrite is not None or presents.misbehaviour is not None:
         problem = f"the probe of protocol {protocol.name!r} cannot change what goes over the wire"
         raise CaseNotPresentable(presents.name, problem)
-    undecided = Handshake("client", None, server_name=target.name, observable=False)
+    undecided = Handshake("client", None, server_name=plan.target.name, observable=False)
     path = None if trust is None else trust.authorities[0].files.write(f"{secrets.token_hex(8)}.pem", trust.pem)
+    how = {
+        "endpoint": plan.target,
+        "client": presents.identity,
+        "trust": path,
+        "tls": plan.tls,
+        "timeout": plan.timeout,
+    }
     try:
-        verdict = protocol.probe(endpoint=target, client=presents.identity, trust=path, tls=tls, timeout=timeout)
+        verdict = protocol.probe(**how)
     except OSError as error:
         return replace(undecided, error=f"the probe of protocol {protocol.name!r} failed: {error}")
     finally:
@@ -309,21 +312,3 @@ def _probe_by_hand(
     if not isinstance(verdict, bool):
         raise InvalidArgument(f"what the probe of {protocol.name!r} returned", verdict, "True, False or None")
     return _answered(undecided, Answer(verdict, "", Reason.UNSPECIFIED), protocol.layer)
-
-
-def settle_by_tls(sock: ssl.SSLSocket, deadline: Deadline, wait: Callable[..., bool]) -> bool:
-    """Read until a TLS 1.3 server's judgement is known. False if its stream ended without one."""
-
-    def has_ticket() -> bool:
-        return was_sent(messages_of(sock), "server", "NewSessionTicket")
-
-    def read() -> bool:
-        try:
-            return bool(sock.recv(1)) or has_ticket()
-        except OSError as error:  # nothing there yet, an alert, or an end that is no orderly one
-            is_over = not isinstance(error, ssl.SSLWantReadError) and failure(messages_of(sock)) is not None
-            if is_over or not has_ticket():
-                raise
-            return True
-
-    return drive(sock, read, deadline, wait=wait)

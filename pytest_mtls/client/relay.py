@@ -1,4 +1,4 @@
-"""`Relay`: stands between a client's TLS and the server, and changes the client's first flight."""
+"""`Relay`: stands between a client's TLS and the server, and changes what the client writes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pytest_mtls.tls.wire import Deadline, send_all, wait_for
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Change", "Relay", "split_into_records", "split_into_segments"]
+__all__ = ["Change", "FirstRecord", "Relay", "split_into_records", "split_into_segments"]
 
-#: Makes of the record of a ClientHello what is sent in its place, each part in a TCP segment of its own.
+#: Makes of what a client has written what is sent in its place, each part in a TCP segment of its own.
 Change = Callable[[bytes], Iterable[bytes]]
 
 _HEADER = 5
@@ -24,21 +24,22 @@ _HEADER = 5
 class Relay:
     """Passes on what both sides write, in the caller's own thread, whenever the client's TLS socket has to wait.
 
+    The client's TLS socket is one end of a socket pair; what comes out of the other end goes on to the server, changed.
+
     Args:
         server: the TCP connection, non-blocking.
-        change: what changes the first record.
+        outgoing: makes of what the client has written what is sent in its place, each part in a TCP segment of its own.
 
     Attributes:
         client: what the client's TLS goes over in place of ``server``.
     """
 
-    def __init__(self, server: socket.socket, change: Change) -> None:
+    def __init__(self, server: socket.socket, outgoing: Change) -> None:
         self.client, self._inside = socket.socketpair()
         self.client.setblocking(False)
         self._inside.setblocking(False)
         self._server = server
-        self._change = change
-        self._hello: bytes | None = b""
+        self._outgoing = outgoing
 
     def __enter__(self) -> Self:
         return self
@@ -52,10 +53,12 @@ class Relay:
     def wait(self, sock: ssl.SSLSocket, seconds: float, *, to_write: bool = False) -> bool:
         """Pass on what the client has written, then the server's answer. Has the form of `wire.wait_for`."""
         deadline = Deadline(seconds)
+        written = b""
+        while wait_for(self._inside, 0) and (part := self._inside.recv(65536)):
+            written += part
         try:
-            while wait_for(self._inside, 0) and (written := self._inside.recv(65536)):
-                for part in self._changed(written):
-                    send_all(self._server, part, deadline)
+            for part in self._outgoing(written) if written else ():
+                send_all(self._server, part, deadline)
         except ConnectionError:
             pass  # the server has heard enough: what it said is still to be read
         if to_write:
@@ -72,7 +75,20 @@ class Relay:
             self._inside.shutdown(socket.SHUT_WR)
         return True
 
-    def _changed(self, written: bytes) -> Iterable[bytes]:
+
+class FirstRecord:
+    """Changes the first record that a client writes, its ClientHello, and passes on all else.
+
+    Args:
+        change: what makes of that record what is sent in its place.
+    """
+
+    def __init__(self, change: Change) -> None:
+        self._change = change
+        self._hello: bytes | None = b""
+
+    def __call__(self, written: bytes) -> Iterable[bytes]:
+        """What goes on to the server of it now."""
         if self._hello is None:
             return [written]
         self._hello += written

@@ -6,14 +6,16 @@ The tests of this package hand each `Result` to pytest; anybody else can do with
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import cycle
 
 from pytest_mtls.cases import CATALOGUE, Case, Tier
-from pytest_mtls.cases.presentation import presented
+from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.client.endpoint import Endpoint
-from pytest_mtls.client.probe import probe
+from pytest_mtls.client.plan import ProbePlan
+from pytest_mtls.client.probe import run
 from pytest_mtls.conformance.policy import Policy
 from pytest_mtls.errors import MissingPrivateKey, MtlsError
 from pytest_mtls.reasons.alert import Alert
@@ -21,16 +23,47 @@ from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.transcript import was_sent
-from pytest_mtls.verdict.assertions import was_presented
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import headline, tell
-from pytest_mtls.verdict.twins import good_client
+from pytest_mtls.verdict.judge import DIFFERENT_ANSWERS, Evidence, judge, was_withheld
+from pytest_mtls.verdict.twins import control_of, good_client, own_der
 
 __all__ = ["VERSIONS", "Outcome", "Result", "Run", "checks", "theme_of"]
 
 VERSIONS = ("1.2", "1.3")
 _CASES = "pytest_mtls.cases.themes."
 _ASKED_AND_SENT: tuple[tuple[Side, str], ...] = (("server", "CertificateRequest"), ("client", "Certificate"))
+
+
+#: What a server has to do, where it has to do one thing.
+_BINDING = ("accepted", "refused")
+
+
+def _for(expected: Expected) -> str:
+    return " or ".join(reason.words for reason in expected.reasons)
+
+
+#: Why a check deviates, by the rule of the judge that says so.
+_NOTES: Mapping[str, Callable[[Expected, Handshake], str]] = {
+    "good-client-not-accepted": lambda expected, seen: (
+        f"the application refused, and refuses a good client of the same names too: {headline(seen)}"
+    ),
+    "undecided": lambda expected, seen: f"there is no verdict: {seen.error}",
+    "rejected-instead-of-accepted": lambda expected, seen: f"a good client was {headline(seen)}",
+    "accepted-instead-of-rejected": lambda expected, seen: "the server let this client in",
+    "rejected-by-the-other-side": lambda expected, seen: (
+        f"the client gave up before the server could judge: {headline(seen)}"
+    ),
+    "rejected-for-another-reason": lambda expected, seen: (
+        f"the server refused, but not for {_for(expected)}: {headline(seen)}"
+    ),
+    "certificate-not-presented": lambda expected, seen: (
+        f"the server refused, and had not asked for a certificate: {headline(seen)}"
+    ),
+    DIFFERENT_ANSWERS: lambda expected, seen: (
+        f"the server gives different answers to the same client: once it was {headline(seen)}. Is a balancer before it?"
+    ),
+}
 
 
 class Outcome(str, Enum):
@@ -127,6 +160,12 @@ def _was_being_sent(seen: Handshake) -> bool:
     return asked and not sent
 
 
+def _is_shown(plan: ProbePlan, seen: Handshake) -> bool:
+    """Whether the server saw the client's certificate, or there is none to see."""
+    certificate = own_der(plan.presents.identity)
+    return certificate is None or not was_withheld(certificate, seen) or _was_being_sent(seen)
+
+
 def _why_not_sent(seen: Handshake) -> str:
     if was_sent(seen.transcript, "client", "Certificate"):
         return "its certificate was not sent: its key fits none of the signature algorithms that the server takes"
@@ -149,6 +188,7 @@ class Run:
         self._good = good_client(target, target.ca)
         self._controls: dict[str, Handshake] = {}
         self._is_told = False
+        self._more_times = cycle((1, 2))
 
     @property
     def has_control(self) -> bool:
@@ -170,31 +210,47 @@ class Run:
                 return Result(case, tls, expected, Outcome.LEFT_OUT, None, note)
             return Result(case, tls, expected, outcome, control, note)
         try:
-            presents = presented(case, "client", self.target.ca, self.target.client_cases, like=self.target.client)
-            seen = probe(self.target, presents, tls=tls, timeout=self.timeout)
+            plan = self._plan(case, tls)
+            seen = self._present(case, plan)
         except MissingPrivateKey:
             return Result(
                 case, tls, expected, Outcome.LEFT_OUT, None, "it needs the CA's private key, which is not here"
             )
         except MtlsError as error:
             return Result(case, tls, expected, Outcome.LEFT_OUT, None, str(error))
-        if seen.accepted is False and not was_presented(presents.identity, seen) and not _was_being_sent(seen):
-            return Result(case, tls, expected, Outcome.LEFT_OUT, seen, _why_not_sent(seen))
-        outcome, note = self._judge(case, seen)
-        if seen.accepted is False and not self._still_takes_good_clients(tls):
+        first = seen[0]
+        if first.accepted is False and not _is_shown(plan, first):
+            return Result(case, tls, expected, Outcome.LEFT_OUT, first, _why_not_sent(first))
+        outcome, note = self._judge(case, plan, seen)
+        if first.accepted is False and not self._still_takes_good_clients(tls):
             outcome, note = Outcome.DEVIATES, "after this refusal a good client does not get in any more"
-        return self._with_exception(Result(case, tls, expected, outcome, seen, note))
+        return self._with_exception(Result(case, tls, expected, outcome, first, note))
 
     def check_all(self) -> Iterator[Result]:
         """Every check, in the order of the catalogue."""
         return (self.check(case, tls) for case, tls in checks())
+
+    def _plan(self, client: Case | Identity | None, tls: str) -> ProbePlan:
+        return ProbePlan.of(self.target, client, tls=tls, timeout=self.timeout)
+
+    def _present(self, case: Case, plan: ProbePlan) -> list[Handshake]:
+        """Present a client, and again if the answer matters: two and three times by turns.
+
+        With the control that makes three and four connections, so that a balancer that takes its backends in turn
+        never keeps step with the clients: each of them meets other backends than the one before.
+        """
+        seen = [run(plan)]
+        if seen[0].accepted is None or self._expected(case) not in _BINDING:
+            return seen
+        seen += (run(plan) for _ in range(next(self._more_times)))
+        return seen
 
     # --- before -------------------------------------------------------------------------------------------------------
 
     def _control(self, tls: str) -> Handshake:
         """The latest handshake of the good client, or without one of a client without certificate."""
         if tls not in self._controls:
-            self._controls[tls] = probe(self.target, self._good, tls=tls, timeout=self.timeout)
+            self._controls[tls] = run(self._plan(self._good, tls))
         return self._controls[tls]
 
     def _speaks(self, tls: str) -> bool:
@@ -230,7 +286,7 @@ class Run:
     def _still_takes_good_clients(self, tls: str) -> bool:
         if self._good is None:
             return True
-        self._controls[tls] = probe(self.target, self._good, tls=tls, timeout=self.timeout)
+        self._controls[tls] = run(self._plan(self._good, tls))
         return self._controls[tls].accepted is True
 
     # --- after --------------------------------------------------------------------------------------------------------
@@ -247,24 +303,28 @@ class Run:
             return "refused"
         return f"either, without {' and '.join(sorted(case.requires))}" if case.requires else "either"
 
-    def _judge(self, case: Case, seen: Handshake) -> tuple[Outcome, str]:
-        if case.tier is Tier.INFORMATIVE or (case.tier is not Tier.GOOD and not self._is_claimed(case)):
+    def _judge(self, case: Case, plan: ProbePlan, seen: Sequence[Handshake]) -> tuple[Outcome, str]:
+        if self._expected(case) not in _BINDING:
             return Outcome.REPORTED, ""
-        if seen.accepted is None:
-            return Outcome.DEVIATES, f"there is no verdict: {seen.error}"
-        if case.tier is Tier.GOOD:
-            is_right = seen.accepted
-            return (Outcome.CONFORMS, "") if is_right else (Outcome.DEVIATES, f"a good client was {headline(seen)}")
-        if seen.accepted:
-            return Outcome.DEVIATES, "the server let this client in"
-        if seen.rejected_by != "server":
-            return Outcome.DEVIATES, f"the client gave up before the server could judge: {headline(seen)}"
-        if self.policy.reasons == "any" or not seen.possible_reasons.isdisjoint(case.reasons):
+        reasons = () if self.policy.reasons == "any" else case.reasons
+        expected = Expected(accepted=True) if case.tier is Tier.GOOD else Expected(accepted=False, reasons=reasons)
+        judgement = judge(expected, seen, self._evidence(case, plan, expected, seen[0]))
+        if judgement.is_met:
             return Outcome.CONFORMS, ""
-        if case.rewrite is not None and seen.alert is Alert.DECRYPT_ERROR:
+        odd = judgement.handshake or seen[0]
+        if case.rewrite is not None and odd.rejected_by == "server" and odd.alert is Alert.DECRYPT_ERROR:
             return Outcome.LEFT_OUT, "the server looks at the proof of the key first, which fits no changed certificate"
-        should = " or ".join(reason.words for reason in case.reasons)
-        return Outcome.DEVIATES, f"the server refused, but not for {should}: {headline(seen)}"
+        return Outcome.DEVIATES, _NOTES[judgement.rule](expected, odd)
+
+    def _evidence(self, case: Case, plan: ProbePlan, expected: Expected, seen: Handshake) -> Evidence:
+        """What is known beside the handshake; the twin is asked only where the application's answer hangs on it."""
+        evidence = Evidence(None if _was_being_sent(seen) else own_der(plan.presents.identity))
+        if seen.reason is not Reason.ACCESS_DENIED or seen.layer == "tls":
+            return evidence
+        control, is_twin = control_of(plan, case, expected)
+        if control is None:
+            return evidence
+        return replace(evidence, control=run(control), control_is_twin=is_twin)
 
     def _with_exception(self, result: Result) -> Result:
         agreed = self.policy.exception_for(result.case.id, result.tls)

@@ -92,12 +92,7 @@ class Message:
     @property
     def certificates(self) -> tuple[bytes, ...]:
         """The DER of each certificate in a Certificate message, the sender's own first; empty for other messages."""
-        if self.name != "Certificate":
-            return ()
-        try:
-            return tuple(_certificates(_Reader(self.body), self.tls13))
-        except _Malformed:
-            return ()
+        return certificates_in(self.body, tls13=self.tls13) if self.name == "Certificate" else ()
 
     def __str__(self) -> str:
         if self.name == "Alert":
@@ -107,6 +102,14 @@ class Message:
             count = len(self.certificates)
             return f"Certificate ({count or 'no'} certificate{'' if count == 1 else 's'})"
         return self.name
+
+
+def certificates_in(body: bytes, *, tls13: bool) -> tuple[bytes, ...]:
+    """The DER of each certificate in the body of a Certificate message; empty if it is malformed."""
+    try:
+        return tuple(_certificates(_Reader(body), tls13))
+    except _Malformed:
+        return ()
 
 
 def message_of(sender: Side, content_type: int, data: bytes, *, tls13: bool) -> Message | None:
@@ -184,6 +187,18 @@ def messages_of(sock: ssl.SSLSocket) -> tuple[Message, ...]:
 def failure(transcript: Sequence[Message]) -> Message | None:
     """The first alert that ended the handshake, from either side."""
     return next((message for message in transcript if message.is_failure), None)
+
+
+def late_failure(transcript: Sequence[Message], sender: Side) -> Message | None:
+    """The alert by which this side ended a handshake that was complete; None if there is none.
+
+    What follows a second ClientHello is about a renegotiation, and does not undo the handshake before it.
+    """
+    names = [message.name for message in transcript if message.sender == "client"]
+    if "Finished" in names and "ClientHello" in names[names.index("Finished") :]:
+        return None
+    ending = failure(transcript)
+    return ending if ending is not None and ending.sender == sender else None
 
 
 def was_sent(transcript: Sequence[Message], sender: Side, name: str) -> bool:

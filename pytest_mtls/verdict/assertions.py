@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING
-
-from cryptography.hazmat.primitives.serialization import Encoding
+from typing import TYPE_CHECKING, NoReturn
 
 from pytest_mtls.cases.case import Case, Tier
-from pytest_mtls.cases.presentation import PeerArgument, presented
+from pytest_mtls.cases.presentation import PeerArgument
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
-from pytest_mtls.certificates.trust import Trust, TrustArgument
-from pytest_mtls.client.endpoint import Endpoint, EndpointArgument, ObservedServer, endpoint_of
-from pytest_mtls.client.probe import probe
+from pytest_mtls.certificates.trust import TrustArgument
+from pytest_mtls.client.endpoint import EndpointArgument, ObservedServer
+from pytest_mtls.client.plan import ProbePlan
+from pytest_mtls.client.probe import run
 from pytest_mtls.errors import CaseNotPresentable, HandshakeAssertionError, InvalidArgument
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side
@@ -22,17 +21,19 @@ from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import headline, tell
 from pytest_mtls.verdict.judge import DIFFERENT_ANSWERS, Evidence, Judgement, judge
-from pytest_mtls.verdict.twins import good_client, has_names_of, twin_of
+from pytest_mtls.verdict.twins import control_of, own_der
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Expectation", "assert_accepted", "assert_rejected", "expect_accepted", "expect_rejected", "was_presented"]
+__all__ = ["Expectation", "assert_accepted", "assert_rejected", "expect_accepted", "expect_rejected"]
 
+_LATE = (
+    "the client completed the handshake and sent no data. If it judges the server only after its handshake, let its "
+    "error leave the with block, as subprocess.run(..., check=True) does"
+)
 #: How often a client is presented to a server that a balancer may stand before.
 _ATTEMPTS_ELSEWHERE = 3
-#: The themes of cases whose defect is a name, so that their control cannot have the same.
-_THEMES_OF_NAMES = ("names", "constraints")
 #: What is a slip in the test's own code and never a client's answer to a refusal: it passes through `Expectation`.
 _NOT_A_CLIENT_FAILURE = (AssertionError, NameError, AttributeError, TypeError, ImportError)
 
@@ -59,7 +60,7 @@ def assert_accepted(
         MtlsError: a bad argument, as for `probe`.
     """
     __tracebackhide__ = True
-    handshake = probe(endpoint, client, trust, tls, server_name, timeout, ca=ca)
+    handshake = run(ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca))
     expected = Expected(accepted=True)
     if not judge(expected, [handshake]).is_met:
         raise HandshakeAssertionError(tell([handshake], expected, _complaint(handshake, expected)), [handshake])
@@ -104,30 +105,23 @@ def assert_rejected(
         CaseNotPresentable: what the case presents did not go over the wire. The plugin lets the test skip for it.
     """
     __tracebackhide__ = True
-    target = endpoint_of(endpoint)
-    if like is not None:
-        target = replace(target, client=like)
-    expected = _refusal(reason, by, "client" if target.server_case is not None else "server")
+    plan = ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca, like=like)
+    expected = _refusal(reason, by, "client" if plan.target.server_case is not None else "server")
     if reason is None and isinstance(client, Case):
         expected = replace(expected, reasons=client.reasons)
-    times = _attempts(attempts, 1 if isinstance(endpoint, ObservedServer) else _ATTEMPTS_ELSEWHERE)
-    trusted = target.trust if trust is None else trust
-    issuer = ca or target.ca or (Trust.of(trusted).issuer if trusted is not None else None)
-    presents = presented(client, "client", issuer, target.client_cases, like=target.client)
-    evidence = Evidence(_own_der(presents.identity))
+    times = _attempts(attempts, 1 if plan.observer is not None else _ATTEMPTS_ELSEWHERE)
+    evidence = Evidence(own_der(plan.presents.identity))
     if expected.by == "server":
-        good, is_twin = _control(target, issuer, client, presents.identity, expected)
-        if good is not None:
-            control = probe(endpoint, good, trust, tls, server_name, timeout)
-            evidence = replace(evidence, control=control, control_is_twin=is_twin)
-            if not control.accepted:
-                remark = f"a good client does not get in either, so that a refusal proves nothing: {headline(control)}"
-                raise HandshakeAssertionError(tell([control], Expected(accepted=True), remark), [control])
-    seen = [probe(endpoint, presents, trust, tls, server_name, timeout)]
+        control, is_twin = control_of(plan, client, expected)
+        if control is not None:
+            evidence = replace(evidence, control=run(control), control_is_twin=is_twin)
+            if not evidence.control.accepted:  # type: ignore[union-attr]
+                _fail_for_the_control(evidence.control)  # type: ignore[arg-type]
+    seen = [run(plan)]
     if isinstance(client, Case) and client.tier is Tier.INFORMATIVE and seen[0].accepted is not None:
         return seen[0]
     while len(seen) < times and seen[-1].accepted is seen[0].accepted is not None:
-        seen.append(probe(endpoint, presents, trust, tls, server_name, timeout))
+        seen.append(run(plan))
     judgement = judge(expected, seen, evidence)
     if judgement.is_met:
         return seen[0]
@@ -135,6 +129,12 @@ def assert_rejected(
         raise CaseNotPresentable(client.id, "its key fits none of the signature algorithms that the server takes")
     told = seen if judgement.rule == DIFFERENT_ANSWERS else [judgement.handshake or seen[0]]
     raise HandshakeAssertionError(tell(told, expected, _remark(judgement, told[-1], expected)), told)
+
+
+def _fail_for_the_control(control: Handshake) -> NoReturn:
+    __tracebackhide__ = True
+    remark = f"a good client does not get in either, so that a refusal proves nothing: {headline(control)}"
+    raise HandshakeAssertionError(tell([control], Expected(accepted=True), remark), [control])
 
 
 def _attempts(given: int | None, default: int) -> int:
@@ -147,38 +147,14 @@ def _attempts(given: int | None, default: int) -> int:
     return given
 
 
-def _control(
-    target: Endpoint,
-    issuer: CertificateAuthority | None,
-    client: PeerArgument | None,
-    identity: Identity | None,
-    expected: Expected,
-) -> tuple[Identity | None, bool]:
-    """The good client to present first, and whether nothing but the defect tells it from the bad one."""
-    general = good_client(target, issuer)
-    is_about_a_certificate = any(reason is not Reason.ACCESS_DENIED for reason in expected.reasons)
-    if identity is None:
-        return general, True
-    is_about_names = isinstance(client, Case) and client.theme in _THEMES_OF_NAMES
-    if is_about_names or not is_about_a_certificate:
-        return general, is_about_names
-    if general is not None and has_names_of(general, identity):
-        return general, True
-    twin = twin_of(identity, issuer)
-    return (general, False) if twin is None else (twin, True)
-
-
-def _own_der(identity: Identity | None) -> bytes | None:
-    return None if identity is None else identity.certificate.public_bytes(Encoding.DER)
-
-
 class Expectation:
     """What happens at a server during a ``with`` block, and whether it is what a test expects.
 
     Made by `MutualTLSServer.expect_accepted` and `MutualTLSServer.expect_rejected`.
 
     Attributes:
-        handshakes: those of the connections that came during the block, in the order of their verdicts.
+        handshakes: those of the connections that came during the block, in the order of their verdicts; those of
+            ``client`` only, if it is given.
         exception: what the client raised when it was refused; None if it raised nothing.
     """
 
@@ -212,23 +188,45 @@ class Expectation:
             return False
         self.exception = error if isinstance(error, Exception) else None
         seen = self._server.handshakes_since(self._bookmark, wait=True)
-        self.handshakes = tuple(handshake for handshake in seen if handshake.began)
-        complaint = self._complaint(silent=len(seen) - len(self.handshakes))
+        began = [self._with_the_clients_word(handshake) for handshake in seen if handshake.began]
+        self.handshakes = tuple(handshake for handshake in began if self._is_judged(handshake))
+        complaint = self._complaint(silent=len(seen) - len(began), others=len(began) - len(self.handshakes))
         if complaint is not None:
-            story = tell(self.handshakes, self._expected, complaint)
-            raise HandshakeAssertionError(story, self.handshakes) from error
+            told = self.handshakes or tuple(began)
+            raise HandshakeAssertionError(tell(told, self._expected, complaint), told) from error
         return not self._expected.accepted
 
-    def _complaint(self, silent: int) -> str | None:
+    def _with_the_clients_word(self, handshake: Handshake) -> Handshake:
+        """A client that judges after its handshake ends the connection without a byte; what it raised says that it did."""
+        error = self.exception
+        is_asked = self._expected.by == "client" and not self._expected.accepted
+        if error is None or not is_asked or not handshake.accepted or not handshake.is_unused:
+            return handshake
+        return handshake.rejected_late(f"the client sent no data, and raised {type(error).__name__}: {error}")
+
+    def _is_judged(self, handshake: Handshake) -> bool:
+        """Whether it is a handshake of the client that is asked for; one that ended before any certificate may be."""
+        if self._client is None:
+            return True
+        own = handshake.client_chain_der[:1]
+        if not own and handshake.rejected_by == self._expected.by == "client":
+            return True
+        return own == (own_der(self._client),)
+
+    def _complaint(self, silent: int, others: int) -> str | None:
         """What is wrong, if anything."""
         if not self.handshakes:
+            if self._client is not None and others:
+                return f"{self._client.subject} did not connect: {others} handshake{'s' * (others > 1)} of other clients came"
             return _nobody_came(silent, self.exception)
         for handshake in self.handshakes:
             if not judge(self._expected, [handshake]).is_met:
-                return _complaint(handshake, self._expected)
-            if self._client is not None and handshake.peer_certificate != self._client.certificate:
-                return f"another certificate than that of {self._client.subject} arrived"
+                complaint = _complaint(handshake, self._expected)
+                return f"{complaint}; {_LATE}" if self._may_be_late(handshake) else complaint
         return None
+
+    def _may_be_late(self, handshake: Handshake) -> bool:
+        return self._expected.by == "client" and handshake.is_unused and self.exception is None
 
 
 def expect_accepted(server: ObservedServer, client: Identity | None) -> Expectation:
@@ -236,10 +234,12 @@ def expect_accepted(server: ObservedServer, client: Identity | None) -> Expectat
     return Expectation(server, Expected(accepted=True), client)
 
 
-def expect_rejected(server: ObservedServer, reason: Reason | str | None, by: Side | None) -> Expectation:
+def expect_rejected(
+    server: ObservedServer, reason: Reason | str | None, by: Side | None, client: Identity | None
+) -> Expectation:
     """See `MutualTLSServer.expect_rejected`."""
     plays_case = server.endpoint.server_case is not None
-    return Expectation(server, _refusal(reason, by, "client" if plays_case else "server"))
+    return Expectation(server, _refusal(reason, by, "client" if plays_case else "server"), client)
 
 
 def _refusal(reason: Reason | str | None, by: Side | None, default: Side) -> Expected:
@@ -251,13 +251,6 @@ def _refusal(reason: Reason | str | None, by: Side | None, default: Side) -> Exp
     except ValueError:
         raise InvalidArgument("reason", reason, f"one of {', '.join(Reason)}") from None
     return Expected(accepted=False, by=by or default, reasons=() if known is None else (known,))
-
-
-def was_presented(identity: Identity | None, handshake: Handshake) -> bool:
-    """Whether the client's own certificate went over the wire, or there was none to go."""
-    if identity is None or not handshake.is_observed:
-        return True
-    return handshake.sent_chain_der[:1] == (_own_der(identity),)
 
 
 def _remark(judgement: Judgement, handshake: Handshake, expected: Expected) -> str:

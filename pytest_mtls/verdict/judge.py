@@ -14,7 +14,7 @@ from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.transcript import was_sent
 from pytest_mtls.verdict.expected import Expected
 
-__all__ = ["RULES", "Evidence", "Judgement", "Rule", "judge"]
+__all__ = ["DIFFERENT_ANSWERS", "NO_HANDSHAKE", "RULES", "Evidence", "Judgement", "Rule", "judge", "was_withheld"]
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,16 @@ def _is_denied(expected: Expected, seen: Handshake, evidence: Evidence) -> bool:
     return seen.reason is Reason.ACCESS_DENIED and seen.layer != "tls"
 
 
+def was_withheld(certificate_der: bytes, seen: Handshake) -> bool:
+    """Whether a client's certificate did not go over the wire, as far as this Python can tell."""
+    return seen.is_observed and seen.sent_chain_der[:1] != (certificate_der,)
+
+
 def _was_not_presented(expected: Expected, seen: Handshake, evidence: Evidence) -> bool:
     """Whether the evidence is missing that the server saw the client's certificate, or asked for one that is not there."""
-    if not seen.is_observed:
-        return False  # this Python cannot tell
     if evidence.certificate_der is not None:
-        return seen.sent_chain_der[:1] != (evidence.certificate_der,)
-    names_no_certificate = Reason.NO_CERTIFICATE in expected.reasons
+        return was_withheld(evidence.certificate_der, seen)
+    names_no_certificate = Reason.NO_CERTIFICATE in expected.reasons and seen.is_observed
     is_said_inside = seen.layer not in (None, "tls")
     return names_no_certificate and not is_said_inside and not was_sent(seen.transcript, "server", "CertificateRequest")
 

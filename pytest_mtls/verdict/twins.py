@@ -10,13 +10,21 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from pytest_mtls.cases.case import Case
+from pytest_mtls.cases.presentation import PeerArgument
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.profile import client_profile
 from pytest_mtls.certificates.validity import now
 from pytest_mtls.client.endpoint import Endpoint
+from pytest_mtls.client.plan import ProbePlan
+from pytest_mtls.reasons.reason import Reason
+from pytest_mtls.verdict.expected import Expected
 
-__all__ = ["good_client", "has_names_of", "twin_of"]
+__all__ = ["control_of", "good_client", "has_names_of", "own_der", "twin_of"]
+
+#: The themes of cases whose defect is a name, so that their control cannot have the same.
+_THEMES_OF_NAMES = ("names", "constraints")
 
 #: How long a client that is kept as a control still has to be valid to be used again.
 _LEFT = timedelta(hours=1)
@@ -34,6 +42,36 @@ def good_client(target: Endpoint, issuer: CertificateAuthority | None) -> Identi
     if issuer is None or issuer.private_key is None:
         return None
     return _issued(issuer, x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _CONTROL)]), ())
+
+
+def control_of(plan: ProbePlan, client: PeerArgument | None, expected: Expected) -> tuple[ProbePlan | None, bool]:
+    """The probe of a good client beside the one that is judged.
+
+    Args:
+        plan: the probe that is judged.
+        client: what the caller asked to present: a case knows what it is about.
+        expected: what is expected of it.
+
+    Returns:
+        The probe, None where no good client is known; and whether nothing but the defect tells the two clients apart.
+    """
+    general = good_client(plan.target, plan.issuer)
+    identity = plan.presents.identity
+    is_about_names = isinstance(client, Case) and client.theme in _THEMES_OF_NAMES
+    is_about_a_certificate = any(reason is not Reason.ACCESS_DENIED for reason in expected.reasons)
+    if identity is None or is_about_names or not is_about_a_certificate:
+        good, is_twin = general, identity is None or is_about_names
+    elif general is not None and has_names_of(general, identity):
+        good, is_twin = general, True
+    else:
+        twin = twin_of(identity, plan.issuer)
+        good, is_twin = (general, False) if twin is None else (twin, True)
+    return (None if good is None else plan.presenting(good)), is_twin
+
+
+def own_der(identity: Identity | None) -> bytes | None:
+    """The DER of a client's own certificate, for `Evidence`; None for a client without one."""
+    return None if identity is None else identity.certificate.public_bytes(Encoding.DER)
 
 
 def twin_of(client: Identity, issuer: CertificateAuthority | None) -> Identity | None:

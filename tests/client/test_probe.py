@@ -122,7 +122,7 @@ def test_bad_client_is_refused_for_its_reason(mtls_server: MutualTLSServer, case
 def test_case_is_not_carried_by_every_version(mtls_server: MutualTLSServer) -> None:
     """What only TLS 1.2 can carry is an error under TLS 1.3 and no verdict."""
     (garbage,) = CATALOGUE["client"].select(["garbage-certificate"])
-    with pytest.raises(CaseNotPresentable, match=r"'garbage-certificate' .* TLS 1\.2 alone, and TLS 1\.3 is asked"):
+    with pytest.raises(CaseNotPresentable, match=r"'garbage-certificate' .* TLS 1\.2 only, and TLS 1\.3 is asked"):
         probe(mtls_server, garbage, tls="1.3")
     assert () == mtls_server.handshakes
 

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable
 
 from pytest_mtls.client.protocols.protocol import UnexpectedAnswer
-from pytest_mtls.tls.transcript import messages_of, was_sent
+from pytest_mtls.client.reading import read_verdict
 from pytest_mtls.tls.wire import Deadline, drive, wait_for
 
 __all__ = ["Channel"]
@@ -71,18 +71,12 @@ class Channel:
         """
         sock = self._sock
         assert isinstance(sock, ssl.SSLSocket)
-
-        def read() -> None:
-            try:
-                self._take(sock.recv(_LONGEST_ANSWER))
-            except ssl.SSLWantReadError:
-                if not was_sent(messages_of(sock), "server", "NewSessionTicket"):
-                    raise
-
         try:
-            drive(sock, read, Deadline(min(seconds, self.deadline.remaining)), wait=self._wait)
+            data = read_verdict(sock, self.deadline.sooner(seconds), self._wait, _LONGEST_ANSWER)
         except TimeoutError:
-            pass  # it will have to be asked
+            return  # it will have to be asked
+        if data:
+            self._take(data)
 
     def send(self, data: bytes) -> None:
         """Send all of it.

@@ -1,0 +1,14 @@
+"""The table of all commands, in the order in which the help lists them."""
+
+from __future__ import annotations
+
+from pytest_mtls.commands.cases import CASES
+from pytest_mtls.commands.command import Command
+from pytest_mtls.commands.mint import MINT
+
+__all__ = ["COMMANDS"]
+
+COMMANDS: tuple[Command, ...] = (
+    MINT,
+    CASES,
+)
