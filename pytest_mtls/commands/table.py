@@ -5,10 +5,12 @@ from __future__ import annotations
 from pytest_mtls.commands.cases import CASES
 from pytest_mtls.commands.command import Command
 from pytest_mtls.commands.mint import MINT
+from pytest_mtls.commands.probe import PROBE
 
 __all__ = ["COMMANDS"]
 
 COMMANDS: tuple[Command, ...] = (
     MINT,
     CASES,
+    PROBE,
 )

@@ -132,7 +132,7 @@ def _chain(chain: Sequence[bytes], reasons: Sequence[Reason], server_name: str |
             certificate = x509.load_der_x509_certificate(der)
             presented = _Presented(certificate, index, index == len(chain) - 1, server_name)
             marks = [mark for reason in reasons if (mark := _mark(presented, reason))]
-            line = "; ".join(_fields(certificate))
+            line = "; ".join(_fields(certificate)).replace("\n", "\\n")  # a name may hold what looks like lines of ours
         except _UNREADABLE as error:
             yield f"{index}: {len(der)} bytes that are no certificate ({error})"
             continue
