@@ -120,7 +120,7 @@ def test_report_for_machines(
     assert {
         **common,
         "case": "no-certificate",
-        "title": "No certificate at all.",
+        "title": "The client sends an empty certificate list.",
         "rfc": "RFC 8446 section 4.4.2.4",
         "tls": "1.2",
         "seen": "accepted",
