@@ -134,7 +134,7 @@ def test_report_for_machines(
         **common,
         "case": "not-yet-valid",
         "title": refused["title"],
-        "rfc": "RFC 5280 section 4.1.2.5",
+        "rfc": "RFC 5280 section 6.1.3 (a)(2)",
         "tls": "1.3",
         "seen": "refused",
         "outcome": "conforms",
