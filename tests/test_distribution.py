@@ -45,10 +45,11 @@ def test_lowest_versions_are_those_that_are_tested(installed: Distribution) -> N
 
 
 def test_plugin_is_found_by_pytest(installed: Distribution) -> None:
-    """The one entry point is the plugin, under the name that -p no:mtls turns off."""
-    assert [("pytest11", "mtls", "pytest_mtls.plugin")] == [
-        (entry.group, entry.name, entry.value) for entry in installed.entry_points
-    ]
+    """The plugin has the name that -p no:mtls turns off; the only other entry point is the program."""
+    assert {
+        ("pytest11", "mtls", "pytest_mtls.plugin"),
+        ("console_scripts", "pytest-mtls", "pytest_mtls.__main__:main"),
+    } == {(entry.group, entry.name, entry.value) for entry in installed.entry_points}
 
 
 def test_types_are_shipped(package_files: set[PurePosixPath]) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import ssl
 import subprocess
 import sys
+from importlib.metadata import entry_points, version
 from pathlib import Path
 
 import pytest
@@ -13,8 +16,9 @@ import pytest
 from pytest_mtls.__main__ import main
 from pytest_mtls.cases import CATALOGUE
 from pytest_mtls.cases.listing import as_markdown, select
+from pytest_mtls.commands.table import COMMANDS
 
-PAGE = Path(__file__).parent.parent / "docs" / "reference" / "cases.md"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "cases.md"
 
 
 def test_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,7 +87,7 @@ def test_mistakes(arguments: list[str], said: str, tmp_path: Path, capsys: pytes
     places = {"{file}": str(tmp_path / "file"), "{new}": str(tmp_path / "new")}
     assert 2 == main([places.get(argument, argument) for argument in arguments])
     out, err = capsys.readouterr()
-    assert ("", 1, True) == (out, err.count("\n"), err.startswith("pytest_mtls: "))
+    assert ("", 1, True) == (out, err.count("\n"), err.startswith("pytest-mtls: "))
     assert said in err
     assert ["file"] == os.listdir(tmp_path)
 
@@ -94,6 +98,51 @@ def test_as_a_program(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ("", True) == (done.stderr, "README.md names them all." in done.stdout)
     assert (tmp_path / "certs" / "client-cases" / "expired.crt").is_file()
+
+
+def test_console_script() -> None:
+    """`pytest-mtls` is the same program."""
+    (script,) = entry_points(group="console_scripts", name="pytest-mtls")
+    assert main is script.load()
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--version` tells the versions of all that a verdict rests on."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    lines = capsys.readouterr().out.splitlines()
+    assert 0 == ended.value.code
+    assert f"pytest-mtls {version('pytest-mtls')}" == lines[0]
+    assert lines[1].endswith(f" {platform.python_version()} with {ssl.OPENSSL_VERSION}")
+    assert lines[2].startswith(f"cryptography {version('cryptography')} with OpenSSL ")
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` lists each command of the table with its summary."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    words = " ".join(capsys.readouterr().out.split())
+    assert [] == [command.name for command in COMMANDS if f"{command.name} {command.summary}" not in words]
+
+
+def test_help_loads_no_library() -> None:
+    """`--help` loads neither ssl nor cryptography nor pytest: each command imports what it needs when it runs."""
+    program = (
+        "import sys\nfrom pytest_mtls.__main__ import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'cryptography', 'pytest', 'requests', 'ssl', 'trustme'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "[]" == done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments", [[], ["no-such"], ["cases", "--no-such"]], ids=["none", "command", "option"])
+def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """What is no command line is told with the usage, with status 2."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    out, err = capsys.readouterr()
+    assert (2, "", True) == (ended.value.code, out, err.startswith("usage: pytest-mtls "))
 
 
 def test_reader_that_stops_early() -> None:
