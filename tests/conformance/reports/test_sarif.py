@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from support.reports import document_of, result_of, seen_of
 from support.sarif_schema import SARIF_SCHEMA
 
-from pytest_mtls import Endpoint, MutualTLSServer
+from pytest_mtls import Endpoint, Identity, MutualTLSServer
 from pytest_mtls.conformance.reports.sarif import as_sarif
 from pytest_mtls.conformance.run import Outcome
 
@@ -22,9 +22,9 @@ def sarif_of(document: dict[str, Any]) -> Any:
     return report["runs"][0]
 
 
-def test_failures_are_results(mtls_server: MutualTLSServer) -> None:
+def test_failures_are_results(mtls_server: MutualTLSServer, mtls_client_cert: Identity) -> None:
     """Each failure is a result of its rule; what is agreed, reported or left out raises no alert."""
-    seen = seen_of(mtls_server)
+    seen = seen_of(mtls_server, mtls_client_cert)
     results = [
         result_of(0, seen, Outcome.CONFORMS),
         result_of(2, seen, Outcome.DEVIATES, "the server let this client in"),
