@@ -17,7 +17,7 @@ from pytest_mtls.certificates.names import describe_name
 from pytest_mtls.certificates.validity import now
 from pytest_mtls.reasons.reason import Reason
 
-__all__ = ["UNREADABLE", "chain_lines", "moment", "parsed", "span", "typed_names"]
+__all__ = ["UNREADABLE", "chain_lines", "mark", "moment", "one_line", "parsed", "span", "typed_names"]
 
 #: What reading a certificate may raise: cryptography's complaints, and its remarks where a suite makes errors of them.
 UNREADABLE = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, Warning)
@@ -55,11 +55,16 @@ def chain_lines(
             certificate = x509.load_der_x509_certificate(der)
             presented = _Presented(certificate, index, index == len(chain) - 1, server_name)
             marks = [mark for reason in reasons if (mark := _mark(presented, reason))]
-            line = "; ".join(_fields(certificate))
+            line = one_line("; ".join(_fields(certificate)))
         except UNREADABLE as error:
             yield f"{index}: {len(der)} bytes that are not a certificate ({error})"
             continue
         yield f"{index}: {line}" + (f"  <-- {', '.join(marks)}" if marks else "")
+
+
+def one_line(text: str) -> str:
+    """A text of a peer's, such as a name, without the ends of lines that may be in it."""
+    return text.replace("\n", "\\n").replace("\r", "\\r")
 
 
 def parsed(chain: Sequence[bytes]) -> list[x509.Certificate]:
@@ -133,6 +138,21 @@ def _names(certificate: x509.Certificate) -> Iterator[str]:
 
 
 # --- the mark --------------------------------------------------------------------------------------------------------
+
+
+def mark(
+    certificate: x509.Certificate, index: int, is_last: bool, server_name: str | None, reason: Reason
+) -> str | None:
+    """What is wrong with a certificate of a chain, if it is the one that the reason is about.
+
+    Args:
+        certificate: the certificate.
+        index: its place in the chain, from 0.
+        is_last: whether it is the last one.
+        server_name: the name that was asked for.
+        reason: why the chain is rejected.
+    """
+    return _mark(_Presented(certificate, index, is_last, server_name), reason)
 
 
 def _mark(presented: _Presented, reason: Reason) -> str | None:

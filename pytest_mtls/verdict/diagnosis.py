@@ -23,7 +23,7 @@ from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import opposite
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.transcript import was_sent
-from pytest_mtls.verdict.chain import UNREADABLE, moment, parsed, span, typed_names
+from pytest_mtls.verdict.chain import UNREADABLE, moment, one_line, parsed, span, typed_names
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.judge import judge
 
@@ -595,7 +595,7 @@ def diagnose(facts: Facts) -> Diagnosis:
     """
     for symptom in SYMPTOMS:
         if symptom.evidence(facts):
-            cause = symptom.cause if isinstance(symptom.cause, str) else symptom.cause(facts)
+            cause = symptom.cause if isinstance(symptom.cause, str) else one_line(symptom.cause(facts))
             remedy = symptom.remedy(facts) if callable(symptom.remedy) else symptom.remedy
             return Diagnosis(symptom.id, cause, remedy)
     reason = facts.handshake.reason or Reason.UNSPECIFIED

@@ -15,7 +15,7 @@ from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side, opposite
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.transcript import Message
-from pytest_mtls.verdict.chain import UNREADABLE, chain_lines, parsed
+from pytest_mtls.verdict.chain import UNREADABLE, chain_lines, one_line, parsed
 from pytest_mtls.verdict.diagnosis import Diagnosis, Facts, diagnose
 from pytest_mtls.verdict.expected import Expected
 
@@ -183,7 +183,9 @@ def _other_chain(handshake: Handshake, side: Side) -> Iterator[str]:
     except UNREADABLE:
         name = "a certificate without a readable subject"
     more = len(chain) - 1
-    yield f"  the {side} presented {name}" + (f" and {more} more certificate{'s' * (more > 1)}" if more else "")
+    yield f"  the {side} presented {one_line(name)}" + (
+        f" and {more} more certificate{'s' * (more > 1)}" if more else ""
+    )
 
 
 def _rejected_side(handshake: Handshake, expected: Expected | None) -> Side:
