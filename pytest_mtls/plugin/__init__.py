@@ -6,6 +6,7 @@ Every other module is imported when a fixture, the marker or a public name is us
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal
@@ -273,6 +274,10 @@ def pytest_runtest_makereport(
         text = story(servers, error)
         if text:
             report.sections.append(("mTLS handshakes", text))
+    if report.failed and "pytest_mtls.certificates" in sys.modules:
+        from pytest_mtls.plugin.secrets import hide_variables
+
+        hide_variables(report)
     return report
 
 
