@@ -238,7 +238,12 @@ class Identity:
         return identity_files(directory, dict(zip(files, written, strict=True)))
 
     def ssl_context(
-        self, *, trust: Any = None, side: Literal["client", "server"] | None = None, tls: str | None = None
+        self,
+        *,
+        trust: Any = None,
+        side: Literal["client", "server"] | None = None,
+        tls: str | None = None,
+        strict: bool = True,
     ) -> ssl.SSLContext:
         """An `ssl.SSLContext` that presents this identity.
 
@@ -250,6 +255,7 @@ class Identity:
             side: the side to play; by default "server" if the certificate is for serverAuth and not for clientAuth,
                 else "client".
             tls: "1.2" or "1.3"; both by default.
+            strict: reject what only RFC 5280's profile forbids (``VERIFY_X509_STRICT``). A company's CA may need False.
 
         Raises:
             MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: it cannot be presented.
@@ -257,7 +263,7 @@ class Identity:
         """
         from pytest_mtls.tls.context import identity_context
 
-        return identity_context(self, trust, side, tls)
+        return identity_context(self, trust, side, tls, strict)
 
     def with_private_key(self, key: PrivateKey | Source, *, password: str | bytes | None = None) -> Identity:
         """The same certificate with its private key.

@@ -286,7 +286,7 @@ def _is_end_of_stream(error: Exception) -> bool:
 
 
 def refused_by_alert(seen: Handshake, message: Message) -> Handshake:
-    """The handshake, refused by the side that sent this alert, for what the alert says by its name."""
+    """The handshake, rejected by the side that sent this alert, for what the alert says by its name."""
     said, _ = reasons_of_alert(message.alert)
     return replace(seen, accepted=False, rejected_by=message.sender, reason=said, alert=message.alert)
 
