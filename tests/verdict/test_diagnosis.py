@@ -156,7 +156,7 @@ ROWS: Sequence[tuple[str, Row, str]] = [
         lambda ca: Facts(_rejected(alert=Alert.BAD_CERTIFICATE, sent_chain_der=_der(ca.issue_server()))),
         "extended key usage of CN=localhost is not for this side",
     ),
-    ("visibly-of-another-issuer", _other_issuer, "CN=Stranger issued CN=alice"),
+    ("visibly-of-another-issuer", _other_issuer, "CN=Stranger,O=pytest-mtls issued CN=alice"),
     ("address-as-dns-name", _dns_address, "DNS:127.0.0.1"),
     (
         "hostname-mismatch",
