@@ -1,4 +1,4 @@
-"""The server end: accept, observe, record, drain. The only file with threads.
+"""The server end: accept, observe, record, drain. The only file of this layer with threads.
 
 One thread accepts; every connection then has a thread of its own, so that a stuck one delays nobody. What happened is
 kept under one lock. Whoever asks for the handshakes first lets those in progress come to their verdict. No connection
