@@ -135,10 +135,14 @@ class Collection:
         owners = {_public(one): self.name_of(one) for one in reversed(self.places)}
         for one in self.found:
             if isinstance(one.content, x509.CertificateSigningRequest):
-                owners.setdefault(_public(one.content), f"the request {describe_name(one.content.subject)} ({one.place})")
+                owners.setdefault(
+                    _public(one.content), f"the request {describe_name(one.content.subject)} ({one.place})"
+                )
         for one, key in self.keys:
             if key.public is None:
-                yield Statement(f"whose the private key ({one.place}) is cannot be said: it is encrypted. Give --password")
+                yield Statement(
+                    f"whose the private key ({one.place}) is cannot be said: it is encrypted. Give --password"
+                )
             elif key_bytes(key.public) in owners:
                 yield Statement(f"the private key ({one.place}) is that of {owners[key_bytes(key.public)]}")
             elif owners:
@@ -202,7 +206,9 @@ class Collection:
             yield Statement(f"the order of the chain in {source} is right: each certificate, then its issuer's")
         else:
             order = ", ".join(str(numbers[one]) for one in right)
-            words = f"the order of the chain in {source} is wrong: its own certificate first, then each issuer's: {order}"
+            words = (
+                f"the order of the chain in {source} is wrong: its own certificate first, then each issuer's: {order}"
+            )
             yield Statement(words, True)
 
     def _of_crls(self) -> Iterator[Statement]:
@@ -220,7 +226,9 @@ class Collection:
             else:
                 yield Statement(f"missing: the certificate of {describe_name(crl.issuer)}, which issued {name}")
             if crl.next_update_utc is not None and crl.next_update_utc < now():
-                yield Statement(f"{name} is too old: its next update was due {crl.next_update_utc:%Y-%m-%d %H:%M:%S} UTC", True)
+                yield Statement(
+                    f"{name} is too old: its next update was due {crl.next_update_utc:%Y-%m-%d %H:%M:%S} UTC", True
+                )
             for certificate in self.places:
                 if certificate.issuer == crl.issuer and _revoked(crl, certificate):
                     yield Statement(f"{self.name_of(certificate)} is revoked, by {name}", True)

@@ -19,8 +19,13 @@ __all__ = ["Field", "is_kubernetes", "read_kubernetes"]
 _DATA = ("certificate-authority-data", "client-certificate-data", "client-key-data")
 _FILES = ("certificate-authority", "client-certificate", "client-key")
 _SECRET = ("tls.crt", "tls.key", "ca.crt")
-_KEY_LINE = re.compile(r"""^(?P<indent> *(?:- +)*)(?P<quote>["']?)(?P<key>[\w.\-/]+)(?P=quote) *:(?: +(?P<value>.*))?$""")
+_KEY_LINE = re.compile(
+    r"""^(?P<indent> *(?:- +)*)(?P<quote>["']?)(?P<key>[\w.\-/]+)(?P=quote) *:(?: +(?P<value>.*))?$"""
+)
 _LISTS = {"clusters": "cluster", "users": "user", "contexts": "context"}
+
+
+_KINDS = {"Config": "kubeconfig", "Secret": "Kubernetes Secret"}
 
 
 class Field(NamedTuple):
@@ -43,6 +48,9 @@ class Field(NamedTuple):
 
 def is_kubernetes(text: str) -> str | None:
     """What it is: "kubeconfig" or "Kubernetes Secret"; None if it is neither."""
+    if text.lstrip()[:1] == "{":
+        found = re.search(r'"kind"\s*:\s*"(Config|Secret)"', text)
+        return _KINDS[found[1]] if found is not None else None
     if re.search(r"""^\s*["']?kind["']?\s*:\s*["']?Config\b""", text, re.MULTILINE) or (
         re.search(r"^(clusters|users):", text, re.MULTILINE) and any(name in text for name in (*_DATA, *_FILES))
     ):
@@ -95,7 +103,7 @@ def _label(place: tuple[str, ...], names: Mapping[tuple[str, ...], str]) -> str:
     for length in range(len(place), 0, -1):
         if place[:length] in names:
             return f"{kind} {names[place[:length]]}".strip()
-    return names.get(("metadata",), "") if not kind else kind
+    return kind or names.get(("metadata",), "")
 
 
 def _of_json(value: Any, place: tuple[str, ...], key: str) -> Iterator[_Scalar]:

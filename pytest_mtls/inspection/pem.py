@@ -58,9 +58,9 @@ def _block(
     try:
         data = base64.b64decode("".join(encoded.split()), validate=True)
     except binascii.Error as error:
-        yield Unreadable(label.lower(), f"what is between its BEGIN and END lines is not base64 ({error})".lower())
+        yield Unreadable(label.lower(), f"what is between its BEGIN and END lines is not base64 ({str(error).lower()})")
         return
-    if label == "PKCS7" or label == "CMS":
+    if label in {"PKCS7", "CMS"}:
         yield from der.read_pkcs7(data)
     elif label.endswith("PRIVATE KEY"):
         pem = "\n".join([f"-----BEGIN {label}-----", *_head(headers), *_wrapped(encoded), f"-----END {label}-----", ""])

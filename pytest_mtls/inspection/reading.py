@@ -162,7 +162,7 @@ def _read_pkcs12(data: bytes, path: str, password: str | None) -> Iterator[Found
     own = content.cert
     label = _text(own.friendly_name) if own is not None else ""
     if content.key is not None:
-        held = HeldKey(content.key.public_key(), is_encrypted=given is not None)
+        held = HeldKey(content.key.public_key(), is_encrypted=given is not None)  # type: ignore[arg-type]
         yield Found(path, "PKCS#12", held, label, group="key")
     if own is not None:
         yield Found(path, "PKCS#12", own.certificate, label, group="key")

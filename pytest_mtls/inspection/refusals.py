@@ -8,7 +8,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,8 +21,8 @@ from pytest_mtls.inspection.belonging import Collection, extension, is_ca
 from pytest_mtls.inspection.found import describe_key
 from pytest_mtls.inspection.verification import Ruling, verify
 from pytest_mtls.reasons.reason import Reason
-from pytest_mtls.reasons.side import Side, opposite
-from pytest_mtls.verdict.explain import cause_of
+from pytest_mtls.reasons.side import Side
+from pytest_mtls.verdict.explain import cause_of, moment_in_words, span_in_words
 
 __all__ = ["Assessment", "Refusal", "assess"]
 
@@ -156,10 +155,10 @@ def _validity(one: x509.Certificate) -> Iterator[Refusal]:
     start, end, moment = one.not_valid_before_utc, one.not_valid_after_utc, now()
     name = describe_name(one.subject)
     if end < moment:
-        words = f"not after {_moment(end)}: expired {_span(moment - end)} ago"
+        words = f"not after {moment_in_words(end)}: expired {span_in_words(moment - end)} ago"
         yield Refusal(Reason.EXPIRED, name, words, _EVERYBODY, cause_of(Reason.EXPIRED))
     if start > moment:
-        words = f"not before {_moment(start)}: not valid for another {_span(start - moment)}"
+        words = f"not before {moment_in_words(start)}: not valid for another {span_in_words(start - moment)}"
         yield Refusal(Reason.NOT_YET_VALID, name, words, _EVERYBODY, cause_of(Reason.NOT_YET_VALID))
 
 
@@ -239,19 +238,10 @@ def _trust(collection: Collection, path: Sequence[x509.Certificate]) -> Iterator
         yield Refusal(reason, name, words, "peers that trust what --ca names", cause_of(reason))
     elif top is leaf and is_self_issued(leaf) and not is_ca(leaf):
         words = "it is issued by itself"
-        yield Refusal(Reason.SELF_SIGNED, name, words, "every peer that was not given this certificate", cause_of(Reason.SELF_SIGNED))
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _span(span: timedelta) -> str:
-    from pytest_mtls.verdict.explain import span
-
-    return span(span)
-
-
-def peer_of(side: Side) -> str:
-    """Who judges, in words."""
-    return opposite(side)
+        yield Refusal(
+            Reason.SELF_SIGNED,
+            name,
+            words,
+            "every peer that was not given this certificate",
+            cause_of(Reason.SELF_SIGNED),
+        )

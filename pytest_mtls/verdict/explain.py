@@ -19,7 +19,7 @@ from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.judge import judge
 
-__all__ = ["explain", "headline", "likely_cause", "mark", "tell"]
+__all__ = ["cause_of", "explain", "headline", "likely_cause", "mark", "moment_in_words", "span_in_words", "tell"]
 
 
 def tell(handshakes: Sequence[Handshake], expected: Expected, remark: str | None = None) -> str:
@@ -144,7 +144,7 @@ def _fields(certificate: x509.Certificate) -> Iterator[str]:
     yield f"issued by {describe_name(certificate.issuer)}"
     yield from _usage(certificate)
     yield from _names(certificate)
-    yield f"valid {_moment(certificate.not_valid_before_utc)} to {_moment(certificate.not_valid_after_utc)}"
+    yield f"valid {moment_in_words(certificate.not_valid_before_utc)} to {moment_in_words(certificate.not_valid_after_utc)}"
 
 
 def mark(
@@ -167,9 +167,13 @@ def _mark(presented: _Presented, reason: Reason) -> str | None:
     certificate, now_ = presented.certificate, now()
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if reason is Reason.EXPIRED:
-        return f"not after {_moment(end)}: expired {_span(now_ - end)} ago" if end < now_ else None
+        return f"not after {moment_in_words(end)}: expired {span_in_words(now_ - end)} ago" if end < now_ else None
     if reason is Reason.NOT_YET_VALID:
-        return f"not before {_moment(start)}: not valid for another {_span(start - now_)}" if start > now_ else None
+        return (
+            f"not before {moment_in_words(start)}: not valid for another {span_in_words(start - now_)}"
+            if start > now_
+            else None
+        )
     if reason is Reason.SELF_SIGNED:
         return "issued by itself" if certificate.issuer == certificate.subject else None
     if reason is Reason.UNKNOWN_CA:
@@ -207,11 +211,12 @@ def _names(certificate: x509.Certificate) -> Iterator[str]:
     yield "names " + ", ".join(str(getattr(name, "value", name)) for name in names)
 
 
-def _moment(moment: datetime) -> str:
+def moment_in_words(moment: datetime) -> str:
+    """A moment, e.g. ``2026-11-25 06:40:00 UTC``."""
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _span(span: timedelta) -> str:
+def span_in_words(span: timedelta) -> str:
     """A span in its largest unit, e.g. ``1 day``, ``3 hours``."""
     seconds = int(span.total_seconds())
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
@@ -260,6 +265,11 @@ _CAUSES = {
     ),
     Reason.UNSPECIFIED: "the other side ended the connection without a word; its log may tell why.",
 }
+
+
+def cause_of(reason: Reason) -> str:
+    """Why a peer that should be accepted is refused for a reason, and what to do."""
+    return _CAUSES.get(reason, _CAUSES[Reason.UNSPECIFIED])
 
 
 def likely_cause(handshake: Handshake, expected: Expected | None = None) -> str:
