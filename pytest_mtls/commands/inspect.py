@@ -15,7 +15,7 @@ __all__ = ["INSPECT"]
 
 _DESCRIPTION = """Say what is in files: certificates, chains, private and public keys, signing requests, CRLs; in PEM, DER,
 PKCS#7, PKCS#12, a Java key store, a kubeconfig or a Kubernetes Secret. Say which of them belong together, and what a server
-and a client with them would be refused for. Nothing is sent anywhere, and no private key is printed. Exit status: 0 nothing
+and a client with them would be rejected for. Nothing is sent anywhere, and no private key is printed. Exit status: 0 nothing
 is wrong, 1 something is, 2 a file cannot be read."""
 
 
@@ -36,7 +36,7 @@ def _run(options: argparse.Namespace) -> int:
     from pytest_mtls.certificates.loading import load_certificates
     from pytest_mtls.inspection.belonging import Collection
     from pytest_mtls.inspection.reading import read_paths
-    from pytest_mtls.inspection.refusals import assess
+    from pytest_mtls.inspection.rejections import assess
     from pytest_mtls.inspection.report import as_facts, as_text, is_wrong
 
     try:

@@ -163,7 +163,7 @@ class Collection:
                 except (UnsupportedAlgorithm, ValueError):
                     continue
                 if not is_signed:
-                    yield Statement(f"{name} is not signed with its own key: a CA refuses it", True)
+                    yield Statement(f"{name} is not signed with its own key: a CA rejects it", True)
 
     def _of_chains(self) -> Iterator[Statement]:
         for one in self.places:

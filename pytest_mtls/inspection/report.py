@@ -17,9 +17,9 @@ from pytest_mtls.certificates.names import describe_general_name, describe_name
 from pytest_mtls.certificates.validity import now
 from pytest_mtls.inspection.belonging import Collection, Statement, extension, is_ca
 from pytest_mtls.inspection.found import Found, HeldKey, Unreadable, describe_key
-from pytest_mtls.inspection.refusals import Assessment, Refusal
+from pytest_mtls.inspection.rejections import Assessment, Rejection
 from pytest_mtls.reasons.side import opposite
-from pytest_mtls.verdict.explain import moment_in_words, span_in_words
+from pytest_mtls.verdict.chain import moment, span
 
 __all__ = ["as_facts", "as_text", "is_wrong"]
 
@@ -30,7 +30,7 @@ _MOST_NAMES = 12
 def is_wrong(collection: Collection, statements: Sequence[Statement], assessments: Sequence[Assessment]) -> bool:
     """Whether there is anything to mend: something unreadable, not belonging together, or of no use in either role."""
     unreadable = any(isinstance(one.content, Unreadable) and one.content.is_wrong for one in collection.found)
-    useful = {one.certificate for one in assessments if not one.refusals}
+    useful = {one.certificate for one in assessments if not one.rejections}
     useless = any(one.certificate not in useful for one in assessments)
     expired = any(not _is_current(one) for one in collection.places)
     return unreadable or useless or expired or any(one.is_wrong for one in statements)
@@ -82,14 +82,14 @@ def _lines(one: Found) -> Iterator[str]:
     elif isinstance(content, x509.CertificateRevocationList):
         yield f"{number}{one.kind}{label} of {describe_name(content.issuer)}"
         due = content.next_update_utc
-        update = "without a next update" if due is None else f"next update due {moment_in_words(due)}{_ago(due)}"
-        yield f"    {len(content)} revoked; of {moment_in_words(content.last_update_utc)}, {update}"
+        update = "without a next update" if due is None else f"next update due {moment(due)}{_ago(due)}"
+        yield f"    {len(content)} revoked; of {moment(content.last_update_utc)}, {update}"
     else:
         yield f"{number}{'WRONG: ' if content.is_wrong else ''}{content.what}{label}: {content.problem}"
 
 
 def _ago(end: Any) -> str:
-    return f", {span_in_words(now() - end)} ago" if end < now() else ""
+    return f", {span(now() - end)} ago" if end < now() else ""
 
 
 def _certificate_lines(certificate: x509.Certificate) -> Iterator[str]:
@@ -99,12 +99,12 @@ def _certificate_lines(certificate: x509.Certificate) -> Iterator[str]:
     yield f"for {_purposes(certificate)}; {_names(_certificate_names(certificate))}"
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if end < now():
-        state = f"EXPIRED {span_in_words(now() - end)} ago"
+        state = f"EXPIRED {span(now() - end)} ago"
     elif start > now():
-        state = f"NOT YET VALID for another {span_in_words(start - now())}"
+        state = f"NOT YET VALID for another {span(start - now())}"
     else:
-        state = f"ends in {span_in_words(end - now())}"
-    yield f"valid {moment_in_words(start)} to {moment_in_words(end)}: {state}"
+        state = f"ends in {span(end - now())}"
+    yield f"valid {moment(start)} to {moment(end)}: {state}"
     yield f"SHA-256 {_fingerprint(certificate)}"
 
 
@@ -194,12 +194,14 @@ def _tree(collection: Collection) -> Iterator[str]:
 def _assessed(collection: Collection, assessment: Assessment) -> Iterator[str]:
     peer = opposite(assessment.side)
     name = collection.name_of(assessment.certificate)
-    verdict = "would be refused" if assessment.refusals else "would be accepted"
+    verdict = "would be rejected" if assessment.rejections else "would be accepted"
     by = (
-        f"some {peer}s that trust" if assessment.refusals and not assessment.openssl.reason else f"a {peer} that trusts"
+        f"some {peer}s that trust"
+        if assessment.rejections and not assessment.openssl.reason
+        else f"a {peer} that trusts"
     )
     yield f"as a {assessment.side}, {name} {verdict} by {by} {assessment.trusted}"
-    for one in assessment.refusals:
+    for one in assessment.rejections:
         about = "" if one.subject == describe_name(assessment.certificate.subject) else f"{one.subject}: "
         yield f"  {one.reason.words}: {about}{one.words}"
         yield f"    by {one.by}"
@@ -272,15 +274,15 @@ def _assessment_facts(one: Assessment) -> dict[str, Any]:
         "subject": describe_name(one.certificate.subject),
         "sha256": _fingerprint(one.certificate),
         "as": one.side,
-        "accepted": not one.refusals,
+        "accepted": not one.rejections,
         "trusted": one.trusted,
-        "refusals": [_refusal_facts(refusal) for refusal in one.refusals],
+        "rejections": [_rejection_facts(rejection) for rejection in one.rejections],
         "openssl_reason": None if one.openssl.reason is None else one.openssl.reason.value,
         "openssl_words": one.openssl.words or None,
     }
 
 
-def _refusal_facts(one: Refusal) -> dict[str, str]:
+def _rejection_facts(one: Rejection) -> dict[str, str]:
     return {
         "reason": one.reason.value,
         "certificate": one.subject,

@@ -2,7 +2,7 @@
 
 In TLS 1.2 the Certificate message is plain (RFC 5246 section 7.4.2), and OpenSSL judges the chain as soon as it has read it,
 before the proof that the key is there. So a peer with a certificate of its own shakes hands, its message is replaced on the
-way, and either the chain is refused, or it is not and the proof fails.
+way, and either the chain is rejected, or it is not and the proof fails.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Ruling:
     """What OpenSSL says.
 
     Attributes:
-        reason: why it refuses the chain; None if it takes it.
+        reason: why it rejects the chain; None if it takes it.
         words: its own words.
     """
 

@@ -6,6 +6,7 @@ Every other module is imported when a fixture, the marker or a public name is us
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal
@@ -269,11 +270,17 @@ def pytest_runtest_makereport(
             item.user_properties += [(_PROPERTY, verdict) for verdict in verdicts(servers)]
     report = yield
     if report.failed and report.when != "teardown" and (servers or _is_ours(error)):
-        from pytest_mtls.plugin.summary import story
+        from pytest_mtls.plugin.summary import keep_first_line, story
 
-        text = story(servers, error)
+        if error is not None and _is_ours(error):
+            keep_first_line(report.longrepr, error)
+        text = story(servers, error, in_full=item.config.option.verbose > 1)
         if text:
             report.sections.append(("mTLS handshakes", text))
+    if report.failed and "pytest_mtls.certificates" in sys.modules:
+        from pytest_mtls.plugin.secrets import hide_variables
+
+        hide_variables(report)
     return report
 
 

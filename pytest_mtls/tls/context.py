@@ -237,7 +237,7 @@ def judging_context(
 
 
 def identity_context(
-    identity: Identity, trust: TrustArgument | None, side: Side | None, tls: str | None
+    identity: Identity, trust: TrustArgument | None, side: Side | None, tls: str | None, strict: bool
 ) -> ssl.SSLContext:
     """What `Identity.ssl_context` does."""
     if side is None:
@@ -246,8 +246,9 @@ def identity_context(
         raise InvalidArgument("side", side, "'client', 'server', or None for what the certificate is for")
     known = None if trust is None else Trust.of(trust)
     if side == "client":
-        return client_context(identity, known, tls=tls)
-    return server_context(identity, known, client_certs="none" if known is None else "required", tls=tls)
+        return client_context(identity, known, tls=tls, strict=strict)
+    client_certs: Literal["required", "none"] = "none" if known is None else "required"
+    return server_context(identity, known, client_certs=client_certs, tls=tls, strict=strict)
 
 
 def _is_server_only(certificate: x509.Certificate) -> bool:

@@ -1,4 +1,4 @@
-"""`pytest-mtls inspect`: files as people have them, made with openssl, keytool and certutil, each read or refused rightly."""
+"""`pytest-mtls inspect`: files as people have them, made with openssl, keytool and certutil, each read or rejected rightly."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_as_a_client_it_is_of_no_use(inspect: Told, server: Identity) -> None:
     """A server's certificate as a client's: wrong purpose, by whom, and what to do."""
     status, out, _ = inspect("server.crt", "ca.crt", "--as", "client")
     assert 1 == status
-    assert "would be refused by a server that trusts " in out
+    assert "would be rejected by a server that trusts " in out
     assert "  wrong purpose: its extended key usage is serverAuth, and not clientAuth\n    by every peer\n" in out
     assert "issue one with clientAuth for a client; public CAs issue for serverAuth alone since 2026." in out
 
@@ -115,7 +115,7 @@ def test_chain_in_the_wrong_order(inspect: Told, server: Identity, tmp_path: Pat
 
 
 def test_missing_intermediate(inspect: Told, server: Identity, middle: CertificateAuthority) -> None:
-    """An intermediate that is not sent along: what is missing, and that a client which trusts the root refuses it."""
+    """An intermediate that is not sent along: what is missing, and that a client which trusts the root rejects it."""
     status, out, _ = inspect("leaf.crt", "server.key", "--ca", "ca.crt", "--as", "server")
     assert 1 == status
     assert f"missing: the certificate of {middle.subject}, the issuer of CN=localhost (leaf.crt)\n" in out
@@ -152,7 +152,7 @@ def test_json(inspect: Told, server: Identity) -> None:
     assert ["certificate", "certificate", "private key", "certificate"] == [one["kind"] for one in told["found"]]
     assert ["localhost"] == told["found"][0]["names"]
     assert {"server": True, "client": False} == {one["as"]: one["accepted"] for one in told["assessments"]}
-    assert "wrong_purpose" == told["assessments"][1]["refusals"][0]["reason"]
+    assert "wrong_purpose" == told["assessments"][1]["rejections"][0]["reason"]
     assert all(set(one) == {"words", "wrong"} for one in told["together"])
 
 
@@ -277,7 +277,7 @@ def test_trusted_certificate(inspect: Told, server: Identity, tmp_path: Path) ->
 
 
 def test_revoked(inspect: Told, tmp_path: Path) -> None:
-    """A CRL beside the certificates: whose it is, and who is on it, which every peer that has it refuses."""
+    """A CRL beside the certificates: whose it is, and who is on it, which every peer that has it rejects."""
     ca = CertificateAuthority.create()
     alice = ca.issue_client("alice")
     ca.revoke(alice)
@@ -343,7 +343,7 @@ def test_key_store_that_is_cut_off(inspect: Told, server: Identity, tmp_path: Pa
 
 
 def test_nss(inspect: Told, server: Identity, tmp_path: Path) -> None:
-    """What certutil and pk12util export is read, certutil's request too; the database itself is refused with their names."""
+    """What certutil and pk12util export is read, certutil's request too; the database itself is rejected with their names."""
     certutil = require_program("certutil", apt="libnss3-tools")
     pk12util = require_program("pk12util", apt="libnss3-tools")
     (tmp_path / "db").mkdir()
@@ -351,10 +351,10 @@ def test_nss(inspect: Told, server: Identity, tmp_path: Path) -> None:
     (tmp_path / "noise").write_bytes(bytes(range(256)) * 8)
     requested = ["-s", "CN=firefox", "-k", "rsa", "-g", "2048", "-z", "noise", "-a", "-o", "request.pem"]
     for command in (
-        [certutil, "-N", "-d", "sql:db", "--empty-password"],
-        [pk12util, "-i", "server.p12", "-d", "sql:db", "-W", "secret"],
-        [pk12util, "-o", "out.p12", "-n", "web", "-d", "sql:db", "-W", "export"],
-        [certutil, "-R", "-d", "sql:db", *requested],
+        [str(certutil), "-N", "-d", "sql:db", "--empty-password"],
+        [str(pk12util), "-i", "server.p12", "-d", "sql:db", "-W", "secret"],
+        [str(pk12util), "-o", "out.p12", "-n", "web", "-d", "sql:db", "-W", "export"],
+        [str(certutil), "-R", "-d", "sql:db", *requested],
     ):
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     listed = subprocess.run(

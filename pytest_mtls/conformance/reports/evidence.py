@@ -21,8 +21,9 @@ from pytest_mtls.conformance.run import Result
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side, opposite
 from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.verdict.chain import mark
 from pytest_mtls.verdict.expected import Expected
-from pytest_mtls.verdict.explain import likely_cause, mark
+from pytest_mtls.verdict.explain import likely_cause
 
 __all__ = ["chain_facts", "handshake_facts", "record", "server_chain"]
 
