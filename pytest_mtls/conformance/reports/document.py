@@ -39,6 +39,7 @@ def make_document(
     server_chains: Iterable[Sequence[Facts]] = (),
     errors: Iterable[str] = (),
     policy_file: str | None = None,
+    changes: Sequence[Facts] | None = None,
 ) -> dict[str, Any]:
     """All that a run found.
 
@@ -51,13 +52,15 @@ def make_document(
         server_chains: each chain that the server presented, as `evidence.chain_facts` has it.
         errors: the tests that failed without coming to a result.
         policy_file: the file of the policy, from the root of the suite.
+        changes: what changed since the baseline, each with its kind and text; None where nothing was compared.
 
     Returns:
         What the JSON report holds, by the schema that the documentation publishes.
     """
     counts = Counter(facts["outcome"] for facts in results)
     failed = list(errors)
-    has_failed = bool(failed) or any(Outcome(name).is_failure for name in counts)
+    is_weaker = any(change["kind"] == "weaker" for change in changes or ())
+    has_failed = bool(failed) or is_weaker or any(Outcome(name).is_failure for name in counts)
     document: dict[str, Any] = cleaned(
         {
             "format": FORMAT,
@@ -77,6 +80,7 @@ def make_document(
             "passed": bool(results) and not has_failed,
             "summary": {outcome.value: counts[outcome.value] for outcome in Outcome},
             "errors": failed,
+            **({} if changes is None else {"changes": list(changes)}),
             "results": list(results),
         }
     )

@@ -50,6 +50,8 @@ def verdict_of(document: Document) -> str:
         return "Passed: no check failed."
     if failed:
         return f"Failed: {failed} of {len(document['results'])} checks."
+    if any(change["kind"] == "weaker" for change in document.get("changes", ())):
+        return "Failed: the server got weaker than in the baseline."
     if document["errors"]:
         return "Failed: tests ended without a result."
     return "Nothing was checked, so nothing was proved."
