@@ -29,6 +29,7 @@ from pytest_mtls.errors.certificates import (
     UnusableIdentity,
     WrongPassword,
 )
+from pytest_mtls.errors.programs import ClientNotUsable
 from pytest_mtls.errors.servers import (
     AppNotStarted,
     HandshakesForgotten,
@@ -46,6 +47,7 @@ __all__ = [
     "AuthorityUsedAsIdentity",
     "CaseNotPresentable",
     "CaseOfWrongSide",
+    "ClientNotUsable",
     "DuplicateCase",
     "HandshakeAssertionError",
     "HandshakesForgotten",
