@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pytest_mtls.server.server import MutualTLSServer
     from pytest_mtls.tls.handshake import Handshake
     from pytest_mtls.verdict.assertions import assert_accepted, assert_rejected
+    from pytest_mtls.verdict.rotation import Rotation, assert_rotates
 
 __all__ = [
     "Alert",
@@ -55,6 +56,7 @@ __all__ = [
     "MutualTLSServer",
     "Reason",
     "RotatingFiles",
+    "Rotation",
     "SigningPolicy",
     "SigningRequestRefused",
     "Tier",
@@ -63,6 +65,7 @@ __all__ = [
     "asgi_scope",
     "assert_accepted",
     "assert_rejected",
+    "assert_rotates",
     "case",
     "client_cases",
     "clients",
@@ -93,6 +96,7 @@ _HOMES = {
     "MutualTLSServer": "server.server",
     "Reason": "reasons.reason",
     "RotatingFiles": "certificates.rotating",
+    "Rotation": "verdict.rotation",
     "SigningPolicy": "certificates.signing_request",
     "SigningRequestRefused": "errors",
     "Tier": "cases",
@@ -101,6 +105,7 @@ _HOMES = {
     "asgi_scope": "proxies",
     "assert_accepted": "verdict.assertions",
     "assert_rejected": "verdict.assertions",
+    "assert_rotates": "verdict.rotation",
     "case": "cases",
     "client_cases": "plugin",
     "forwarded_headers": "proxies",

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.files import FileContent, make_directory, write_files
 from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.certificates.loading import load_certificates
 from pytest_mtls.certificates.trust import Trust, TrustArgument
 from pytest_mtls.errors import InvalidArgument, UnusableDirectory
 
@@ -90,7 +91,7 @@ class RotatingFiles:
             (certbot, Vault agent). "in-place": each is emptied and written again, so that it stays the same file.
             "kubernetes": all are links through ``..data``, which is swapped for another directory at once (cert-manager
             with a mounted Secret). "combined": key and certificates are one file, which is replaced by a rename (HAProxy).
-        trust: the CA bundle; the identity's root by default, if it is known.
+        trust: the CA bundle; the identity's root by default, if it is known. PEM bytes are written as they are.
         crl: what the CRL file holds; no such file by default. A `CertificateAuthority` stands for its current CRLs,
             which are looked up anew at each rotation.
         pkcs12_password: also write key and certificates as PKCS#12, encrypted with this; an empty one does not encrypt.
@@ -260,7 +261,7 @@ class RotatingFiles:
             raise InvalidArgument("identity", identity, "an Identity, as ca.issue_server() gives it")
         return _Material(
             identity,
-            None if trust is None else Trust.of(trust).pem,
+            None if trust is None else _bundle(trust),
             None if crl is None else b"".join(dict.fromkeys(_crl_pems(crl))),
         )
 
@@ -438,6 +439,14 @@ class RotatingFiles:
             shutil.chown(path, self._owner)
         except (OSError, LookupError) as error:
             raise InvalidArgument("owner", self._owner, f"an account that files can be given to ({error})") from None
+
+
+def _bundle(trust: TrustArgument) -> bytes:
+    """The CA certificates, PEM; bytes that hold some stay as they are."""
+    if isinstance(trust, bytes):
+        load_certificates(trust)
+        return trust
+    return Trust.of(trust).pem
 
 
 def _crl_pems(crl: CRLArgument) -> Iterable[bytes]:

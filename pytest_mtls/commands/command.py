@@ -6,12 +6,15 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["ACCEPTED", "FAILED", "MISTAKE", "Command"]
+__all__ = ["ACCEPTED", "FAILED", "INTERRUPTED", "MISTAKE", "Command"]
 
 #: Exit statuses that commands share: what was asked is so, it is not so, and what was asked makes no sense.
 ACCEPTED = 0
 FAILED = 1
 MISTAKE = 2
+
+#: What a shell expects of a program that SIGINT ended: 128 and the number of the signal.
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True)

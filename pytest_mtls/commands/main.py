@@ -12,16 +12,13 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
-from pytest_mtls.commands.command import MISTAKE, Command
+from pytest_mtls.commands.command import INTERRUPTED, MISTAKE, Command
 from pytest_mtls.commands.table import COMMANDS
 from pytest_mtls.errors import MtlsError
 
 __all__ = ["PROGRAM", "main", "make_parser"]
 
 PROGRAM = "pytest-mtls"
-
-#: What a shell expects of a program that SIGINT ended: 128 and the number of the signal.
-_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         problem = (error.strerror or str(error)).lower()
         return _mistake(f"{os.fsdecode(error.filename)}: {problem}" if error.filename is not None else problem)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
     return status
 
 
@@ -74,7 +71,10 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command", dest="name")
     for command in COMMANDS:
         added = commands.add_parser(
-            command.name, help=command.summary, description=command.description or f"{command.summary}."
+            command.name,
+            help=command.summary,
+            description=command.description or f"{command.summary}.",
+            allow_abbrev=not command.takes_rest,
         )
         command.add_arguments(added)
         added.set_defaults(command=command)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from pytest_mtls.bypasses import BYPASSES, Bypass, Site, Trial
+from pytest_mtls.bypasses import Bypass, Site, Trial
 from pytest_mtls.client.endpoint import Endpoint
-from pytest_mtls.conformance.bypassing import BypassResult, check_bypass, report_id
+from pytest_mtls.conformance.bypassing import BypassResult, check_bypass
+from pytest_mtls.conformance.collected import Collected
 from pytest_mtls.conformance.policy import Policy, read_policy
-from pytest_mtls.conformance.report import as_json, summary, table
-from pytest_mtls.conformance.run import Run, checks
+from pytest_mtls.conformance.reports import check_report_path
+from pytest_mtls.conformance.run import Run
 from pytest_mtls.conformance.target import TargetOptions, read_target
 from pytest_mtls.errors import MtlsError
 
@@ -25,8 +24,6 @@ _TARGET = pytest.StashKey[Endpoint]()
 _POLICY = pytest.StashKey[Policy]()
 _PACKAGE = "pytest_mtls.conformance"
 _CONNECT_SECONDS = 5
-_PREFIX = "mtls_"
-_MARK_OF_A_RESULT = "mtls_outcome"
 
 
 def set_up(config: pytest.Config) -> None:
@@ -51,15 +48,13 @@ def set_up(config: pytest.Config) -> None:
         config.stash[_TARGET] = read_target(options)
         pyproject = config.rootpath / "pyproject.toml"
         config.stash[_POLICY] = read_policy(option("mtls_policy"), pyproject, option("mtls_setting") or ())
+        for path in option("mtls_report") or ():
+            check_report_path(path)
     except MtlsError as error:
         raise pytest.UsageError(str(error)) from error
     except OSError as error:
         raise pytest.UsageError(f"{error.filename}: {error.strerror}") from error
-    report = option("mtls_report")
-    if report is not None and (Path(report).is_dir() or not Path(report).parent.is_dir()):
-        what = f"{report} is a directory" if Path(report).is_dir() else f"there is no directory {Path(report).parent}"
-        raise pytest.UsageError(f"--mtls-report: {what}. Give a file in a directory that is there")
-    config.pluginmanager.register(Report(config), "mtls-report")
+    config.pluginmanager.register(Collected(config, config.stash[_TARGET], config.stash[_POLICY]), "mtls-report")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -107,54 +102,3 @@ def pytest_report_header(config: pytest.Config) -> str:
     target, policy = config.stash[_TARGET], config.stash[_POLICY]
     claimed = ", ".join(sorted(policy.settings)) or "none"
     return f"mtls target: {target.protocol} at {target}; settings that it claims: {claimed}"
-
-
-class Report:
-    """Keeps the facts of every result, those from xdist's workers too, and tells them at the end."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-        self._facts: dict[tuple[str, str], dict[str, Any]] = {}
-
-    @property
-    def _results(self) -> list[dict[str, Any]]:
-        """In the order of the catalogue and of the bypasses, and after them what other checks have told in the same way."""
-        keys = [*((case.id, tls) for case, tls in checks()), *((report_id(one), "-") for one in BYPASSES.values())]
-        order = {key: place for place, key in enumerate(keys)}
-        return [self._facts[key] for key in sorted(self._facts, key=lambda key: order.get(key, len(order)))]
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the facts from a test's properties."""
-        properties = dict(report.user_properties)
-        if report.when == "call" and _MARK_OF_A_RESULT in properties:
-            facts = {name[len(_PREFIX) :]: value for name, value in properties.items() if name.startswith(_PREFIX)}
-            self._facts[str(facts["case"]), str(facts["tls"])] = facts
-
-    def pytest_sessionfinish(self) -> None:
-        """Write the report for machines."""
-        path = self._config.getoption("mtls_report")
-        if path is not None and not hasattr(self._config, "workerinput"):
-            policy = self._config.stash[_POLICY]
-            text = as_json(self._config.stash[_TARGET], sorted(policy.settings), self._results)
-            Path(path).write_text(text, encoding="utf-8")
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the table, what could not be done, and the summary line."""
-        results = self._results
-        if not results:
-            return
-        target = self._config.stash[_TARGET]
-        terminalreporter.section(f"mTLS of {target.protocol} at {target}", sep="-")
-        only_failures = terminalreporter.verbosity < 0
-        for line in (*table(results, only_failures=only_failures), *_left_undone(target), summary(results)):
-            terminalreporter.write_line(line)
-
-
-def _left_undone(target: Endpoint) -> Iterator[str]:
-    if target.ca is None:
-        yield "No --mtls-ca was given: nothing could be issued, and no good client was there as a control."
-    elif target.ca.private_key is None:
-        tried = "need nothing issued by it" if target.client_cases is None else "are in the directory, or need no CA,"
-        yield f"The CA's private key is not here: only clients that {tried} were tried."
-        if target.client is None:
-            yield "No good client was there as a control (--mtls-client-cert): a server that refuses everybody passes."

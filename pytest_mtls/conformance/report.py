@@ -1,21 +1,18 @@
-"""The report of a conformance run: a table for people and JSON for machines, both made of `Result.facts`."""
+"""What a conformance run prints at its end: a table, and how many of each outcome, made of `Result.facts`."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.conformance.run import Outcome
 
-__all__ = ["as_json", "summary", "table"]
+__all__ = ["summary", "table"]
 
 Facts = Mapping[str, Any]
 
 _COLUMNS = ("case", "TLS", "expected", "seen", "layer", "alert", "")
-_FORMAT = 1
 #: So many clients that were not tried, for the same cause, have a line each; more have one together.
 _MANY = 4
 
@@ -74,17 +71,3 @@ def summary(results: Sequence[Facts]) -> str:
     }
     told = ", ".join(f"{counts[outcome]} {text}" for outcome, text in words.items() if counts[outcome])
     return f"{len(results)} checks: {told}"
-
-
-def as_json(target: Endpoint, settings: Sequence[str], results: Sequence[Facts]) -> str:
-    """All of it for machines."""
-    counts = Counter(facts["outcome"] for facts in results)
-    document = {
-        "format": _FORMAT,
-        "target": {"host": target.host, "port": target.port, "protocol": target.protocol, "server_name": target.name},
-        "settings": sorted(settings),
-        "passed": bool(results) and not any(Outcome(name).is_failure for name in counts),
-        "summary": {outcome.value: counts[outcome.value] for outcome in Outcome},
-        "results": list(results),
-    }
-    return json.dumps(document, indent=2) + "\n"

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_mtls.bypasses import BYPASSES, Bypass
 from pytest_mtls.conformance.bypassing import BypassResult
+from pytest_mtls.conformance.collected import keep
 from pytest_mtls.conformance.run import Outcome
 from pytest_mtls.conformance.test_clients import NO_TARGET
 
@@ -25,7 +26,7 @@ def test_bypass(
 ) -> None:
     """The server does not let an attacker in by this way."""
     result = mtls_bypasses(bypass)
-    request.node.user_properties.extend((f"mtls_{name}", value) for name, value in result.facts().items())
+    keep(request.node, result)
     if result.outcome is Outcome.LEFT_OUT:
         pytest.skip(result.finding.note)
     if result.outcome is Outcome.EXCEPTED:

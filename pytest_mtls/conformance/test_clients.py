@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_mtls.cases import Case
+from pytest_mtls.conformance.collected import keep
 from pytest_mtls.conformance.run import Outcome, Run, checks, theme_of
 
 NO_TARGET = (
@@ -29,7 +30,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_client(request: pytest.FixtureRequest, mtls_conformance: Run, case: Case, tls: str) -> None:
     """The server does with this client what it has to."""
     result = mtls_conformance.check(case, tls)
-    request.node.user_properties.extend((f"mtls_{name}", value) for name, value in result.facts().items())
+    keep(request.node, result)
     if result.outcome is Outcome.LEFT_OUT:
         pytest.skip(result.note)
     if result.outcome is Outcome.EXCEPTED:

@@ -126,11 +126,12 @@ _OPTIONS: dict[str, tuple[str, str]] = {
     "--mtls-client-cert": ("FILE", "certificate and key, PEM, of a client that the server accepts"),
     "--mtls-policy": ("FILE", "expected exceptions, TOML; by default [tool.pytest-mtls] of pyproject.toml"),
     "--mtls-setting": ("NAME", "a setting that the server claims: crl, level, resumption, strict or usage"),
-    "--mtls-report": ("FILE", "write all results as JSON"),
+    "--mtls-report": ("FILE", "write a report; FILE ends in .json, and the option can be given several times"),
     "--mtls-rate": ("N", "at most N connections a second"),
     "--mtls-allow-remote": ("", "test a server that is not on this machine"),
 }
 _OPTION_KINDS: dict[str, dict[str, Any]] = {
+    "--mtls-report": {"action": "append"},
     "--mtls-setting": {"action": "append"},
     "--mtls-rate": {"type": float},
     "--mtls-allow-remote": {"action": "store_true"},

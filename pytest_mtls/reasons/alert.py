@@ -49,6 +49,29 @@ class Alert(IntEnum):
     ECH_REQUIRED = 121
 
     @property
+    def is_about_a_certificate(self) -> bool:
+        """Whether it says what is wrong with a certificate or with the proof of its key (RFC 8446 section 6.2)."""
+        return self in _ABOUT_A_CERTIFICATE
+
+    @property
     def label(self) -> str:
         """The name as the RFC spells it, with the number: ``certificate_expired (45)``."""
         return f"{self.name.lower()} ({int(self)})"
+
+
+_ABOUT_A_CERTIFICATE = frozenset(
+    {
+        Alert.BAD_CERTIFICATE,
+        Alert.UNSUPPORTED_CERTIFICATE,
+        Alert.CERTIFICATE_REVOKED,
+        Alert.CERTIFICATE_EXPIRED,
+        Alert.CERTIFICATE_UNKNOWN,
+        Alert.UNKNOWN_CA,
+        Alert.ACCESS_DENIED,
+        Alert.DECRYPT_ERROR,
+        Alert.CERTIFICATE_UNOBTAINABLE,
+        Alert.BAD_CERTIFICATE_STATUS_RESPONSE,
+        Alert.BAD_CERTIFICATE_HASH_VALUE,
+        Alert.CERTIFICATE_REQUIRED,
+    }
+)

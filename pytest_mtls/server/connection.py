@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from pytest_mtls.server.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS, reset
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure, refused_by_alert
-from pytest_mtls.tls.transcript import ConnectedSocket, failure, messages_of, server_name
+from pytest_mtls.tls.transcript import ConnectedSocket, failure, late_failure, messages_of, server_name
 from pytest_mtls.tls.wire import Deadline, drain, drive, is_readable, say_goodbye, wait_for
 
 __all__ = ["Connection", "Handler", "ServingSocket"]
@@ -25,9 +25,15 @@ log = logging.getLogger("pytest_mtls")
 
 
 class ServingSocket(ConnectedSocket):
-    """A server's end, of which it is known whether all that its client said has been taken in."""
+    """A server's end, of which it is known whether all that its client said has been taken in, and whether there was any.
 
+    Attributes:
+        is_used: whether the client has sent a byte of data that was read.
+    """
+
+    is_used = False
     _is_reading = False
+    _has_ended = False
 
     def read(self, len: int = 1024, buffer: bytearray | None = None) -> bytes:  # type: ignore[override]  # noqa: D102
         seconds = self.gettimeout()
@@ -35,13 +41,23 @@ class ServingSocket(ConnectedSocket):
             raise TimeoutError("The read operation timed out")
         self._is_reading = True
         try:
-            return super().read(len, buffer)
+            data = super().read(len, buffer)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, TimeoutError):
+            raise
+        except OSError:
+            self._has_ended = True
+            raise
         finally:
             self._is_reading = False
+        if data:  # with a buffer, the number of bytes
+            self.is_used = True
+        else:
+            self._has_ended = True
+        return data
 
     def has_unread(self) -> bool:
         """Whether its client has said something, or ended, that was not read yet."""
-        return is_readable(self) or self._is_reading
+        return is_readable(self) or self._is_reading or self._has_ended
 
 
 class Connection:
@@ -104,7 +120,7 @@ class Connection:
                 else:
                     self._speak(sock, self.handshake, handler)
                     say_goodbye(sock)
-                    self._note_late_refusal(sock, self.handshake)
+                    self._note_late_judgement(sock, self.handshake)
                     self._drain(sock, handshake_timeout)
             else:
                 self._drain(sock, handshake_timeout)
@@ -184,12 +200,16 @@ class Connection:
         except Exception:
             log.exception("the handler of the connection from %s:%d raised", *self.peer_address)
 
-    def _note_late_refusal(self, sock: ssl.SSLSocket, handshake: Handshake) -> None:
+    def _note_late_judgement(self, sock: ssl.SSLSocket, handshake: Handshake) -> None:
+        """Some clients check the server only after the handshake: they send an alert, or end without having sent a byte."""
         transcript = messages_of(sock)
-        late = failure(transcript)
-        if late is not None and late.sender == "client":  # some clients check the server only after the handshake
+        late = late_failure(transcript, "client")
+        is_used = not isinstance(sock, ServingSocket) or sock.is_used
+        if late is not None and late.alert is not None and (late.alert.is_about_a_certificate or not is_used):
             refused = refused_by_alert(replace(handshake, transcript=transcript), late)
             self._decide(replace(refused, error=f"after the handshake the client sent {late}"))
+        elif not is_used and not self._aborted:
+            self._decide(replace(handshake, is_unused=True))
 
     def _decide(self, handshake: Handshake) -> None:
         self.handshake = handshake

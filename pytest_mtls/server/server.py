@@ -1,4 +1,4 @@
-"""The server end: accept, observe, record, drain. The only file with threads.
+"""The server end: accept, observe, record, drain. The only file of this layer with threads.
 
 One thread accepts; every connection then has a thread of its own, so that a stuck one delays nobody. What happened is
 kept under one lock. Whoever asks for the handshakes first lets those in progress come to their verdict. No connection
@@ -328,11 +328,12 @@ class MutualTLSServer:
     def expect_accepted(self, client: Identity | None = None) -> Expectation:
         """Assert that the clients which connect in a ``with`` block are accepted.
 
-        It fails if nobody connects, or any handshake is refused or undecided. What the block raises passes through,
-        unless a refusal explains it better.
+        It fails if nobody connects, or any handshake is rejected or undecided. What the block raises passes through,
+        unless a rejection explains it better.
 
         Args:
-            client: whose certificate has to arrive; anybody's by default.
+            client: whose handshakes are judged; everybody's by default. Those of other clients, such as a health
+                check in the background, then do not count.
 
         Returns:
             A context manager; it gives itself, with ``handshakes`` and ``handshake``.
@@ -343,18 +344,25 @@ class MutualTLSServer:
         """
         return expect_accepted(self, client)
 
-    def expect_rejected(self, reason: Reason | str | None = None, *, by: Side | None = None) -> Expectation:
-        """Assert that the handshakes in a ``with`` block are refused, for the right reason.
+    def expect_rejected(
+        self, reason: Reason | str | None = None, *, by: Side | None = None, client: Identity | None = None
+    ) -> Expectation:
+        """Assert that the handshakes in a ``with`` block are rejected, for the right reason.
 
-        It fails if nobody connects, if any handshake is accepted or undecided, or if one is refused by the other side
-        or for another reason. Several refusals are fine, since many clients try again. What the client raises because of
-        them is swallowed and kept; an `AssertionError`, ``pytest.fail`` or a plain slip (a `NameError`, `TypeError`,
+        It fails if nobody connects, if any handshake is accepted or undecided, or if one is rejected by the other side
+        or for another reason. Several rejections are fine, since many clients try again. What the client raises because
+        of them is swallowed and kept; an `AssertionError`, ``pytest.fail`` or a plain slip (a `NameError`, `TypeError`,
         `AttributeError` or `ImportError`) passes through.
+
+        Some clients check the server's name only after their handshake, and close without sending a byte. That counts
+        as a rejection by the client if the block raises the client's error.
 
         Args:
             reason: why; any reason by default.
-            by: the side that refuses, "server" or "client"; by default "client" where this server plays a bad server's
+            by: the side that rejects, "server" or "client"; by default "client" where this server plays a bad server's
                 case, else "server".
+            client: whose handshakes are judged; everybody's by default. Those of other clients, such as a health
+                check in the background, then do not count.
 
         Returns:
             A context manager; it gives itself, with ``handshakes``, ``handshake`` and ``exception``.
@@ -364,7 +372,7 @@ class MutualTLSServer:
             InvalidArgument: an unknown reason or side.
             ServerNotRunning: the server does not run.
         """
-        return expect_rejected(self, reason, by)
+        return expect_rejected(self, reason, by, client)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

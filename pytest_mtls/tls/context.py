@@ -25,6 +25,7 @@ from pytest_mtls.certificates.trust import Trust, TrustArgument
 from pytest_mtls.errors import InvalidArgument, KeyMismatch, UnsupportedKeyKind, UnusableIdentity
 from pytest_mtls.reasons.side import Side
 from pytest_mtls.tls.keylog import key_log_path, log_keys
+from pytest_mtls.tls.standard import new_standard_context
 from pytest_mtls.tls.transcript import observe
 
 __all__ = [
@@ -218,7 +219,7 @@ def _is_server_only(certificate: x509.Certificate) -> bool:
 
 def _new_context(side: Side, tls: str | None) -> ssl.SSLContext:
     """What contexts have in common: they are observed, limited to a version if one is given, and log their keys."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if side == "server" else ssl.PROTOCOL_TLS_CLIENT)
+    context = new_standard_context(ssl.PROTOCOL_TLS_SERVER if side == "server" else ssl.PROTOCOL_TLS_CLIENT)
     observe(context, side)
     if tls is not None:
         if tls not in _VERSIONS:

@@ -58,6 +58,8 @@ class Handshake:
         sent_chain_der: those that this end presented.
         transcript: the handshake messages and alerts in order; empty on a Python that cannot observe them.
         counterpart: the same handshake as the other end saw it, where that end is ours as well.
+        is_unused: whether the client of an accepted handshake ended the connection without having sent a byte of data,
+            as one does that judges the server only after its handshake.
         observable: False where something else did the handshake, such as a probe of the user's own.
     """
 
@@ -82,6 +84,7 @@ class Handshake:
     sent_chain_der: tuple[bytes, ...] = field(default=(), repr=False)
     transcript: tuple[Message, ...] = field(default=(), repr=False)
     counterpart: Handshake | None = field(default=None, repr=False, compare=False)
+    is_unused: bool = field(default=False, repr=False, compare=False)
     observable: bool = field(default=True, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -144,6 +147,14 @@ class Handshake:
         """Whether the reason comes from the side that refused, and not from its alert alone."""
         there = self.counterpart
         return self.rejected_by == self.side or (there is not None and there.rejected_by == there.side)
+
+    def rejected_late(self, error: str) -> Handshake:
+        """This accepted handshake, rejected by the client after it was complete, for a reason that no alert tells.
+
+        Args:
+            error: what the client said of it.
+        """
+        return replace(self, accepted=False, rejected_by="client", reason=Reason.UNSPECIFIED, layer="tls", error=error)
 
     def seen_from_both_ends(self, counterpart: Handshake) -> Handshake:
         """This handshake completed by what the other end, where it is ours, knows better."""

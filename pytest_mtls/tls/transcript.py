@@ -22,12 +22,9 @@ from cryptography import x509
 from pytest_mtls.certificates.der import load_name
 from pytest_mtls.reasons.alert import Alert
 from pytest_mtls.reasons.side import Side
+from pytest_mtls.tls.standard import MESSAGE_CALLBACK
 
 __all__ = ["ConnectedSocket", "Message", "ObservedSocket", "message_of", "observe"]
-
-#: ``SSLContext._msg_callback`` of the C class: that of the Python class turns every number into an enum's member first,
-#: which costs more than all that is done here.
-_MESSAGE_CALLBACK: Any = getattr(ssl.SSLContext.__base__, "_msg_callback", None)
 
 _HANDSHAKE = 22
 _ALERT = 21
@@ -163,19 +160,20 @@ def observe(context: ssl.SSLContext, side: Side) -> None:
         message = message_of(side if direction == "write" else other, content_type, data, tls13=version == 0x0304)
         if message is None:
             return
-        messages = conn.__dict__.get("messages")
-        if messages is None:
-            messages = conn.messages = []
-        messages.append(message)
+        try:
+            attributes = conn.__dict__
+        except AttributeError:  # gevent's own object, which knows the socket that it is part of
+            attributes = conn._sslsock().__dict__
+        attributes.setdefault("messages", []).append(message)
 
     context.sslsocket_class = ObservedSocket
-    if _MESSAGE_CALLBACK is not None:
-        _MESSAGE_CALLBACK.__set__(context, keep)
+    if MESSAGE_CALLBACK is not None:
+        MESSAGE_CALLBACK.__set__(context, keep)
 
 
 def can_observe() -> bool:
     """Whether this Python tells of handshake messages, as CPython does."""
-    return _MESSAGE_CALLBACK is not None
+    return MESSAGE_CALLBACK is not None
 
 
 def messages_of(sock: ssl.SSLSocket) -> tuple[Message, ...]:
@@ -189,6 +187,18 @@ def messages_of(sock: ssl.SSLSocket) -> tuple[Message, ...]:
 def failure(transcript: Sequence[Message]) -> Message | None:
     """The first alert that ended the handshake, from either side."""
     return next((message for message in transcript if message.is_failure), None)
+
+
+def late_failure(transcript: Sequence[Message], sender: Side) -> Message | None:
+    """The alert by which this side ended a handshake that was complete; None if there is none.
+
+    What follows a second ClientHello is about a renegotiation, and does not undo the handshake before it.
+    """
+    names = [message.name for message in transcript if message.sender == "client"]
+    if "Finished" in names and "ClientHello" in names[names.index("Finished") :]:
+        return None
+    ending = failure(transcript)
+    return ending if ending is not None and ending.sender == sender else None
 
 
 def was_sent(transcript: Sequence[Message], sender: Side, name: str) -> bool:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Expectation", "assert_accepted", "assert_rejected", "expect_accepted", "expect_rejected"]
 
+_LATE = (
+    "the client completed the handshake and sent no data. If it judges the server only after its handshake, let its "
+    "error leave the with block, as subprocess.run(..., check=True) does"
+)
 #: How often a client is presented to a server that a balancer may stand before.
 _ATTEMPTS_ELSEWHERE = 3
 #: What is a slip in the test's own code and never a client's answer to a refusal: it passes through `Expectation`.
@@ -149,7 +153,8 @@ class Expectation:
     Made by `MutualTLSServer.expect_accepted` and `MutualTLSServer.expect_rejected`.
 
     Attributes:
-        handshakes: those of the connections that came during the block, in the order of their verdicts.
+        handshakes: those of the connections that came during the block, in the order of their verdicts; those of
+            ``client`` only, if it is given.
         exception: what the client raised when it was refused; None if it raised nothing.
     """
 
@@ -183,23 +188,45 @@ class Expectation:
             return False
         self.exception = error if isinstance(error, Exception) else None
         seen = self._server.handshakes_since(self._bookmark, wait=True)
-        self.handshakes = tuple(handshake for handshake in seen if handshake.began)
-        complaint = self._complaint(silent=len(seen) - len(self.handshakes))
+        began = [self._with_the_clients_word(handshake) for handshake in seen if handshake.began]
+        self.handshakes = tuple(handshake for handshake in began if self._is_judged(handshake))
+        complaint = self._complaint(silent=len(seen) - len(began), others=len(began) - len(self.handshakes))
         if complaint is not None:
-            story = tell(self.handshakes, self._expected, complaint)
-            raise HandshakeAssertionError(story, self.handshakes) from error
+            told = self.handshakes or tuple(began)
+            raise HandshakeAssertionError(tell(told, self._expected, complaint), told) from error
         return not self._expected.accepted
 
-    def _complaint(self, silent: int) -> str | None:
+    def _with_the_clients_word(self, handshake: Handshake) -> Handshake:
+        """A client that judges after its handshake ends the connection without a byte; what it raised says that it did."""
+        error = self.exception
+        is_asked = self._expected.by == "client" and not self._expected.accepted
+        if error is None or not is_asked or not handshake.accepted or not handshake.is_unused:
+            return handshake
+        return handshake.rejected_late(f"the client sent no data, and raised {type(error).__name__}: {error}")
+
+    def _is_judged(self, handshake: Handshake) -> bool:
+        """Whether it is a handshake of the client that is asked for; one that ended before any certificate may be."""
+        if self._client is None:
+            return True
+        own = handshake.client_chain_der[:1]
+        if not own and handshake.rejected_by == self._expected.by == "client":
+            return True
+        return own == (own_der(self._client),)
+
+    def _complaint(self, silent: int, others: int) -> str | None:
         """What is wrong, if anything."""
         if not self.handshakes:
+            if self._client is not None and others:
+                return f"{self._client.subject} did not connect: {others} handshake{'s' * (others > 1)} of other clients came"
             return _nobody_came(silent, self.exception)
         for handshake in self.handshakes:
             if not judge(self._expected, [handshake]).is_met:
-                return _complaint(handshake, self._expected)
-            if self._client is not None and handshake.peer_certificate != self._client.certificate:
-                return f"another certificate than that of {self._client.subject} arrived"
+                complaint = _complaint(handshake, self._expected)
+                return f"{complaint}; {_LATE}" if self._may_be_late(handshake) else complaint
         return None
+
+    def _may_be_late(self, handshake: Handshake) -> bool:
+        return self._expected.by == "client" and handshake.is_unused and self.exception is None
 
 
 def expect_accepted(server: ObservedServer, client: Identity | None) -> Expectation:
@@ -207,10 +234,12 @@ def expect_accepted(server: ObservedServer, client: Identity | None) -> Expectat
     return Expectation(server, Expected(accepted=True), client)
 
 
-def expect_rejected(server: ObservedServer, reason: Reason | str | None, by: Side | None) -> Expectation:
+def expect_rejected(
+    server: ObservedServer, reason: Reason | str | None, by: Side | None, client: Identity | None
+) -> Expectation:
     """See `MutualTLSServer.expect_rejected`."""
     plays_case = server.endpoint.server_case is not None
-    return Expectation(server, _refusal(reason, by, "client" if plays_case else "server"))
+    return Expectation(server, _refusal(reason, by, "client" if plays_case else "server"), client)
 
 
 def _refusal(reason: Reason | str | None, by: Side | None, default: Side) -> Expected:

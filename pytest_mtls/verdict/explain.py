@@ -19,7 +19,7 @@ from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.judge import judge
 
-__all__ = ["explain", "headline", "tell"]
+__all__ = ["explain", "headline", "likely_cause", "mark", "tell"]
 
 
 def tell(handshakes: Sequence[Handshake], expected: Expected, remark: str | None = None) -> str:
@@ -132,7 +132,7 @@ def _chain(chain: Sequence[bytes], reasons: Sequence[Reason], server_name: str |
             certificate = x509.load_der_x509_certificate(der)
             presented = _Presented(certificate, index, index == len(chain) - 1, server_name)
             marks = [mark for reason in reasons if (mark := _mark(presented, reason))]
-            line = "; ".join(_fields(certificate))
+            line = "; ".join(_fields(certificate)).replace("\n", "\\n")  # a name may hold what looks like lines of ours
         except _UNREADABLE as error:
             yield f"{index}: {len(der)} bytes that are no certificate ({error})"
             continue
@@ -145,6 +145,21 @@ def _fields(certificate: x509.Certificate) -> Iterator[str]:
     yield from _usage(certificate)
     yield from _names(certificate)
     yield f"valid {_moment(certificate.not_valid_before_utc)} to {_moment(certificate.not_valid_after_utc)}"
+
+
+def mark(
+    certificate: x509.Certificate, index: int, is_last: bool, server_name: str | None, reason: Reason
+) -> str | None:
+    """What is wrong with a certificate of a chain, if it is the one that the reason is about.
+
+    Args:
+        certificate: the certificate.
+        index: its place in the chain, from 0.
+        is_last: whether it is the last one.
+        server_name: the name that was asked for.
+        reason: why the chain is rejected.
+    """
+    return _mark(_Presented(certificate, index, is_last, server_name), reason)
 
 
 def _mark(presented: _Presented, reason: Reason) -> str | None:

@@ -237,3 +237,15 @@ def test_answer_before_the_answer_is_passed_over(
     with scripted_server(context, [], inside) as (address, _):
         seen = probe(scripted(address, "https", mtls_ca), mtls_client_cert)
     assert (False, "HTTP 403") == (seen.accepted, seen.answer)
+
+
+@pytest.mark.parametrize("length", [b"9" * 5000, b"0" * 5000 + b"7", b"99999"])
+def test_length_of_any_number_of_digits(
+    length: bytes, context: ssl.SSLContext, mtls_ca: CertificateAuthority, mtls_client_cert: Identity
+) -> None:
+    """The status is the verdict, whatever the server says of the length of its page."""
+    head = b"HTTP/1.1 400 Bad Request\r\nContent-Length: " + length + b"\r\n\r\n"
+    inside: list[Step] = [heard(rb"\r\n\r\n"), head + b"No required SSL certificate was sent"]
+    with scripted_server(context, [], inside) as (address, _):
+        seen = probe(scripted(address, "https", mtls_ca), mtls_client_cert)
+    assert (False, "server") == (seen.accepted, seen.rejected_by)

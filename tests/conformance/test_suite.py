@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from support.conforming import ALL
+from support.reports import validate
 
-from pytest_mtls import CertificateAuthority, Endpoint, MutualTLSServer
+from pytest_mtls import CertificateAuthority, MutualTLSServer
 from pytest_mtls.cases.mint import mint
 from pytest_mtls.certificates.trust import Trust
-from pytest_mtls.conformance.report import as_json
 from pytest_mtls.conformance.run import checks, theme_of
 
 Factory = Callable[..., MutualTLSServer]
@@ -96,29 +96,45 @@ def test_deviating_server_fails(conform: Conform, mtls_server_factory: Factory) 
     )
 
 
-def test_report_for_machines(conform: Conform, mtls_server_factory: Factory, tmp_path: Path) -> None:
-    """The JSON has every result with all of its facts."""
+@pytest.mark.parametrize("options", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "xdist"])
+def test_report_for_machines(
+    conform: Conform, mtls_server_factory: Factory, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """The JSON has every result with all of its facts, in every file that was asked for, under xdist too."""
     server = mtls_server_factory(client_certs="optional")
-    path = tmp_path / "report.json"
-    conform(server.port, f"--mtls-report={path}", "-k", "no-certificate-tls1.2 or client[not-yet-valid-tls1.3")
-    report = json.loads(path.read_text(encoding="utf-8"))
-    target = {"host": "localhost", "port": server.port, "protocol": "https", "server_name": "localhost"}
-    assert (1, target, [], False) == tuple(report[key] for key in ("format", "target", "settings", "passed"))
+    paths = [tmp_path / name for name in ("report.json", "again.json")]
+    files = [f"--mtls-report={path}" for path in paths]
+    conform(server.port, *files, "-k", "no-certificate-tls1.2 or client[not-yet-valid-tls1.3", *options)
+    text, again = (path.read_text(encoding="utf-8") for path in paths)
+    assert text == again
+    report = json.loads(text)
+    validate(report)
+    target = {"host": "localhost", "port": server.port, "protocol": "https", "server_name": "localhost", "path": "/"}
+    assert (2, target, [], False) == tuple(report[key] for key in ("format", "target", "settings", "passed"))
     assert {"conforms": 1, "deviates": 1} == {name: count for name, count in report["summary"].items() if count}
+    assert ["CN=localhost"] == [chain[0]["subject"] for chain in report["server_chains"]]
     let_in, refused = report["results"]
     common = {"theme": "path", "tier": "must", "expected": "refused"}
+    (handshake,) = let_in.pop("handshakes")
+    assert ("accepted", []) == (handshake["verdict"], handshake["client_chain"])
     assert {
         **common,
         "case": "no-certificate",
+        "title": "The client sends an empty certificate list.",
+        "rfc": "RFC 8446 section 4.4.2.4",
         "tls": "1.2",
         "seen": "accepted",
         "outcome": "deviates",
         "answer": "HTTP 200",
         "note": "the server let this client in",
+        "diagnosis": let_in["diagnosis"],
     } == let_in
+    assert "the server does not require a certificate" in let_in["diagnosis"]
     assert {
         **common,
         "case": "not-yet-valid",
+        "title": refused["title"],
+        "rfc": "RFC 5280 section 6.1.3 (a)(2)",
         "tls": "1.3",
         "seen": "refused",
         "outcome": "conforms",
@@ -128,6 +144,17 @@ def test_report_for_machines(conform: Conform, mtls_server_factory: Factory, tmp
         "reason": "bad_certificate",
         "error": refused["error"],
     } == refused
+
+
+def test_junit_properties_are_bounded(conform: Conform, mtls_server_factory: Factory, tmp_path: Path) -> None:
+    """However much a report tells of a failure, JUnit XML has short properties of it."""
+    server = mtls_server_factory(client_certs="none")
+    path = tmp_path / "junit.xml"
+    conform(server.port, f"--junitxml={path}", "-k", "no-certificate or client[expired")
+    properties = [(element.get("name"), element.get("value", "")) for element in ET.parse(path).iter("property")]
+    assert ("mtls_outcome", "deviates") in properties
+    assert all(len(value) <= 503 for _, value in properties)
+    assert not {"mtls_handshakes", "mtls_diagnosis"} & {name for name, _ in properties}
 
 
 def test_junit_has_the_facts(conform: Conform, mtls_server: MutualTLSServer, tmp_path: Path) -> None:
@@ -203,9 +230,13 @@ def test_company_ca_without_its_key(conform: Conform, mtls_server: MutualTLSServ
         (["--mtls-target=https://localhost", "--mtls-policy=absent.toml"], "the policy in absent.toml cannot be used"),
         (
             ["--mtls-target=https://localhost", "--mtls-report=absent/x.json"],
-            "--mtls-report: there is no directory absent",
+            "--mtls-report is 'absent/x.json', but it must be a file in a directory that is there; absent is not",
         ),
-        (["--mtls-target=https://localhost", "--mtls-report=."], "--mtls-report: . is a directory"),
+        (["--mtls-target=https://localhost", "--mtls-report=."], "but it must be a file, and this is a directory"),
+        (
+            ["--mtls-target=https://localhost", "--mtls-report=x.xml"],
+            "--mtls-report is 'x.xml', but it must be a file whose",
+        ),
         (
             ["--mtls-target=https://localhost", "--mtls-server-ca=absent.crt"],
             "--mtls-server-ca: cannot read a certificate from absent.crt: no such file",
@@ -359,8 +390,3 @@ def test_minted_directory_knows_who_is_revoked(minted: tuple[CertificateAuthorit
         result = conform(server.port, "--mtls-setting=crl", "-k", "client[revoked-tls", ca=directory)
         result.assert_outcomes(passed=2, deselected=ALL - 2)
         assert crls == ca.crl_pems()
-
-
-def test_report_without_results_has_not_passed() -> None:
-    """Where nothing was tried, as where nobody listens, nothing was proved."""
-    assert json.loads(as_json(Endpoint("localhost", 1), [], []))["passed"] is False

@@ -20,7 +20,13 @@ __all__ = ["ALL", "EVERYTHING", "case_of", "https", "outcomes"]
 # Runs of pytest inside this process forget what they imported; see users_suite.
 for _name in pytest_mtls.__all__:
     getattr(pytest_mtls, _name)
-for _name in ("conformance.target", "conformance.hooks", "conformance.test_bypasses", "conformance.test_clients"):
+for _name in (
+    "conformance.target",
+    "conformance.hooks",
+    "conformance.collected",
+    "conformance.test_bypasses",
+    "conformance.test_clients",
+):
     import_module(f"pytest_mtls.{_name}")
 
 #: How many tests there are.

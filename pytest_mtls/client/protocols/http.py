@@ -60,8 +60,10 @@ def _page(channel: Channel) -> bytes:
     """What comes with a refusal, as far as it does: the status alone is a verdict."""
     try:
         headers = channel.until(b"\r\n\r\n")
-        length = re.search(rb"(?im)^content-length: *(\d+)", headers)
-        return channel.exactly(min(int(length[1]), _LONGEST_PAGE)) if length else b""
+        length = re.search(rb"(?im)^content-length: *0*(\d+)", headers)
+        if length is None:
+            return b""
+        return channel.exactly(_LONGEST_PAGE if len(length[1]) > 4 else min(int(length[1]), _LONGEST_PAGE))
     except (OSError, UnexpectedAnswer):
         return b""
 

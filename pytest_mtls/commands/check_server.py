@@ -1,0 +1,76 @@
+"""``pytest-mtls check-server``: the conformance run of a server, which is a run of pytest."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from pytest_mtls.commands.arguments import as_url
+from pytest_mtls.commands.command import ACCEPTED, FAILED, INTERRUPTED, MISTAKE, Command
+
+__all__ = ["CHECK_SERVER", "OPTIONS"]
+
+#: Those of pytest that a run takes, by their names here: what each takes, and its help. Each is ``--mtls-`` and the name.
+OPTIONS: dict[str, tuple[str, str]] = {
+    "ca": ("DIR|FILE", "what `pytest-mtls mint` wrote, or the certificate of the clients' CA"),
+    "ca-key": ("FILE", "the private key of that CA"),
+    "server-ca": ("FILE", "the CA of the server's own certificate, if another; or 'system'"),
+    "server-name": ("NAME", "the name to ask the server by, if not the URL's host"),
+    "client-cert": ("FILE", "certificate and key, PEM, of a client that the server accepts"),
+    "policy": ("FILE", "expected exceptions, TOML; by default [tool.pytest-mtls] of pyproject.toml"),
+    "setting": ("NAME", "a setting that the server claims: crl, level, resumption, strict or usage; several times"),
+    "report": ("FILE", "write all results; several times"),
+    "rate": ("N", "at most N connections a second"),
+    "allow-remote": ("", "test a server that is not on this machine"),
+}
+_SEVERAL_TIMES = ("setting", "report")
+
+_DESCRIPTION = """Present the whole catalogue of clients to a server in any language, and say which bad ones it lets in.
+It is a run of pytest: the same as `pytest --pyargs pytest_mtls.conformance --mtls-target URL`. Whatever is not listed here
+is given to pytest as it is, such as -k, -m, -v, -q, -x and -n. Exit status: 0 as it should be, 1 not so, 2 no run."""
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", help="the server under test, such as https://localhost:8443 or postgres://localhost")
+    for name, (metavar, help) in OPTIONS.items():
+        if metavar:
+            action = "append" if name in _SEVERAL_TIMES else "store"
+            parser.add_argument(f"--{name}", metavar=metavar, help=help, action=action)
+        else:
+            parser.add_argument(f"--{name}", help=help, action="store_true")
+
+
+def _run(options: argparse.Namespace) -> int:
+    import pytest
+
+    from pytest_mtls.client.endpoint import Endpoint
+
+    url = as_url(options.url)
+    Endpoint.parse(url)  # what is wrong with it is told without a run
+    status = pytest.main(["-p", "mtls", "--pyargs", "pytest_mtls.conformance", *_given(url, options), *options.rest])
+    return {
+        pytest.ExitCode.OK: ACCEPTED,
+        pytest.ExitCode.TESTS_FAILED: FAILED,
+        pytest.ExitCode.INTERRUPTED: INTERRUPTED,
+    }.get(pytest.ExitCode(status), MISTAKE)
+
+
+def _given(url: str, options: argparse.Namespace) -> Iterator[str]:
+    """The options as pytest has them."""
+    yield f"--mtls-target={url}"
+    for name in OPTIONS:
+        value = getattr(options, name.replace("-", "_"))
+        if value is True:
+            yield f"--mtls-{name}"
+        elif value not in (None, False):
+            yield from (f"--mtls-{name}={one}" for one in (value if isinstance(value, list) else [value]))
+
+
+CHECK_SERVER = Command(
+    "check-server",
+    "present every client of the catalogue to a server",
+    _add_arguments,
+    _run,
+    _DESCRIPTION,
+    takes_rest=True,
+)

@@ -1,0 +1,27 @@
+"""Text for a terminal. What a peer or a file says is shown, never obeyed: control characters are printed as escapes."""
+
+from __future__ import annotations
+
+import unicodedata
+
+__all__ = ["one_line", "shown"]
+
+#: Categories of Unicode that steer a terminal or change the order of what is read: controls, formats, line separators.
+_STEERING = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
+
+
+def shown(text: str) -> str:
+    r"""The text with what would steer a terminal as escapes such as ``\x1b``; ends of lines stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        character
+        if character == "\n" or unicodedata.category(character) not in _STEERING
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def one_line(text: str) -> str:
+    r"""The same, with ends of lines as ``\n`` too: nothing that a peer says can look like a line of ours."""
+    return shown(text).replace("\n", "\\n")

@@ -1,0 +1,132 @@
+"""What the tests of a run found, brought together in one process: kept by each test, told at the end, written as reports."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from pytest_mtls.bypasses import BYPASSES
+from pytest_mtls.certificates.validity import now
+from pytest_mtls.client.endpoint import Endpoint
+from pytest_mtls.conformance.bypassing import BypassResult, report_id
+from pytest_mtls.conformance.policy import Policy
+from pytest_mtls.conformance.report import summary, table
+from pytest_mtls.conformance.reports import write_report
+from pytest_mtls.conformance.reports.document import cleaned, make_document
+from pytest_mtls.conformance.reports.evidence import chain_facts, record, server_chain
+from pytest_mtls.conformance.run import Result, checks
+
+__all__ = ["Collected", "keep"]
+
+_PREFIX = "mtls_"
+_OUTCOME = "mtls_outcome"
+#: What a test keeps for the report, which is more than fits JUnit XML.
+_RECORD = pytest.StashKey[dict[str, Any]]()
+#: What carries it from a worker of xdist: an attribute of a test's report, in which all is plain data.
+_ATTRIBUTE = "mtls_record"
+#: A property of JUnit XML is cut after so many characters.
+_LONGEST_PROPERTY = 500
+
+
+def keep(item: pytest.Item, result: Result | BypassResult) -> None:
+    """Keep what a test found: its facts as properties for JUnit XML, and all of it for the reports.
+
+    Args:
+        item: the test.
+        result: what its check came to.
+    """
+    for name, value in cleaned(result.facts()).items():
+        is_long = isinstance(value, str) and len(value) > _LONGEST_PROPERTY
+        item.user_properties.append((f"{_PREFIX}{name}", f"{value[:_LONGEST_PROPERTY]}..." if is_long else value))
+    kept = record(result)
+    chain = chain_facts(server_chain(result))
+    item.stash[_RECORD] = {"facts": kept, "server_chain": cleaned(chain)}
+
+
+class Collected:
+    """Keeps the records of all tests, those from xdist's workers too; tells them at the end, and writes the reports.
+
+    Args:
+        config: pytest's.
+        target: the server under test.
+        policy: what is agreed of it.
+    """
+
+    def __init__(self, config: pytest.Config, target: Endpoint, policy: Policy) -> None:
+        self._config = config
+        self._target = target
+        self._policy = policy
+        self._facts: dict[tuple[str, str], dict[str, Any]] = {}
+        self._server_chains: list[Sequence[Any]] = []
+        self._errors: dict[str, None] = {}
+        self._date, self._start = now(), time.perf_counter()
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """In the order of the catalogue and of the bypasses, and after them what other checks have told in the same way."""
+        keys = [*((case.id, tls) for case, tls in checks()), *((report_id(one), "-") for one in BYPASSES.values())]
+        order = {key: place for place, key in enumerate(keys)}
+        return [self._facts[key] for key in sorted(self._facts, key=lambda key: order.get(key, len(order)))]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Give a test's record to its report, with which it comes to the process that writes."""
+        report = yield
+        if report.when == "call" and _RECORD in item.stash:
+            setattr(report, _ATTRIBUTE, item.stash[_RECORD])
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take a test's record, or what a test of the suite's own has told by the same properties."""
+        properties = dict(report.user_properties)
+        kept = getattr(report, _ATTRIBUTE, None)
+        if report.when == "call" and _OUTCOME in properties:
+            facts = {name[len(_PREFIX) :]: value for name, value in properties.items() if name.startswith(_PREFIX)}
+            if kept is not None:
+                facts = kept["facts"]
+                if kept["server_chain"] and kept["server_chain"] not in self._server_chains:
+                    self._server_chains.append(kept["server_chain"])
+            self._facts[str(facts["case"]), str(facts["tls"])] = facts
+        elif report.failed:
+            self._errors[report.nodeid] = None
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the reports."""
+        paths = self._config.getoption("mtls_report") or ()
+        if not paths or hasattr(self._config, "workerinput"):
+            return
+        document = make_document(
+            self._target,
+            self._policy,
+            self.results,
+            date=self._date,
+            seconds=time.perf_counter() - self._start,
+            server_chains=self._server_chains,
+            errors=self._errors,
+        )
+        for path in paths:
+            write_report(path, document)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the table, what could not be done, and the summary line."""
+        results = self.results
+        if not results:
+            return
+        target = self._target
+        terminalreporter.section(f"mTLS of {target.protocol} at {target}", sep="-")
+        only_failures = terminalreporter.verbosity < 0
+        for line in (*table(results, only_failures=only_failures), *_left_undone(target), summary(results)):
+            terminalreporter.write_line(line)
+
+
+def _left_undone(target: Endpoint) -> Iterator[str]:
+    if target.ca is None:
+        yield "No --mtls-ca was given: nothing could be issued, and no good client was there as a control."
+    elif target.ca.private_key is None:
+        tried = "need nothing issued by it" if target.client_cases is None else "are in the directory, or need no CA,"
+        yield f"The CA's private key is not here: only clients that {tried} were tried."
+        if target.client is None:
+            yield "No good client was there as a control (--mtls-client-cert): a server that refuses everybody passes."

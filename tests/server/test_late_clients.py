@@ -1,0 +1,126 @@
+"""Clients that judge the server only after their handshake, and what comes after a handshake and does not undo it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+from collections.abc import Callable
+
+import pytest
+import requests
+from support.client_drivers import DRIVERS, Server
+from support.requirements import require_library, require_program
+
+from pytest_mtls import CertificateAuthority, HandshakeAssertionError, Identity, MutualTLSServer, Reason, clients
+from pytest_mtls.cases import CATALOGUE, Case, Tier
+
+(_WRONG_HOST,) = CATALOGUE["server"].select(["wrong-host"])
+Factory = Callable[..., MutualTLSServer]
+
+#: grpcio lets the handshake pass and sends its HTTP/2 preface, and only then refuses to make the call.
+_AFTER_THE_PREFACE = ("nul-in-name",)
+_NAMES = [
+    case
+    for case in CATALOGUE["server"].select(["*"])
+    if case.theme == "names" and case.tier is Tier.MUST and not case.tls
+]
+
+
+@pytest.mark.parametrize("case", _NAMES, ids=lambda case: case.id)
+def test_grpcio_that_checks_names_after_its_handshake_is_seen_to_reject(
+    case: Case, mtls_server_factory: Factory, mtls_ca: CertificateAuthority, mtls_client_cert: Identity
+) -> None:
+    """The verdict is what grpcio itself reports: it raised, and had sent nothing."""
+    require_library("grpc", pip="grpcio")
+    driver = DRIVERS["grpcio"]
+    arguments = clients.arguments("grpcio", mtls_client_cert, trust=mtls_ca)
+    server = mtls_server_factory(cert=case, **driver.served_by)
+    raised: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            driver.call(Server(server.host, server.port), arguments)
+        except BaseException as error:
+            raised.append(error)
+            raise
+
+    try:
+        with server.expect_rejected(by="client") as seen:
+            call()
+    except HandshakeAssertionError:
+        assert case.id in _AFTER_THE_PREFACE or not raised, "grpcio rejected the server, and the verdict is another"
+    else:
+        assert raised
+        assert seen.handshake.rejected_by == "client"
+
+
+def test_client_that_ends_without_a_byte_and_raises_nothing_proves_nothing(
+    mtls_server_factory: Factory, mtls_client_cert: Identity
+) -> None:
+    """A handshake that is done and closed may be all that an insecure client wanted: the failure tells how to be sure."""
+    server = mtls_server_factory(cert=_WRONG_HOST)
+    context = mtls_client_cert.ssl_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with (
+        pytest.raises(HandshakeAssertionError, match="let its error leave the with block"),
+        server.expect_rejected(by="client"),
+        socket.create_connection(server.address) as plain,
+        context.wrap_socket(plain) as sock,
+    ):
+        sock.unwrap()
+
+
+def test_client_that_raises_after_it_sent_a_request_accepted_the_server(
+    mtls_server_factory: Factory, mtls_client_cert: Identity
+) -> None:
+    """An error after a request went out rejects nothing: the secret is already sent."""
+    server = mtls_server_factory(cert=_WRONG_HOST)
+    session = requests.Session()
+    session.cert = (str(mtls_client_cert.cert_path), str(mtls_client_cert.key_path))
+    session.trust_env = False
+    session.verify = False
+
+    def send_and_fail() -> None:
+        with server.expect_rejected(by="client"):
+            session.get(server.url)
+            raise OSError("after all")
+
+    with pytest.warns(Warning, match="Unverified HTTPS"), pytest.raises(HandshakeAssertionError) as failed:
+        send_and_fail()
+    assert "the client accepted the server" in str(failed.value)
+
+
+def test_renegotiation_that_a_client_asks_for_does_not_undo_its_handshake(
+    mtls_server_factory: Factory, mtls_ca: CertificateAuthority, mtls_client_cert: Identity
+) -> None:
+    """OpenSSL refuses renegotiation, upon which its own client sends an alert; the first handshake was accepted."""
+    openssl = require_program("openssl", apt="openssl")
+    server = mtls_server_factory(tls="1.2")
+    command = [openssl, "s_client", "-connect", f"{server.host}:{server.port}", "-tls1_2", "-CAfile", mtls_ca.cert_path]
+    command += ["-cert", mtls_client_cert.cert_path, "-key", mtls_client_cert.key_path]
+    with server.expect_accepted() as seen:
+        subprocess.run(list(map(str, command)), input="R\n", text=True, capture_output=True, timeout=20)
+    assert [True] == [handshake.accepted for handshake in seen.handshakes]
+    assert "ClientHello" in [message.name for message in seen.handshake.transcript]
+
+
+def test_handshakes_of_other_clients_are_not_judged(
+    mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority, mtls_client_cert: Identity
+) -> None:
+    """A health check in the background does not spoil the verdict on the client that a test is about."""
+    expired = mtls_ca.issue_client("alice", not_before=-10, not_after=-1)
+    with mtls_server.expect_rejected(Reason.EXPIRED, client=expired) as seen:
+        assert requests.get(
+            mtls_server.url, cert=(mtls_client_cert.cert_path, mtls_client_cert.key_path), verify=mtls_ca.cert_path
+        ).ok
+        requests.get(mtls_server.url, cert=(expired.cert_path, expired.key_path), verify=mtls_ca.cert_path)
+    assert [expired.certificate] == [handshake.peer_certificate for handshake in seen.handshakes]
+    with mtls_server.expect_accepted(client=mtls_client_cert) as accepted:
+        with pytest.raises(requests.ConnectionError):
+            requests.get(mtls_server.url, cert=(expired.cert_path, expired.key_path), verify=mtls_ca.cert_path)
+        assert requests.get(
+            mtls_server.url, cert=(mtls_client_cert.cert_path, mtls_client_cert.key_path), verify=mtls_ca.cert_path
+        ).ok
+    assert 1 == len(accepted.handshakes)
