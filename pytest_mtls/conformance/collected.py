@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +72,13 @@ class Collected:
         order = {key: place for place, key in enumerate(keys)}
         return [self._facts[key] for key in sorted(self._facts, key=lambda key: order.get(key, len(order)))]
 
+    @property
+    def _policy_file(self) -> str | None:
+        """The policy's file as seen from the root of the suite; None if it is elsewhere, or there is none."""
+        root = self._config.rootpath
+        file = Path(self._config.getoption("mtls_policy") or root / "pyproject.toml").resolve()
+        return file.relative_to(root).as_posix() if file.is_relative_to(root) and file.is_file() else None
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Give a test's record to its report, with which it comes to the process that writes."""
@@ -106,6 +114,7 @@ class Collected:
             seconds=time.perf_counter() - self._start,
             server_chains=self._server_chains,
             errors=self._errors,
+            policy_file=self._policy_file,
         )
         for path in paths:
             write_report(path, document)

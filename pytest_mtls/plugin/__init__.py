@@ -126,7 +126,7 @@ _OPTIONS: dict[str, tuple[str, str]] = {
     "--mtls-client-cert": ("FILE", "certificate and key, PEM, of a client that the server accepts"),
     "--mtls-policy": ("FILE", "expected exceptions, TOML; by default [tool.pytest-mtls] of pyproject.toml"),
     "--mtls-setting": ("NAME", "a setting that the server claims: crl, level, resumption, strict or usage"),
-    "--mtls-report": ("FILE", "write a report; FILE ends in .json, and the option can be given several times"),
+    "--mtls-report": ("FILE", "write a report: .json, .md or .sarif; several times if need be"),
     "--mtls-rate": ("N", "at most N connections a second"),
     "--mtls-allow-remote": ("", "test a server that is not on this machine"),
 }

@@ -38,6 +38,7 @@ def make_document(
     seconds: float = 0.0,
     server_chains: Iterable[Sequence[Facts]] = (),
     errors: Iterable[str] = (),
+    policy_file: str | None = None,
 ) -> dict[str, Any]:
     """All that a run found.
 
@@ -49,6 +50,7 @@ def make_document(
         seconds: how long it took.
         server_chains: each chain that the server presented, as `evidence.chain_facts` has it.
         errors: the tests that failed without coming to a result.
+        policy_file: the file of the policy, from the root of the suite.
 
     Returns:
         What the JSON report holds, by the schema that the documentation publishes.
@@ -71,7 +73,7 @@ def make_document(
             },
             "server_chains": [list(chain) for chain in server_chains],
             "settings": sorted(policy.settings),
-            "policy": _policy(policy),
+            "policy": _policy(policy, policy_file),
             "passed": bool(results) and not has_failed,
             "summary": {outcome.value: counts[outcome.value] for outcome in Outcome},
             "errors": failed,
@@ -92,7 +94,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def _policy(policy: Policy) -> dict[str, Any]:
+def _policy(policy: Policy, file: str | None) -> dict[str, Any]:
     exceptions = [
         {
             "case": known.case,
@@ -102,7 +104,11 @@ def _policy(policy: Policy) -> dict[str, Any]:
         }
         for known in policy.exceptions
     ]
-    return {"reasons": policy.reasons, "exceptions": exceptions}
+    return {
+        **({} if file is None else {"file": file}),
+        "reasons": policy.reasons,
+        "exceptions": exceptions,
+    }
 
 
 def cleaned(value: Any) -> Any:

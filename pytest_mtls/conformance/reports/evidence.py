@@ -78,7 +78,7 @@ def record(result: Result | BypassResult) -> dict[str, Any]:
         expected = Expected(accepted=case.tier is Tier.GOOD, reasons=case.reasons)
         facts["title"] = case.summary
         if case.rfc:
-            facts["rfc"] = case.rfc if case.rfc.startswith("RFC") else f"RFC 5280 {case.rfc}"
+            facts["rfc"] = f"RFC 5280 {case.rfc}" if case.rfc.startswith("section") else case.rfc
     if result.outcome.is_failure and seen:
         facts["diagnosis"] = likely_cause(seen[-1], expected)
         facts["handshakes"] = [handshake_facts(handshake, expected) for handshake in seen]
