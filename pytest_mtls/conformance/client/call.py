@@ -229,6 +229,7 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 def _call_python(client: Callable[[ClientTarget], Any], is_async: bool, target: ClientTarget, seconds: float) -> Call:
     ended: list[Call] = []
+    passed_through: list[BaseException] = []
 
     def run() -> None:
         try:
@@ -237,13 +238,18 @@ def _call_python(client: Callable[[ClientTarget], Any], is_async: bool, target: 
         except Exception as error:  # noqa: BLE001 - the client under test may raise anything
             told = f"{type(error).__name__}: {error}"
             is_over_time = is_async and isinstance(error, (TimeoutError, asyncio.TimeoutError)) and not str(error)
-            ended.append(Call(False, f"raised {told}", told.encode(), is_over_time, error))
+            ending = f"was still running after {seconds:g} s" if is_over_time else f"raised {told}"
+            ended.append(Call(False, ending, told.encode(), is_over_time, error))
+        except BaseException as error:  # noqa: BLE001 - such as pytest.fail in the callable, which is the caller's
+            passed_through.append(error)
         else:
             ended.append(Call(True, "returned"))
 
     thread = threading.Thread(target=run, name="mtls-client-under-test", daemon=True)
     thread.start()
     thread.join(seconds + (1 if is_async else 0))
+    if passed_through:
+        raise passed_through[0]
     return ended[0] if ended else Call(False, f"was still running after {seconds:g} s", is_over_time=True)
 
 
@@ -270,7 +276,7 @@ def resolving(host: str, address: str) -> Iterator[None]:
             wanted = name.decode("ascii", "replace") if isinstance(name, bytes) else name
             return real(address if wanted == host else name, *arguments, **options)
 
-        socket.getaddrinfo = getaddrinfo
+        socket.getaddrinfo = getaddrinfo  # type: ignore[assignment]
         try:
             yield
         finally:

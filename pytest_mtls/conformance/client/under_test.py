@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from pytest_mtls.cases.case import Case
 from pytest_mtls.cases.presentation import PeerArgument
 from pytest_mtls.certificates.authority import CertificateAuthority
-from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.client.rate import Pace
 from pytest_mtls.conformance.client.call import Call, ClientArgument, client_of
 from pytest_mtls.conformance.client.target import ClientFiles, ClientTarget
@@ -68,7 +67,7 @@ class Recorder:
         self.token = secrets.token_hex(12)
         self.requests: list[ReceivedRequest] = []
 
-    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:  # noqa: D102
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         address = environ["REMOTE_ADDR"], int(environ["REMOTE_PORT"])
         handshake = environ["pytest_mtls.handshake"]
         self.requests.append(ReceivedRequest(environ["REQUEST_METHOD"], environ["PATH_INFO"], address, handshake))
