@@ -53,4 +53,4 @@ def test_examples_pass_as_a_user_runs_them(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("-v", "examples", "-p", "no:cacheprovider")
     assert {"passed"} == set(result.parseoutcomes()), result.stdout.str()
     for reason in ("expired", "unknown CA", "possession not proved", "no certificate"):
-        result.stdout.fnmatch_lines([f"* refused by the server: {reason}"])
+        result.stdout.fnmatch_lines([f"* rejected by the server: {reason}"])

@@ -215,7 +215,7 @@ class Attempt:
     # --- verdicts ----------------------------------------------------------------------------------------------------
 
     def must_refuse(self, visit: Visit, who: str) -> None:
-        """End the check unless the server refused this visit.
+        """End the check unless the server rejected this visit.
 
         Args:
             visit: an attacker's.

@@ -23,6 +23,7 @@ from pytest_mtls.certificates.profile import (
     CertificateProfile,
     authority_profile,
 )
+from pytest_mtls.certificates.readable import UNREADABLE
 from pytest_mtls.certificates.revocation import Register, Revocation, revocation_reason
 from pytest_mtls.certificates.trustme_interop import (
     DEFAULT_PATH_LENGTH,
@@ -409,7 +410,7 @@ def _checked_authority(certificate: x509.Certificate) -> x509.Certificate:
     subject = describe_name(certificate.subject)
     try:
         profile = CertificateProfile.of(certificate)
-    except ValueError as error:
+    except UNREADABLE as error:
         raise NotACertificateAuthority(subject, f"its extensions cannot be read ({error})") from None
     if not profile.authority:
         problem = "basicConstraints says CA:FALSE" if profile.authority is False else "it has no basicConstraints"

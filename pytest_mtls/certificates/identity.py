@@ -19,6 +19,7 @@ from pytest_mtls.certificates.key import KeyKind, PrivateKey, password_bytes, pr
 from pytest_mtls.certificates.loading import Source, load_bundle, load_private_key
 from pytest_mtls.certificates.names import common_name_of, describe_name
 from pytest_mtls.certificates.output import IdentityFiles, contents, identity_files
+from pytest_mtls.certificates.readable import problem_of_names
 from pytest_mtls.errors import KeyMismatch, MissingPrivateKey, UnsupportedKeyKind
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ class Identity:
 
     @cached_property
     def subject(self) -> str:
-        """The subject, such as ``CN=client``."""
-        return describe_name(self.certificate.subject)
+        """The subject, such as ``CN=client``; where it cannot be parsed, words that say so."""
+        return problem_of_names(self.certificate) or describe_name(self.certificate.subject)
 
     @property
     def serial_number(self) -> int:
@@ -237,7 +238,12 @@ class Identity:
         return identity_files(directory, dict(zip(files, written, strict=True)))
 
     def ssl_context(
-        self, *, trust: Any = None, side: Literal["client", "server"] | None = None, tls: str | None = None
+        self,
+        *,
+        trust: Any = None,
+        side: Literal["client", "server"] | None = None,
+        tls: str | None = None,
+        strict: bool = True,
     ) -> ssl.SSLContext:
         """An `ssl.SSLContext` that presents this identity.
 
@@ -249,6 +255,7 @@ class Identity:
             side: the side to play; by default "server" if the certificate is for serverAuth and not for clientAuth,
                 else "client".
             tls: "1.2" or "1.3"; both by default.
+            strict: reject what only RFC 5280's profile forbids (``VERIFY_X509_STRICT``). A company's CA may need False.
 
         Raises:
             MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: it cannot be presented.
@@ -256,7 +263,7 @@ class Identity:
         """
         from pytest_mtls.tls.context import identity_context
 
-        return identity_context(self, trust, side, tls)
+        return identity_context(self, trust, side, tls, strict)
 
     def with_private_key(self, key: PrivateKey | Source, *, password: str | bytes | None = None) -> Identity:
         """The same certificate with its private key.
@@ -272,12 +279,14 @@ class Identity:
         return replace(self, private_key=key, raw_key_pem=None)
 
     def __repr__(self) -> str:
-        issuer = describe_name(self.certificate.issuer)
-        return f"<Identity {self.subject}, issued by {issuer}, until {self.certificate.not_valid_after_utc}>"
+        problem = problem_of_names(self.certificate)
+        names = problem or f"{self.subject}, issued by {describe_name(self.certificate.issuer)}"
+        return f"<Identity {names}, until {self.certificate.not_valid_after_utc}>"
 
     @property
     def _label(self) -> str:
-        return file_stem(common_name_of(self.certificate.subject) or "identity")
+        is_named = problem_of_names(self.certificate) is None
+        return file_stem((common_name_of(self.certificate.subject) if is_named else None) or "identity")
 
     @cached_property
     def _stem(self) -> str:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
 
+import cryptography
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key, pkcs12
 
 from pytest_mtls.certificates.key import PrivateKey, password_bytes, same_key
 from pytest_mtls.certificates.names import describe_name
+from pytest_mtls.certificates.readable import UNREADABLE, problem_of_names
 from pytest_mtls.errors import (
     IncompleteChain,
     KeyMismatch,
@@ -40,6 +42,8 @@ __all__ = [
 Source = Union[bytes, str, "os.PathLike[str]"]
 
 _PEM = b"-----BEGIN "
+#: A cipher that is not known makes a `ValueError` in some versions of cryptography.
+_CIPHER_UNKNOWN = re.compile(r"(?i)\bunknown\b")
 _LABEL = re.compile(rb"^-----BEGIN ([A-Z0-9 ]+)-----", re.MULTILINE)
 
 
@@ -82,6 +86,7 @@ def load_bundle(
     private_key: PrivateKey | None = None
     if isinstance(source, x509.Certificate):
         certificates: Sequence[x509.Certificate] = [source]
+        _check_names([source], "the given certificate")
         label = describe_name(source.subject)
     else:
         data, label = read(source, UnreadableCertificate)
@@ -89,6 +94,7 @@ def load_bundle(
     if key is not None:
         private_key, label = _given_key(key, password)
     certificates = [*certificates, *others]
+    _check_names(others, "the given chain")
     first = _certificate_of(private_key, certificates, label)
     chain = _linked(first, certificates)
     root = chain[-1] if len(chain) > 1 and is_self_issued(chain[-1]) else None
@@ -131,9 +137,11 @@ def load_signing_request(source: Source) -> x509.CertificateSigningRequest:
     data, label = read(source, UnreadableSigningRequest)
     load = x509.load_pem_x509_csr if _PEM in data else x509.load_der_x509_csr
     try:
-        return load(data)
-    except ValueError as error:
+        request = load(data)
+        request.subject.rfc4514_string()
+    except UNREADABLE as error:
         raise UnreadableSigningRequest(label, _problem(data, "CERTIFICATE REQUEST", error)) from None
+    return request
 
 
 def read(source: Source, unreadable: Callable[[str, str], Exception] = UnreadableCertificate) -> tuple[bytes, str]:
@@ -174,21 +182,32 @@ def _certificates_and_key(
         certificates, key = _pkcs12(data, label, password)
         if not certificates:
             raise UnreadableCertificate(label, "the PKCS#12 data holds none")
+        _check_names(certificates, label)
         return certificates, key
     try:
         if _PEM not in data:
-            return [x509.load_der_x509_certificate(data)], None
-        certificates = x509.load_pem_x509_certificates(data)
-    except ValueError as error:
+            certificates = [x509.load_der_x509_certificate(data)]
+        else:
+            certificates = x509.load_pem_x509_certificates(data)
+    except UNREADABLE as error:
         raise UnreadableCertificate(label, _problem(data, "CERTIFICATE", error)) from None
-    has_key = wants_key and b"PRIVATE KEY-----" in data
+    _check_names(certificates, label)
+    has_key = wants_key and _PEM in data and b"PRIVATE KEY-----" in data
     return certificates, _private_key(data, label, password) if has_key else None
+
+
+def _check_names(certificates: Iterable[x509.Certificate], label: str) -> None:
+    """Raise for a certificate that nobody could name."""
+    for certificate in certificates:
+        problem = problem_of_names(certificate)
+        if problem is not None:
+            raise UnreadableCertificate(label, problem)
 
 
 def _pkcs12(data: bytes, label: str, password: str | bytes | None) -> tuple[list[x509.Certificate], PrivateKey | None]:
     try:
         content = pkcs12.load_pkcs12(data, password_bytes(password))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise WrongPassword(label, given=password is not None) from None
     found = [content.cert, *content.additional_certs]
     return [one.certificate for one in found if one is not None], content.key  # type: ignore[return-value]
@@ -205,8 +224,20 @@ def _private_key(data: bytes, label: str, password: str | bytes | None) -> Priva
         raise UnreadablePrivateKey(label, _problem(data, "PRIVATE KEY", error)) from None
     try:
         return load(data, password_bytes(password))  # type: ignore[return-value]
-    except (ValueError, UnsupportedAlgorithm):
+    except UnsupportedAlgorithm as error:
+        raise UnreadablePrivateKey(label, _unknown_cipher(error)) from None
+    except ValueError as error:
+        if _CIPHER_UNKNOWN.search(str(error)):  # what cryptography says of it has changed with its versions
+            raise UnreadablePrivateKey(label, _unknown_cipher(error)) from None
         raise WrongPassword(label, given=True) from None
+
+
+def _unknown_cipher(error: Exception) -> str:
+    return (
+        f"it is encrypted in a way that cryptography {cryptography.__version__} does not know "
+        f"({str(error).strip().rstrip('.')}), so that no password opens it; `openssl pkcs8 -topk8 -v2 aes-256-cbc` "
+        "encrypts it anew"
+    )
 
 
 def _given_key(key: Source | PrivateKey, password: str | bytes | None) -> tuple[PrivateKey, str]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from pytest_mtls.certificates.readable import UNREADABLE
 from pytest_mtls.errors import InvalidName
 
 __all__ = [
@@ -133,7 +134,7 @@ def alternative_names(certificate: x509.Certificate, kind: type[x509.GeneralName
     """The subject alternative names of one kind, as text; none where the extension is absent or cannot be read."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return []
     return [describe_general_name(name) for name in names if isinstance(name, kind)]
 

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Literal, TypeVar, Union
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -24,6 +23,7 @@ from pytest_mtls.certificates.names import (
     general_name,
 )
 from pytest_mtls.certificates.profile import EXTENDED_KEY_USAGES
+from pytest_mtls.certificates.readable import UNREADABLE
 from pytest_mtls.errors import InvalidArgument, InvalidName, SigningRequestRefused
 
 __all__ = ["CertificateSigningRequest", "SigningPolicy", "SigningRequestArgument"]
@@ -219,7 +219,7 @@ class SigningPolicy:
 def _check_signature(request: CertificateSigningRequest) -> None:
     try:
         valid = request.request.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except UNREADABLE:
         valid = False
     if not valid:
         rule = f"it must verify with the public key in the request of {request.subject}, which proves possession"
@@ -273,5 +273,5 @@ def _requested(request: x509.CertificateSigningRequest, kind: type[_ExtensionTyp
         return request.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except UNREADABLE as error:
         raise SigningRequestRefused("extensions", "malformed", f"they must be readable ({error})") from None

@@ -104,10 +104,15 @@ def arguments(library: str, identity: ClientArgument, trust: TrustArgument) -> A
     return known.arguments(identity, trust)
 
 
-def ssl_context(identity: ClientArgument, trust: TrustArgument) -> _ssl.SSLContext:
+def ssl_context(identity: ClientArgument, trust: TrustArgument, *, strict: bool = True) -> _ssl.SSLContext:
     """The `ssl.SSLContext` for any library that takes one.
+
+    Args:
+        identity: the client's `Identity`, a case, or None.
+        trust: what the server's certificate must chain to.
+        strict: reject what only RFC 5280's profile forbids (``VERIFY_X509_STRICT``). A company's CA may need False.
 
     Raises:
         AuthorityUsedAsIdentity, CaseOfWrongSide, CaseNotPresentable, InvalidArgument: a bad identity or trust.
     """
-    return Credentials.of(identity, trust).ssl_context
+    return Credentials.of(identity, trust).context(strict=strict)

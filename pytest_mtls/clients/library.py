@@ -89,7 +89,15 @@ class Credentials:
         Raises:
             MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: the identity cannot be presented.
         """
-        return client_context(self.identity, self.trust, tls=self.tls, weak=self.is_weak)
+        return self.context()
+
+    def context(self, *, strict: bool = True) -> ssl.SSLContext:
+        """The same, new each time.
+
+        Args:
+            strict: whether to reject what only RFC 5280's profile forbids.
+        """
+        return client_context(self.identity, self.trust, tls=self.tls, weak=self.is_weak, strict=strict)
 
     def files(self, *, trust: str, cert: str, key: str) -> Arguments:
         """The paths of CA, certificate and key, under the names that a library has for them.

@@ -46,7 +46,7 @@ def _for(expected: Expected) -> str:
 #: Why a check deviates, by the rule of the judge that says so.
 _NOTES: Mapping[str, Callable[[Expected, Handshake], str]] = {
     "good-client-not-accepted": lambda expected, seen: (
-        f"the application refused, and refuses a good client of the same names too: {headline(seen)}"
+        f"the application rejected it, and rejects a good client of the same names too: {headline(seen)}"
     ),
     "undecided": lambda expected, seen: f"there is no verdict: {seen.error}",
     "rejected-instead-of-accepted": lambda expected, seen: f"a good client was {headline(seen)}",
@@ -55,10 +55,10 @@ _NOTES: Mapping[str, Callable[[Expected, Handshake], str]] = {
         f"the client gave up before the server could judge: {headline(seen)}"
     ),
     "rejected-for-another-reason": lambda expected, seen: (
-        f"the server refused, but not for {_for(expected)}: {headline(seen)}"
+        f"the server rejected it, but not for {_for(expected)}: {headline(seen)}"
     ),
     "certificate-not-presented": lambda expected, seen: (
-        f"the server refused, and had not asked for a certificate: {headline(seen)}"
+        f"the server rejected it, and had not asked for a certificate: {headline(seen)}"
     ),
     DIFFERENT_ANSWERS: lambda expected, seen: (
         f"the server gives different answers to the same client: once it was {headline(seen)}. Is a balancer before it?"
@@ -223,7 +223,7 @@ class Run:
             return Result(case, tls, expected, Outcome.LEFT_OUT, first, _why_not_sent(first))
         outcome, note = self._judge(case, plan, seen)
         if first.accepted is False and not self._still_takes_good_clients(tls):
-            outcome, note = Outcome.DEVIATES, "after this refusal a good client does not get in any more"
+            outcome, note = Outcome.DEVIATES, "after this rejection a good client does not get in any more"
         return self._with_exception(Result(case, tls, expected, outcome, first, note))
 
     def check_all(self) -> Iterator[Result]:

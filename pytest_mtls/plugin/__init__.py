@@ -6,6 +6,7 @@ Every other module is imported when a fixture, the marker or a public name is us
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from importlib import import_module
@@ -129,7 +130,7 @@ _OPTIONS: dict[str, tuple[str, str]] = {
     "--mtls-client-cert": ("FILE", "certificate and key, PEM, of a client that the server accepts"),
     "--mtls-policy": ("FILE", "expected exceptions, TOML; by default [tool.pytest-mtls] of pyproject.toml"),
     "--mtls-setting": ("NAME", "a setting that the server claims: crl, level, resumption, strict or usage"),
-    "--mtls-report": ("FILE", "write a report: .json, .md or .sarif; several times if need be"),
+    "--mtls-report": ("FILE", "write a report: .json, .html, .md or .sarif; several times if need be"),
     "--mtls-rate": ("N", "at most N connections a second"),
     "--mtls-allow-remote": ("", "test a server that is not on this machine"),
 }
@@ -284,11 +285,17 @@ def pytest_runtest_makereport(
             item.user_properties += [(_PROPERTY, verdict) for verdict in verdicts(servers)]
     report = yield
     if report.failed and report.when != "teardown" and (servers or _is_ours(error)):
-        from pytest_mtls.plugin.summary import story
+        from pytest_mtls.plugin.summary import keep_first_line, story
 
-        text = story(servers, error)
+        if error is not None and _is_ours(error):
+            keep_first_line(report.longrepr, error)
+        text = story(servers, error, in_full=item.config.option.verbose > 1)
         if text:
             report.sections.append(("mTLS handshakes", text))
+    if report.failed and "pytest_mtls.certificates" in sys.modules:
+        from pytest_mtls.plugin.secrets import hide_variables
+
+        hide_variables(report)
     return report
 
 

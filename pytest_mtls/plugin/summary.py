@@ -8,41 +8,65 @@ from collections.abc import Iterable, Iterator, Sequence
 from pytest_mtls.errors import HandshakeAssertionError
 from pytest_mtls.server.server import MutualTLSServer
 from pytest_mtls.tls.handshake import Handshake
-from pytest_mtls.verdict.explain import explain
+from pytest_mtls.verdict.explain import brief, explain
 
-__all__ = ["count", "story", "verdicts"]
+__all__ = ["count", "keep_first_line", "story", "verdicts"]
 
 #: How many handshakes of a test are told of one by one: in full, and as properties in JUnit XML.
 _MOST_TOLD = 10
 _MOST_LISTED = 20
 
 
-def story(servers: Sequence[MutualTLSServer], error: BaseException | None) -> str:
-    """The handshakes of these servers in full, but for those that a failed assertion tells of in its own text.
+def keep_first_line(longrepr: object, error: BaseException) -> None:
+    """Have ``--tb=line``, the short summary and JUnit's message say what is wrong, in one line.
+
+    Args:
+        longrepr: the report's, as pytest made it.
+        error: what the test raised.
+    """
+    crash = getattr(longrepr, "reprcrash", None)
+    if crash is not None:
+        line = str(error).partition("\n")[0]
+        crash.message = line if isinstance(error, HandshakeAssertionError) else crash.message.partition("\n")[0]
+
+
+def story(servers: Sequence[MutualTLSServer], error: BaseException | None, *, in_full: bool) -> str:
+    """The handshakes of these servers, but for those that a failed assertion tells of in its own text.
 
     Args:
         servers: the test's.
         error: what the test raised.
+        in_full: every message and both chains, of the failed assertion's handshakes too.
 
     Returns:
         The text; empty if there is nothing left to tell. Of many handshakes the last ones are told.
     """
-    told: Sequence[Handshake] = error.handshakes if isinstance(error, HandshakeAssertionError) else ()
-    ends = [*told, *(handshake.counterpart for handshake in told if handshake.counterpart is not None)]
-    untold = [
+    asserted: Sequence[Handshake] = error.handshakes if isinstance(error, HandshakeAssertionError) else ()
+    ends = [*asserted, *(handshake.counterpart for handshake in asserted if handshake.counterpart is not None)]
+    others = [
         handshake
         for server in servers
         for handshake in server.handshakes
-        if handshake not in ends and (handshake.counterpart is None or handshake.counterpart not in ends)
+        if not any(_is_same(handshake, end) for end in ends)
     ]
-    told_of = list(map(explain, untold[-_MOST_TOLD:]))
-    if len(untold) > len(told_of):
-        told_of.insert(0, f"{len(untold)} handshakes, of which these are the last {len(told_of)}:")
-    return "\n\n".join(told_of)
+    if asserted and not in_full:  # such as that of the control
+        others = [handshake for handshake in others if not handshake.accepted]
+    last = others[-_MOST_TOLD:]
+    told = [*map(explain, asserted), *map(explain, last)] if in_full else list(map(brief, last))
+    if len(others) > len(last):
+        told.insert(0, f"{len(others)} handshakes, of which these are the last {len(last)}:")
+    return "\n\n".join(told)
+
+
+def _is_same(handshake: Handshake, asserted: Handshake) -> bool:
+    """Whether it is the same handshake, seen from either end."""
+    if asserted in (handshake, handshake.counterpart):
+        return True
+    return handshake.peer_address is not None and handshake.peer_address == asserted.local_address
 
 
 def verdicts(servers: Sequence[MutualTLSServer]) -> list[str]:
-    """Each handshake's verdict, such as ``refused by the server: expired``; of many, how often each came: ``accepted x 500``."""
+    """Each handshake's verdict, such as ``rejected by the server: expired``; of many, how often each came: ``accepted x 500``."""
     each = list(_verdicts(servers))
     if len(each) <= _MOST_LISTED:
         return each
@@ -61,6 +85,6 @@ def count(verdicts: Iterable[str]) -> Counter[str]:
 def _verdicts(servers: Sequence[MutualTLSServer]) -> Iterator[str]:
     for server in servers:
         for handshake in server.handshakes:
-            words = {True: "accepted", False: f"refused by the {handshake.rejected_by}", None: "undecided"}
+            words = {True: "accepted", False: f"rejected by the {handshake.rejected_by}", None: "undecided"}
             reason = f": {handshake.reason.words}" if handshake.reason is not None else ""
             yield words[handshake.accepted] + reason

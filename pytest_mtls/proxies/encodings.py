@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pytest_mtls.certificates.der import read_der
+from pytest_mtls.certificates.readable import UNREADABLE
 
 __all__ = [
     "base64_der",
@@ -147,7 +148,7 @@ def read_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
         try:
             certificate = x509.load_der_x509_certificate(data[: len(data) - len(rest)])
             _ = certificate.subject, certificate.issuer  # which are read only now
-        except (ValueError, x509.InvalidVersion):
+        except UNREADABLE:
             raise ValueError("it holds no certificate") from None
         certificates.append(certificate)
         data = rest

@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from pytest_mtls.certificates.names import alternative_names, describe_name
 from pytest_mtls.certificates.printed import openssl_date, openssl_rfc2253, openssl_serial, openssl_text
+from pytest_mtls.certificates.readable import problem_of_names
 
 __all__ = ["mod_ssl_variables", "tls_extension"]
 
@@ -39,7 +40,8 @@ def mod_ssl_variables(chain: Sequence[x509.Certificate], failure: str | None = N
         failure: why it was not verified, in OpenSSL's words; None if it was.
 
     Returns:
-        The variables; only ``SSL_CLIENT_VERIFY``, which is ``NONE``, without a certificate.
+        The variables; only ``SSL_CLIENT_VERIFY``, which is ``NONE``, without a certificate. Those of names that cannot
+        be parsed are left out.
     """
     if not chain:
         return {"SSL_CLIENT_VERIFY": "NONE"}
@@ -51,10 +53,11 @@ def mod_ssl_variables(chain: Sequence[x509.Certificate], failure: str | None = N
         "SSL_CLIENT_V_START": openssl_date(certificate.not_valid_before_utc),
         "SSL_CLIENT_V_END": openssl_date(certificate.not_valid_after_utc),
         "SSL_CLIENT_CERT": _pem(certificate),
-        **_name_variables("SSL_CLIENT_S_DN", certificate.subject),
-        **_name_variables("SSL_CLIENT_I_DN", certificate.issuer),
         **_alternative_names(certificate),
     }
+    if problem_of_names(certificate) is None:
+        variables |= _name_variables("SSL_CLIENT_S_DN", certificate.subject)
+        variables |= _name_variables("SSL_CLIENT_I_DN", certificate.issuer)
     for index, issuer in enumerate(chain[1:]):
         variables[f"SSL_CLIENT_CERT_CHAIN_{index}"] = _pem(issuer)
     return variables
@@ -98,7 +101,7 @@ def tls_extension(
     return {
         "server_cert": None if server_cert is None else _pem(server_cert),
         "client_cert_chain": list(map(_pem, chain)),
-        "client_cert_name": describe_name(chain[0].subject) if chain else None,
+        "client_cert_name": describe_name(chain[0].subject) if chain and not problem_of_names(chain[0]) else None,
         "client_cert_error": failure if chain else None,
         "tls_version": tls_version,
         "cipher_suite": cipher_suite,

@@ -10,7 +10,8 @@ from typing import Any, Union
 from cryptography import x509
 
 from pytest_mtls.certificates.identity import Identity
-from pytest_mtls.errors import InvalidArgument, InvalidForwardedHeader
+from pytest_mtls.certificates.readable import UNREADABLE, problem_of_names
+from pytest_mtls.errors import InvalidArgument, InvalidForwardedHeader, UnreadableCertificate
 from pytest_mtls.proxies.cloud import CLOUD_STYLES
 from pytest_mtls.proxies.golang import GO_STYLES
 from pytest_mtls.proxies.openssl import OPENSSL_STYLES
@@ -101,9 +102,10 @@ def forwarded_headers(
 
     Raises:
         InvalidArgument: an unknown style, header or reason; or this proxy does not forward clients that it did not verify.
+        UnreadableCertificate: a name in a certificate cannot be parsed.
     """
     known = _style(style)
-    client = Client(presented_chain(identity), failure_words(verified), *presented_chain(proxy)[:1])
+    client = Client(_readable(presented_chain(identity)), failure_words(verified), *presented_chain(proxy)[:1])
     if client.failure is not None and client.chain and known.verification == "verified":
         raise InvalidArgument("verified", verified, f"True: {known.title} refuses a client that it cannot verify")
     renamed = _renamed(known, names)
@@ -149,6 +151,14 @@ def presented_chain(identity: Presented) -> tuple[x509.Certificate, ...]:
     raise InvalidArgument("identity", identity, "an Identity, a certificate, or None for no certificate")
 
 
+def _readable(chain: tuple[x509.Certificate, ...]) -> tuple[x509.Certificate, ...]:
+    for certificate in chain:
+        problem = problem_of_names(certificate)
+        if problem is not None:
+            raise UnreadableCertificate("what the client presented", problem)
+    return chain
+
+
 def _style(name: str) -> Style:
     if name not in STYLES:
         raise InvalidArgument("style", name, f"one of {', '.join(STYLES)}")
@@ -189,7 +199,7 @@ def _read(values: _Values) -> dict[str, Any]:
     for header, name, value in values:
         try:
             facts = header.read(value)
-        except ValueError as error:
+        except UNREADABLE as error:
             raise _invalid(name, value, str(error)) from None
         for field, fact in facts.items():
             if field == "sans":
@@ -225,9 +235,17 @@ def _first(values: _Values, wanted: Iterable[str]) -> tuple[str, str]:
 
 def _disagreements(client: Client, values: _Values, style: Style) -> Iterator[tuple[str, str, str]]:
     for header, name, value in values:
+        try:
+            own = header.write(client)
+        except UNREADABLE as error:
+            raise _invalid(name, value, f"a certificate that is told of cannot be read ({error})") from None
+        if value == own:
+            continue
         sent = header.read(value)
-        own = header.write(client)
-        true = {} if own is None else header.read(own)
+        try:
+            true = {} if own is None else header.read(own)
+        except UNREADABLE:  # nothing in it is escaped, so that what is true cannot be told apart
+            true = {}
         for field in _DETAILS:
             if field in sent and not _same(field, sent[field], true.get(field), style):
                 yield name, value, field

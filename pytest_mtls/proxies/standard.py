@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from cryptography import x509
@@ -76,6 +77,10 @@ _REPEATABLE = frozenset({"by", "uri", "dns"})
 _KEYS = _REPEATABLE | {"hash", "cert", "chain", "subject"}
 
 
+#: Where a value without quotation marks ends: Envoy escapes nothing in a URI, which may hold commas and semicolons.
+_NEXT_PAIR = re.compile(rf"[,;](?=(?:{'|'.join(sorted(_KEYS))})=)", re.IGNORECASE)
+
+
 def _read_element(value: str) -> Fields:
     pairs: dict[str, list[str]] = {}
     for key, text in _pairs(value):
@@ -112,7 +117,8 @@ def _pairs(value: str) -> Iterator[tuple[str, str]]:
         if rest.startswith('"'):
             text, rest = _quoted(rest)
         else:
-            length = next((index for index, character in enumerate(rest) if character in ",;"), len(rest))
+            end = _NEXT_PAIR.search(rest)
+            length = len(rest) if end is None else end.start()
             text, rest = rest[:length], rest[length:]
         yield key, text
         if not rest:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pytest_mtls.certificates.names import describe_name
+from pytest_mtls.certificates.readable import problem_of_names
 from pytest_mtls.server.connection import Handler
 from pytest_mtls.server.http1 import serve_http1
 from pytest_mtls.server.http2 import HTTP2, serve_http2
@@ -43,9 +44,11 @@ def _describe_client(handshake: Handshake) -> dict[str, str] | None:
         return None
     from cryptography.hazmat.primitives.hashes import SHA256
 
+    problem = problem_of_names(certificate)
+
     return {
-        "subject": describe_name(certificate.subject),
-        "issuer": describe_name(certificate.issuer),
+        "subject": problem or describe_name(certificate.subject),
+        "issuer": problem or describe_name(certificate.issuer),
         "serial_number": f"{certificate.serial_number:x}",
         "fingerprint_sha256": certificate.fingerprint(SHA256()).hex(),
         "not_after": certificate.not_valid_after_utc.isoformat(),

@@ -30,6 +30,7 @@ __all__ = ["LaunchedServer", "launch"]
 _LOOK_SECONDS = 0.02
 _CONNECT_SECONDS = 1.0
 _MINTED = "minted"
+_LOG = "output.log"
 #: Below what Linux, macOS and Windows give to those who ask for any port.
 _PORTS = range(15000, 32000)
 _PORT_CHOICES = 200
@@ -124,13 +125,13 @@ def launch(
             directory, own_ca, cert or own_ca.issue_server(), any("{crl}" in t for t in templates)
         )
         for name, text in (files or {}).items():
-            _place(directory, name).write_text(_filled_in(text, values), encoding="utf-8")
+            _write_file(directory, name, _filled_in(text, values))
         minted = directory / _MINTED / "client-cases"
         given = {"trust": own_ca.pem, "ca": own_ca, "client_cases": minted if minted.exists() else None, **known}
         endpoint = Endpoint(host, int(values["port"]), protocol, **given)
         filled = [_filled_in(word, values) for word in words]
         environment = {**os.environ, **{name: _filled_in(text, values) for name, text in (env or {}).items()}}
-        log = directory / "output.log"
+        log = directory / _LOG
         if run_as is not None:
             _hand_over(directory, run_as)
         process = _start(filled, log, environment, directory if cwd is None else Path(cwd), run_as)
@@ -146,18 +147,25 @@ def launch(
             own_ca.remove_files()
 
 
-def _place(directory: Path, name: str) -> Path:
-    """Where a file of the server's goes, in its directory or in one below it.
+def _write_file(directory: Path, name: str, text: str) -> None:
+    """Write a file of the server's, in its directory or in one below it.
 
     Raises:
-        InvalidArgument: that would be elsewhere.
+        InvalidArgument: that would be elsewhere, cannot be, or is a file that is there already.
     """
-    relative = Path(name)
+    relative = Path(name) if isinstance(name, (str, os.PathLike)) else Path()
     if not relative.parts or relative.is_absolute() or ".." in relative.parts:
         raise InvalidArgument("files", name, "names of files that are in the server's own directory")
+    if relative == Path(_LOG):
+        raise InvalidArgument("files", name, "names other than that of the file with the server's output")
     place = directory / relative
-    place.parent.mkdir(parents=True, exist_ok=True)
-    return place
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("x", encoding="utf-8") as file:  # never in the place of a certificate or key
+            file.write(text)
+    except (OSError, ValueError) as error:
+        problem = (getattr(error, "strerror", None) or str(error)).lower()
+        raise InvalidArgument("files", name, f"names of files that can be made ({problem})") from None
 
 
 def _free_port() -> int:

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from cryptography import x509
 
+from pytest_mtls.certificates.readable import UNREADABLE
 from pytest_mtls.reasons.alert import Alert
 from pytest_mtls.reasons.reason import REASON_BY_SSL_ERROR, Reason, reason_of_verify_code, reasons_of_alert
 from pytest_mtls.reasons.side import Side, opposite
@@ -182,7 +183,7 @@ def _parsed(der: bytes) -> x509.Certificate | None:
     """The certificate, or None: a peer may send anything, and a remark of cryptography's on it may be made an error."""
     try:
         return x509.load_der_x509_certificate(der)
-    except (ValueError, Warning):
+    except (*UNREADABLE, Warning):
         return None
 
 
@@ -285,7 +286,7 @@ def _is_end_of_stream(error: Exception) -> bool:
 
 
 def refused_by_alert(seen: Handshake, message: Message) -> Handshake:
-    """The handshake, refused by the side that sent this alert, for what the alert says by its name."""
+    """The handshake, rejected by the side that sent this alert, for what the alert says by its name."""
     said, _ = reasons_of_alert(message.alert)
     return replace(seen, accepted=False, rejected_by=message.sender, reason=said, alert=message.alert)
 

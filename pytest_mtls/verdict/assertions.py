@@ -16,7 +16,7 @@ from pytest_mtls.client.plan import ProbePlan
 from pytest_mtls.client.probe import run
 from pytest_mtls.errors import CaseNotPresentable, HandshakeAssertionError, InvalidArgument
 from pytest_mtls.reasons.reason import Reason
-from pytest_mtls.reasons.side import Side
+from pytest_mtls.reasons.side import Side, opposite
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import headline, tell
@@ -34,7 +34,7 @@ _LATE = (
 )
 #: How often a client is presented to a server that a balancer may stand before.
 _ATTEMPTS_ELSEWHERE = 3
-#: What is a slip in the test's own code and never a client's answer to a refusal: it passes through `Expectation`.
+#: What is a slip in the test's own code and never a client's answer to a rejection: it passes through `Expectation`.
 _NOT_A_CLIENT_FAILURE = (AssertionError, NameError, AttributeError, TypeError, ImportError)
 
 
@@ -56,14 +56,16 @@ def assert_accepted(
         The handshake.
 
     Raises:
-        HandshakeAssertionError: it was refused, or is undecided.
+        HandshakeAssertionError: it was rejected, or is undecided.
         MtlsError: a bad argument, as for `probe`.
     """
     __tracebackhide__ = True
-    handshake = run(ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca))
+    plan = ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca)
+    handshake = run(plan)
     expected = Expected(accepted=True)
     if not judge(expected, [handshake]).is_met:
-        raise HandshakeAssertionError(tell([handshake], expected, _complaint(handshake, expected)), [handshake])
+        story = tell([handshake], expected, _complaint(handshake, expected), plan=plan)
+        raise HandshakeAssertionError(story, [handshake])
     return handshake
 
 
@@ -81,15 +83,15 @@ def assert_rejected(
     like: Identity | None = None,
     attempts: int | None = None,
 ) -> Handshake:
-    """Do a handshake and assert that it is refused, for the right reason.
+    """Do a handshake and assert that it is rejected, for the right reason.
 
-    First a good client must get in, where there is a CA here that can issue one: a server that refuses everybody
-    enforces nothing. Then the refusal counts only if the client's certificate really went over the wire.
+    First a good client must get in, where there is a CA here that can issue one: a server that rejects everybody
+    enforces nothing. Then the rejection counts only if the client's certificate really went over the wire.
 
     Args:
         endpoint, client, trust, tls, server_name, timeout, ca: as for `probe`.
         reason: why; by default the case's own reason where ``client`` is a `Case`, else any.
-        by: the side that refuses, "server" or "client"; by default "client" where the server plays a bad server's
+        by: the side that rejects, "server" or "client"; by default "client" where the server plays a bad server's
             case, else "server".
         like: whose names the client of a case and its control carry; those of the endpoint's ``client`` by default.
             Cases that are about names keep theirs.
@@ -100,13 +102,13 @@ def assert_rejected(
         The first handshake.
 
     Raises:
-        HandshakeAssertionError: it was accepted, is undecided, or was refused by another side or for another reason.
+        HandshakeAssertionError: it was accepted, is undecided, or was rejected by another side or for another reason.
         MtlsError: a bad argument, as for `probe`.
         CaseNotPresentable: what the case presents did not go over the wire. The plugin lets the test skip for it.
     """
     __tracebackhide__ = True
     plan = ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca, like=like)
-    expected = _refusal(reason, by, "client" if plan.target.server_case is not None else "server")
+    expected = _rejection(reason, by, "client" if plan.target.server_case is not None else "server")
     if reason is None and isinstance(client, Case):
         expected = replace(expected, reasons=client.reasons)
     times = _attempts(attempts, 1 if plan.observer is not None else _ATTEMPTS_ELSEWHERE)
@@ -116,7 +118,7 @@ def assert_rejected(
         if control is not None:
             evidence = replace(evidence, control=run(control), control_is_twin=is_twin)
             if not evidence.control.accepted:  # type: ignore[union-attr]
-                _fail_for_the_control(evidence.control)  # type: ignore[arg-type]
+                _fail_for_the_control(control, evidence.control)  # type: ignore[arg-type]
     seen = [run(plan)]
     if isinstance(client, Case) and client.tier is Tier.INFORMATIVE and seen[0].accepted is not None:
         return seen[0]
@@ -128,13 +130,15 @@ def assert_rejected(
     if judgement.not_presented and isinstance(client, Case):
         raise CaseNotPresentable(client.id, "its key fits none of the signature algorithms that the server takes")
     told = seen if judgement.rule == DIFFERENT_ANSWERS else [judgement.handshake or seen[0]]
-    raise HandshakeAssertionError(tell(told, expected, _remark(judgement, told[-1], expected)), told)
+    story = tell(told, expected, _remark(judgement, told[-1], expected), plan=plan)
+    raise HandshakeAssertionError(story, told)
 
 
-def _fail_for_the_control(control: Handshake) -> NoReturn:
+def _fail_for_the_control(plan: ProbePlan, control: Handshake) -> NoReturn:
     __tracebackhide__ = True
-    remark = f"a good client does not get in either, so that a refusal proves nothing: {headline(control)}"
-    raise HandshakeAssertionError(tell([control], Expected(accepted=True), remark), [control])
+    remark = f"a good client does not get in either, so that a rejection proves nothing: {headline(control)}"
+    story = tell([control], Expected(accepted=True), remark, plan=plan, is_control=True)
+    raise HandshakeAssertionError(story, [control])
 
 
 def _attempts(given: int | None, default: int) -> int:
@@ -155,7 +159,7 @@ class Expectation:
     Attributes:
         handshakes: those of the connections that came during the block, in the order of their verdicts; those of
             ``client`` only, if it is given.
-        exception: what the client raised when it was refused; None if it raised nothing.
+        exception: what the client raised when it was rejected; None if it raised nothing.
     """
 
     def __init__(self, server: ObservedServer, expected: Expected, client: Identity | None = None) -> None:
@@ -239,11 +243,11 @@ def expect_rejected(
 ) -> Expectation:
     """See `MutualTLSServer.expect_rejected`."""
     plays_case = server.endpoint.server_case is not None
-    return Expectation(server, _refusal(reason, by, "client" if plays_case else "server"), client)
+    return Expectation(server, _rejection(reason, by, "client" if plays_case else "server"), client)
 
 
-def _refusal(reason: Reason | str | None, by: Side | None, default: Side) -> Expected:
-    """An expected refusal, from what a caller gave."""
+def _rejection(reason: Reason | str | None, by: Side | None, default: Side) -> Expected:
+    """An expected rejection, from what a caller gave."""
     if by not in (None, "client", "server"):
         raise InvalidArgument("by", by, "'client' or 'server'")
     try:
@@ -258,18 +262,20 @@ def _remark(judgement: Judgement, handshake: Handshake, expected: Expected) -> s
     if judgement.rule == DIFFERENT_ANSWERS:
         return "the server gives different answers to the same client: is there a balancer before it?"
     if judgement.not_presented:
-        return "the refusal proves nothing: the client's certificate did not go over the wire"
+        return "the rejection proves nothing: the client's certificate did not go over the wire"
     return _complaint(handshake, expected)
 
 
 def _complaint(handshake: Handshake, expected: Expected) -> str:
     """What is wrong about a handshake that is not as expected, in one line."""
-    should = f"it should have been {expected}"
     if handshake.accepted is None:
-        return f"there is no verdict ({handshake.error}); {should}"
+        return f"there is no verdict ({handshake.error}); {expected.demand}"
     if handshake.accepted:
-        return f"the {expected.by} accepted the {'client' if expected.by == 'server' else 'server'}; {should}"
-    return f"the handshake was {headline(handshake)}; {should}"
+        why = f" for {' or '.join(reason.words for reason in expected.reasons)}" if expected.reasons else ""
+        return f"the {expected.by} accepted the {opposite(expected.by)}; it should have rejected it{why}"
+    by = handshake.rejected_by or "other side"
+    who = f"the {by} rejected the {opposite(handshake.rejected_by or 'client')}"
+    return f"{who}{headline(handshake).removeprefix(f'rejected by the {by}')}; {expected.demand}"
 
 
 def _nobody_came(silent: int, error: BaseException | None) -> str:
@@ -282,7 +288,7 @@ def _nobody_came(silent: int, error: BaseException | None) -> str:
 
 
 def _may_be_the_clients(error: BaseException) -> bool:
-    """Whether an exception may be how a client shows that it was refused."""
+    """Whether an exception may be how a client shows that it was rejected."""
     within = getattr(error, "exceptions", None)  # a group; on Python 3.10 one of exceptiongroup's
     if isinstance(within, (tuple, list)) and all(isinstance(one, BaseException) for one in within):
         return all(map(_may_be_the_clients, within))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_mtls.reasons.reason import Reason
-from pytest_mtls.reasons.side import Side
+from pytest_mtls.reasons.side import Side, opposite
 
 __all__ = ["Expected"]
 
@@ -24,8 +24,16 @@ class Expected:
     by: Side = "server"
     reasons: tuple[Reason, ...] = ()
 
+    @property
+    def demand(self) -> str:
+        """What should have happened, as the rest of a sentence."""
+        if self.accepted:
+            return "both sides should have accepted"
+        why = f" for {' or '.join(reason.words for reason in self.reasons)}" if self.reasons else ""
+        return f"the {self.by} should have rejected the {opposite(self.by)}{why}"
+
     def __str__(self) -> str:
         if self.accepted:
             return "accepted by both sides"
         why = f" for {' or '.join(reason.words for reason in self.reasons)}" if self.reasons else ""
-        return f"refused by the {self.by}{why}"
+        return f"rejected by the {self.by}{why}"

@@ -153,7 +153,7 @@ RULES: tuple[Rule, ...] = (
         "rejected-for-another-reason",
         lambda expected, seen, evidence: not _is_for_reason(expected, seen, evidence),
         False,
-        "The expected side rejected the other, for another reason; an application's refusal stands for no defect.",
+        "The expected side rejected the other, for another reason; an application's rejection stands for no defect.",
     ),
     Rule(
         "certificate-not-presented",

@@ -113,7 +113,7 @@ def test_good_client_is_accepted(mtls_server: MutualTLSServer, mtls_client_cert:
     ],
 )
 def test_bad_client_is_refused_for_its_reason(mtls_server: MutualTLSServer, case: Case, version: str) -> None:
-    """Each bad client is refused by the server, for its own reason, over every version that can carry it."""
+    """Each bad client is rejected by the server, for its own reason, over every version that can carry it."""
     seen = probe(mtls_server, case, tls=version)
     assert (False, "server", case.reason) == (seen.accepted, seen.rejected_by, seen.reason)
     assert seen.alert is not None

@@ -68,7 +68,7 @@ def test_wrong_ca_is_found_out(mtls_server_factory: Factory, mtls_ca: Certificat
     run = Run(https(server, ca=mtls_ca, trust=mtls_ca))
     first, second = run.check(case_of("expired"), "1.3"), run.check(case_of("valid"), "1.3")
     assert [Outcome.DEVIATES] * 2 == [first.outcome, second.outcome]
-    assert first.note.startswith("a good client cannot be judged, so that nothing is proved: refused by the server")
+    assert first.note.startswith("a good client cannot be judged, so that nothing is proved: rejected by the server")
     assert "CN=control" in first.story()  # the whole story once, and then in short
     assert first.note == second.note == second.story()
     assert {"any-usage-only": {Outcome.LEFT_OUT}} == outcomes(run, "any-usage-only")
@@ -98,7 +98,9 @@ def test_another_reason_is_no_proof(mtls_server_factory: Factory, mtls_ca: Certi
     target = https(server, ca=mtls_ca, trust=mtls_ca)
     assert {"intermediate-expired": {Outcome.DEVIATES}} == outcomes(Run(target), "intermediate-expired")
     note = Run(target).check(case_of("intermediate-expired"), "1.3").note
-    assert "the server refused, but not for expired: refused by the server for unknown CA, as its alert says" == note
+    assert (
+        "the server rejected it, but not for expired: rejected by the server for unknown CA, as its alert says" == note
+    )
     assert {"through-one-intermediate": {Outcome.DEVIATES}} == outcomes(Run(target), "through-one-intermediate")
     anything = Run(target, Policy(reasons="any"))
     assert {"intermediate-expired": {Outcome.CONFORMS}} == outcomes(anything, "intermediate-expired")
@@ -168,7 +170,7 @@ def test_refusal_is_followed_by_a_control(mtls_ca: CertificateAuthority) -> None
             "CN=control",
         ]  # the bad one twice, an odd number in a round
         assert expected == [who.subject for who in taken if who is not None]
-        note = "after this refusal a good client does not get in any more"
+        note = "after this rejection a good client does not get in any more"
         assert (Outcome.DEVIATES, "refused", note) == (result.outcome, result.seen, result.note)
         del taken[:]
         result = Run(Endpoint.parse("moody://localhost", ca=mtls_ca)).check(case_of("no-certificate"), "1.3")

@@ -64,7 +64,7 @@ def test_failing_test_shows_its_handshakes(run: Run, options: tuple[str, ...]) -
     assert {"test_own_failure", "ERROR at setup of test_broken_fixture"} == set(told)
     own = "\n".join(told["test_own_failure"])
     assert own.count("  verdict: ") == 1
-    assert "  verdict: refused by the server for expired" in own
+    assert "  verdict: rejected by the server for expired" in own
     assert "CN=alice" in own
     assert "CN=bob" not in own
     assert sum("CN=bob" in line for line in result.outlines) == 1
@@ -82,12 +82,12 @@ def test_handshake_of_an_assertion_is_told_once(run: Run) -> None:
         """
     )
     result.assert_outcomes(failed=1)
-    assert said(result).count("  verdict: refused by the server for no certificate") == 1
+    assert said(result).count("rejected by the server for no certificate") == 1
     assert "test_it" not in sections(result)
 
 
 def test_failed_assertion_shows_the_frame_of_the_test_alone(run: Run) -> None:
-    """No frame of ours is in the traceback, the short summary names the public class, the handshake is told once."""
+    """No frame of ours is in the traceback, the short summary says what is wrong, the handshake is told once."""
     result = run(
         """
         from pytest_mtls import assert_rejected
@@ -99,7 +99,8 @@ def test_failed_assertion_shows_the_frame_of_the_test_alone(run: Run) -> None:
     result.assert_outcomes(failed=1)
     text = said(result)
     assert "assertions.py" not in text
-    assert "FAILED test_it.py::test_it - pytest_mtls.Handshake" in text
+    assert "pytest_mtls.HandshakeAssertionError: the server accepted the client" in text
+    assert "FAILED test_it.py::test_it - the server accepted the client; it should have r" in text
     assert text.count("CN=alice") == 1
 
 
@@ -121,7 +122,7 @@ def test_it(mtls_server_factory, mtls_server, mtls_client, mtls_client_cert, mtl
     with bad.expect_rejected():
         mtls_client.get(bad.url)
 """
-VERDICTS = ["accepted", "accepted", "refused by the client: unknown CA", "refused by the server: expired"]
+VERDICTS = ["accepted", "accepted", "rejected by the client: unknown CA", "rejected by the server: expired"]
 
 
 def test_junit_xml_has_the_verdicts(run: Run, pytester: pytest.Pytester) -> None:
@@ -146,11 +147,11 @@ def test_many_handshakes_are_counted(run: Run, pytester: pytest.Pytester) -> Non
     """Of many handshakes there is one property for each verdict, and the last ten are told in full; the summary counts all."""
     result = run(MANY, "-v", "--junit-xml=report.xml", "-o", "junit_family=xunit1")
     (case,) = ET.parse(pytester.path / "report.xml").iter("testcase")
-    assert {"accepted x 29", "refused by the server: no certificate"} == {
+    assert {"accepted x 29", "rejected by the server: no certificate"} == {
         one.get("value") for one in case.iter("property")
     }
     result.stdout.fnmatch_lines(
-        ["*30 handshakes, of which these are the last 10:", "   29 accepted", "    1 refused by *"]
+        ["*30 handshakes, of which these are the last 10:", "   29 accepted", "    1 rejected by *"]
     )
     assert 10 == said(result).count("ClientHello")
 
@@ -164,8 +165,8 @@ def test_summary_counts_the_verdicts(run: Run, options: tuple[str, ...]) -> None
         [
             "*- mTLS handshakes -*",
             "    2 accepted",
-            "    1 refused by the client: unknown CA",
-            "    1 refused by the server: expired",
+            "    1 rejected by the client: unknown CA",
+            "    1 rejected by the server: expired",
         ]
     )
 

@@ -488,3 +488,37 @@ def test_dates_are_aware() -> None:
     """Dates are in UTC and say so."""
     told = parse_forwarded_headers(VECTORS["aws-alb-verify"], "aws-alb-verify")
     assert datetime(2020, 1, 14, 22, 55, 33, tzinfo=timezone.utc) == told.not_before
+
+
+@pytest.mark.parametrize(
+    "uris",
+    [
+        ["https://a.example/x;y=1"],
+        ["https://a.example/x,y"],
+        ["https://a.example/,;", "spiffe://b.example/c;d,e"],
+        ["https://a.example/?q=1;By"],
+    ],
+)
+def test_envoy_escapes_nothing_in_a_uri(uris: list[str], authority: CertificateAuthority) -> None:
+    """Commas and semicolons in a URI are its own, where no pair follows them."""
+    client = authority.issue_client("alice", sans=[*uris, "a.example"])
+    told = parse_forwarded_headers(forwarded_headers(client, "envoy"), "envoy")
+    assert (*uris, "a.example") == told.sans
+
+
+def test_several_hops_of_envoy_are_told_apart(alice: Identity) -> None:
+    """An element that follows is another hop's."""
+    value = forwarded_headers(alice, "envoy")["x-forwarded-client-cert"]
+    for following in ("By=spiffe://x", "hash=00"):
+        error = refusal({"x-forwarded-client-cert": f"Hash={'0' * 64},{following}"}, "envoy")
+        assert "several hops" in error.problem
+    assert "several hops" in refusal({"x-forwarded-client-cert": f"{value},{value}"}, "envoy").problem
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("common_name", ['a";Issuer="CN=other', 'a";', '";SAN="x', "a,URI=x;By=y", 'x"'])
+def test_name_that_passes_for_other_fields(common_name: str, style: str, authority: CertificateAuthority) -> None:
+    """It is read as it is where the style escapes it, and refused by the one error where that cannot be known."""
+    headers = forwarded_headers(authority.issue_client(common_name), style)
+    with suppress(InvalidForwardedHeader):
+        assert parse_forwarded_headers(headers, style).presented

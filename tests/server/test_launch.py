@@ -200,8 +200,21 @@ def test_port_of_somebody_else_is_an_error() -> None:
         {"command": ["true"], "run_as": "no-such-user"},
         {"command": ["true"], "files": {"../elsewhere.conf": ""}},
         {"command": ["true"], "files": {"/elsewhere.conf": ""}},
+        {"command": ["true"], "files": {"a\0b": ""}},
+        {"command": ["true"], "files": {"a" * 300: ""}},
+        {"command": ["true"], "files": {"server.key/y": ""}},
+        {"command": ["true"], "files": {"server.key": ""}},
+        {"command": ["true"], "files": {"./server.pem": ""}},
+        {"command": ["true"], "files": {"ca": ""}},
+        {"command": ["true"], "files": {"output.log": ""}},
+        {"command": ["true"], "files": {"a": "", "a/b": ""}},
+        {"command": ["true"], "files": {"": ""}},
+        {"command": ["true"], "files": {3: ""}},
     ],
-    ids=["text", "empty", "user", "file-above", "file-elsewhere"],
+    ids=[
+        *("text", "empty", "user", "file-above", "file-elsewhere", "nul", "long", "below-a-file", "key", "dotted"),
+        *("directory", "log", "file-and-directory", "nameless", "number"),
+    ],
 )
 def test_bad_arguments_get_one_typed_error(arguments: dict[str, Any]) -> None:
     """What cannot be is an `InvalidArgument`."""

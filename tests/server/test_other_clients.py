@@ -81,7 +81,7 @@ def test_bad_client_is_refused(
 def test_bad_server_is_refused(
     mtls_server_factory: Callable[..., MutualTLSServer], mtls_ca: CertificateAuthority
 ) -> None:
-    """A server that curl refuses is recorded as refused by the client, with the client's alert."""
+    """A server that curl refuses is recorded as rejected by the client, with the client's alert."""
     server = mtls_server_factory(cert=mtls_ca.issue_server(not_before=-10, not_after=-1))
     with server.expect_rejected("expired", by="client") as seen:
         done = curl(server, mtls_ca, mtls_ca.issue_client(), "1.3")

@@ -16,7 +16,7 @@ from pytest_mtls.conformance.reports.evidence import chain_facts, record
 from pytest_mtls.conformance.run import Outcome, Result, checks
 from pytest_mtls.tls.handshake import Handshake
 
-__all__ = ["DATE", "SCHEMA", "document_of", "result_of", "seen_of", "validate"]
+__all__ = ["DATE", "SCHEMA", "document_of", "number_of", "result_of", "seen_of", "validate"]
 
 ROOT = Path(__file__).parent.parent.parent
 SCHEMA: dict[str, Any] = json.loads((ROOT / "docs/schemas/report-2.json").read_text(encoding="utf-8"))
@@ -39,6 +39,11 @@ def result_of(number: int, handshake: Handshake | None, outcome: Outcome, note: 
     every = list(checks())
     case, tls = every[number % len(every)]
     return Result(case, tls, "accepted" if case.accepted else "refused", outcome, handshake, note)
+
+
+def number_of(case: str) -> int:
+    """The number of the first check of a case."""
+    return next(number for number, (known, _) in enumerate(checks()) if known.id == case)
 
 
 def document_of(

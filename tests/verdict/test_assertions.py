@@ -62,9 +62,7 @@ def test_assert_accepted_fails_for_a_refused_client(mtls_server: MutualTLSServer
     """The failure says who refused whom and why."""
     with pytest.raises(HandshakeAssertionError) as failed:
         assert_accepted(mtls_server, expired)
-    assert "the handshake was refused by the server for expired; it should have been accepted by both sides" == story(
-        failed
-    )
+    assert "the server rejected the client for expired; both sides should have accepted" == story(failed)
     assert [False] == [handshake.accepted for handshake in failed.value.handshakes]
 
 
@@ -90,7 +88,7 @@ def test_assert_rejected_fails_for_an_accepted_client(mtls_server: MutualTLSServ
     """A server that lets a client in which it should not is found out."""
     with pytest.raises(HandshakeAssertionError) as failed:
         assert_rejected(mtls_server, mtls_client_cert, Reason.EXPIRED)
-    assert "the server accepted the client; it should have been refused by the server for expired" == story(failed)
+    assert "the server accepted the client; it should have rejected it for expired" == story(failed)
 
 
 def test_assert_rejected_fails_for_another_reason(mtls_server: MutualTLSServer, expired: Identity) -> None:
@@ -98,7 +96,7 @@ def test_assert_rejected_fails_for_another_reason(mtls_server: MutualTLSServer, 
     with pytest.raises(HandshakeAssertionError) as failed:
         assert_rejected(mtls_server, expired, Reason.REVOKED)
     assert (
-        "the handshake was refused by the server for expired; it should have been refused by the server for revoked"
+        "the server rejected the client for expired; the server should have rejected the client for revoked"
         == story(failed)
     )
 
@@ -130,7 +128,7 @@ def test_assert_rejected_takes_the_reason_of_its_case(mtls_server: MutualTLSServ
     assert Reason.EXPIRED is assert_rejected(mtls_server, expired).reason
     both = untrusted & expired
     assert assert_rejected(mtls_server, both).reason in both.reasons
-    with pytest.raises(HandshakeAssertionError, match="it should have been refused by the server for revoked"):
+    with pytest.raises(HandshakeAssertionError, match="the server should have rejected the client for revoked"):
         assert_rejected(mtls_server, expired, "revoked")
 
 
@@ -139,7 +137,7 @@ def test_server_without_verification_is_found_out(mtls_server_factory: Factory, 
     server = mtls_server_factory(client_certs="none")
     with pytest.raises(HandshakeAssertionError) as failed:
         assert_rejected(server, mtls_client_case)
-    assert "the server accepted the client; it should have been refused by the server" in story(failed)
+    assert "the server accepted the client; it should have rejected it" in story(failed)
     assert "does not require a certificate" in str(failed.value)
 
 
@@ -196,7 +194,7 @@ def test_expect_accepted_explains_what_the_client_raised(
 ) -> None:
     """Where the server refused, the failure says so and keeps the client's exception as its cause."""
     with (
-        pytest.raises(HandshakeAssertionError, match="refused by the server for expired") as failed,
+        pytest.raises(HandshakeAssertionError, match="rejected by the server for expired") as failed,
         mtls_server.expect_accepted(),
     ):
         get(mtls_server, mtls_ca, expired)

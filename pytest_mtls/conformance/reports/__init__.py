@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pytest_mtls.conformance.reports import json, markdown, sarif
+from pytest_mtls.conformance.reports import html, json, markdown, sarif
 from pytest_mtls.conformance.reports.document import Document
 from pytest_mtls.errors import InvalidArgument
 
@@ -18,6 +18,7 @@ __all__ = ["FORMS", "check_report_path", "write_report"]
 #: By the ending of the file's name, what makes the text of a document.
 FORMS: Mapping[str, Callable[[Document], str]] = {
     ".json": json.as_json,
+    ".html": html.as_html,
     ".md": markdown.as_markdown,
     ".sarif": sarif.as_sarif,
 }

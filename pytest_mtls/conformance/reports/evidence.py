@@ -21,8 +21,9 @@ from pytest_mtls.conformance.run import Result
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side, opposite
 from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.verdict.chain import mark
 from pytest_mtls.verdict.expected import Expected
-from pytest_mtls.verdict.explain import likely_cause, mark
+from pytest_mtls.verdict.explain import likely_cause
 
 __all__ = ["chain_facts", "handshake_facts", "record", "server_chain"]
 
@@ -99,7 +100,9 @@ def handshake_facts(handshake: Handshake, expected: Expected | None = None) -> d
         handshake: the handshake.
         expected: what it should have been.
     """
-    reasons = (handshake.reason,) if handshake.reason is not None else (expected.reasons if expected else ())
+    # What is wrong with a bad client is known, whatever the server says of it.
+    known = expected.reasons if expected is not None else ()
+    reasons = known or (() if handshake.reason is None else (handshake.reason,))
     by = handshake.rejected_by or (expected.by if expected is not None and not expected.accepted else "server")
     accused: Side = opposite(by)
     client, server = (
