@@ -86,6 +86,7 @@ class Observation:
         requests: those that arrived.
         has_read_answer: whether the server's answer is in what it printed; None where that cannot be known, since it
             printed nothing of it, or is a callable.
+        is_all_heard: whether all that the client sent was read: it was a program, which has ended, and the server served.
     """
 
     target: ClientTarget
@@ -93,11 +94,18 @@ class Observation:
     handshakes: tuple[Handshake, ...]
     requests: tuple[ReceivedRequest, ...]
     has_read_answer: bool | None
+    is_all_heard: bool = True
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the client sent a request: it trusted the server with its data."""
-        return bool(self.requests)
+        """Whether the client sent a request, or data that are none: it trusted the server with them."""
+        return bool(self.requests) or any(map(self._is_spoken_to, self.handshakes))
+
+    def _is_spoken_to(self, seen: Handshake) -> bool:
+        """Whether data came over this connection, though perhaps no request of HTTP."""
+        if any(request.client_address == seen.peer_address for request in self.requests):
+            return True
+        return seen.accepted is True and self.is_all_heard and not seen.is_unused and not self.call.is_over_time
 
     @cached_property
     def verdict(self) -> Handshake:
@@ -106,19 +114,16 @@ class Observation:
         A request that arrived is acceptance, whatever the client says of it. A handshake that is complete, and that the
         client ended without a byte of data, is a rejection by the client, which judged late; no alert tells why.
         """
-        senders = {request.client_address for request in self.requests}
-        ranked = sorted(self.handshakes, key=lambda seen: self._rank(seen, senders))
+        ranked = sorted(self.handshakes, key=self._rank)
         if not ranked:
             said = f"the client did not connect; it {self.call.ending}"
             return Handshake("server", None, error=said)
         best = ranked[0]
-        if best.accepted and best.peer_address not in senders:
-            return self._without_request(best)
-        return best
+        return self._without_request(best) if best.accepted and not self._is_spoken_to(best) else best
 
-    def _rank(self, seen: Handshake, senders: set[tuple[str, int]]) -> int:
+    def _rank(self, seen: Handshake) -> int:
         if seen.accepted:
-            return 0 if seen.peer_address in senders else 2
+            return 0 if self._is_spoken_to(seen) else 2
         if seen.accepted is None:
             return 5
         if seen.rejected_by == "client":
@@ -128,16 +133,13 @@ class Observation:
     def _without_request(self, seen: Handshake) -> Handshake:
         if self.call.is_over_time:
             return replace(seen, accepted=None, error=f"no request came, and the client {self.call.ending}")
-        error = f"the client completed the handshake and sent no data; it {self.call.ending}"
-        return replace(
-            seen, accepted=False, rejected_by="client", reason=Reason.UNSPECIFIED, layer="tls", alert=None, error=error
-        )
+        return seen.rejected_late(f"the client completed the handshake and sent no data; it {self.call.ending}")
 
     @property
     def outcome(self) -> str:
         """What came of it inside, and how the call ended, in a few words."""
         if not self.requests:
-            return f"no request; {self.call.ending}"
+            return f"{'data that are no request' if self.is_accepted else 'no request'}; {self.call.ending}"
         if not self.call.succeeded:
             return f"request arrived; {self.call.ending}"
         return "answer read" if self.has_read_answer else "request arrived"
@@ -239,7 +241,7 @@ class ClientUnderTest:
         settings["trust"] = issuer
         try:
             with MutualTLSServer(app, cert=presents, **{**settings, **options}) as server:
-                return self.call(server, app, host=host, tls=tls, issuer=issuer)
+                return self.call(server, app, host=host, tls=tls, issuer=issuer, serves=not misbehaves)
         finally:
             if issuer is not self.ca:
                 issuer.remove_files()
@@ -259,6 +261,7 @@ class ClientUnderTest:
         tls: str = "1.3",
         files: ClientFiles | None = None,
         issuer: CertificateAuthority | None = None,
+        serves: bool = True,
     ) -> Observation:
         """Call the client once for a server that runs.
 
@@ -269,6 +272,7 @@ class ClientUnderTest:
             tls: the version that the client is told of.
             files: what the client is given, if not its own files.
             issuer: the CA whose CRLs the client is given, if not its own.
+            serves: whether the server reads what the client sends.
 
         Raises:
             ClientNotUsable: as for `observe`.
@@ -287,7 +291,8 @@ class ClientUnderTest:
         has_read = True if app.token.encode() in call.output else None
         if not handshakes and not requests and not _is_resolved(host):
             raise ClientNotUsable(self.name, _UNRESOLVED.format(host=host), call.text)
-        return Observation(target, call, handshakes, requests, has_read)
+        is_all_heard = self.client.is_program and serves
+        return Observation(target, call, handshakes, requests, has_read, is_all_heard)
 
     def check_usable(self, versions: Sequence[str] = ("1.3", "1.2")) -> Observation:
         """Call the client for a good server: it has to send a request, and to end well.

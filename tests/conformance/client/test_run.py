@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -148,6 +149,24 @@ def test_client_that_judges_after_its_handshake_has_rejected(testing: Testing) -
     assert {"wrong-host": {Outcome.DEVIATES}} == client_outcomes(testing(too_late), "wrong-host")
 
 
+def test_data_that_are_no_request_are_acceptance(testing: Testing) -> None:
+    """A client of another protocol than HTTP: what it sends is told from nothing."""
+    program = (
+        "import socket, ssl, sys; host, port, ca, cert, key, data = sys.argv[1:];"
+        "context = ssl.create_default_context(cafile=ca); context.check_hostname = False;"
+        "context.load_cert_chain(cert, key);"
+        "sock = context.wrap_socket(socket.create_connection(('127.0.0.1', int(port)), 5), server_hostname=host);"
+        "sock.sendall(data.encode()); sock.close()"
+    )
+    words = [sys.executable, "-c", program, "{host}", "{port}", "{ca}", "{cert}", "{key}"]
+    run = testing([*words, "PING\r\n"])
+    result = run.check(server_case("wrong-host"), "1.3")
+    assert (Outcome.DEVIATES, "accepted") == (result.outcome, result.seen)
+    assert "data that are no request; ended with status 0" == result.facts()["answer"]
+    silent = testing([*words, ""]).client.observe()
+    assert (False, "client") == (silent.is_accepted, silent.verdict.rejected_by)
+
+
 def test_hostname_may_be_disclaimed(testing: Testing) -> None:
     """A client that compares no names says so, and is then judged by the rest."""
 
@@ -198,12 +217,12 @@ def test_client_that_rejects_everything_proves_nothing(testing: Testing) -> None
     run = testing(lost)
     first, second = run.check(server_case("expired"), "1.3"), run.check(server_case("valid"), "1.3")
     assert [Outcome.DEVIATES] * 2 == [first.outcome, second.outcome]
-    note = "the client does not reach a good server, so that nothing is proved: refused by the client for unknown CA"
+    note = "the client does not reach a good server, so that nothing is proved: rejected by the client for unknown CA"
     assert first.note.startswith(note)
     assert first.note in first.story()
     assert "CERTIFICATE_VERIFY_FAILED" in first.story()
     assert first.note == second.note == second.story()
-    with pytest.raises(ClientNotUsable, match="does not accept a good server: refused by the client for unknown CA"):
+    with pytest.raises(ClientNotUsable, match="does not accept a good server: rejected by the client for unknown CA"):
         run.client.check_usable()
 
 
@@ -299,7 +318,7 @@ def test_assertions_hold_for_a_good_client_and_not_for_a_careless_one(mtls_ca: C
         assert client.assert_rejects(server_case("expired")).verdict.reason is Reason.EXPIRED
         assert client.assert_rejects(mtls_ca.impostor().issue_server(), "unknown_ca", tls="1.2").requests == ()
         with pytest.raises(
-            HandshakeAssertionError, match="the client should have rejected this server: refused by the"
+            HandshakeAssertionError, match="the client should have rejected this server: rejected by the"
         ):
             client.assert_rejects(server_case("expired"), Reason.REVOKED)
         with pytest.raises(HandshakeAssertionError, match="the client did not accept this server"):
