@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_mtls import clients
+    from pytest_mtls import aio, clients
     from pytest_mtls.cases import Case, Tier, case
     from pytest_mtls.certificates.authority import CertificateAuthority
     from pytest_mtls.certificates.identity import Identity
@@ -61,6 +61,7 @@ __all__ = [
     "SigningRequestRefused",
     "Tier",
     "Verdict",
+    "aio",
     "asgi_app",
     "asgi_scope",
     "assert_accepted",
@@ -101,6 +102,7 @@ _HOMES = {
     "SigningRequestRefused": "errors",
     "Tier": "cases",
     "Verdict": "reasons.verdict",
+    "aio": "aio",
     "asgi_app": "server.asgi",
     "asgi_scope": "proxies",
     "assert_accepted": "verdict.assertions",

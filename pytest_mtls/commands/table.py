@@ -6,6 +6,7 @@ from pytest_mtls.commands.cases import CASES
 from pytest_mtls.commands.check_server import CHECK_SERVER
 from pytest_mtls.commands.command import Command
 from pytest_mtls.commands.compare import COMPARE
+from pytest_mtls.commands.inspect import INSPECT
 from pytest_mtls.commands.mint import MINT
 from pytest_mtls.commands.probe import PROBE
 
@@ -14,6 +15,7 @@ __all__ = ["COMMANDS"]
 COMMANDS: tuple[Command, ...] = (
     MINT,
     CASES,
+    INSPECT,
     PROBE,
     CHECK_SERVER,
     COMPARE,

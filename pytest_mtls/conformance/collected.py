@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,16 +82,23 @@ class Collected:
 
     Args:
         config: pytest's.
-        target: the server under test.
+        target: the server under test, or the command of the client under test.
         policy: what is agreed of it.
+        order: case and TLS version of each check, in the order to tell them in; by default those of a server.
         baseline: what it is compared with.
     """
 
     def __init__(
-        self, config: pytest.Config, target: Endpoint, policy: Policy, baseline: Snapshot | None = None
+        self,
+        config: pytest.Config,
+        target: Endpoint | str,
+        policy: Policy,
+        order: Iterable[tuple[str, str]] | None = None,
+        baseline: Snapshot | None = None,
     ) -> None:
         self._config = config
         self._target = target
+        self._order = None if order is None else tuple(order)
         self._policy = policy
         self._baseline = baseline
         self._changes: list[Change] = []
@@ -103,7 +110,10 @@ class Collected:
     @property
     def results(self) -> list[dict[str, Any]]:
         """In the order of the catalogue and of the bypasses, and after them what other checks have told in the same way."""
-        keys = [*((case.id, tls) for case, tls in checks()), *((report_id(one), "-") for one in BYPASSES.values())]
+        keys = self._order
+        if keys is None:
+            bypasses = ((report_id(one), "-") for one in BYPASSES.values())
+            keys = (*((case.id, tls) for case, tls in checks()), *bypasses)
         order = {key: place for place, key in enumerate(keys)}
         return [self._facts[key] for key in sorted(self._facts, key=lambda key: order.get(key, len(order)))]
 
@@ -190,7 +200,8 @@ class Collected:
         if not results:
             return
         target = self._target
-        terminalreporter.section(f"mTLS of {target.protocol} at {target}", sep="-")
+        title = target if isinstance(target, str) else f"{target.protocol} at {target}"
+        terminalreporter.section(f"mTLS of {title}", sep="-")
         only_failures = terminalreporter.verbosity < 0
         for line in (*table(results, only_failures=only_failures), *_left_undone(target), summary(results)):
             terminalreporter.write_line(line)
@@ -205,7 +216,9 @@ class Collected:
                 terminalreporter.write_line(f"{file} was written")
 
 
-def _left_undone(target: Endpoint) -> Iterator[str]:
+def _left_undone(target: Endpoint | str) -> Iterator[str]:
+    if isinstance(target, str):
+        return
     if target.ca is None:
         yield "No --mtls-ca was given: nothing could be issued, and no good client was there as a control."
     elif target.ca.private_key is None:

@@ -55,7 +55,7 @@ def set_up(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
     except OSError as error:
         raise pytest.UsageError(f"{error.filename}: {error.strerror}") from error
-    collected = Collected(config, config.stash[_TARGET], config.stash[_POLICY], baseline)
+    collected = Collected(config, config.stash[_TARGET], config.stash[_POLICY], baseline=baseline)
     config.pluginmanager.register(collected, COLLECTED)
 
 

@@ -21,6 +21,7 @@ from pytest_mtls.errors.certificates import (
     NotIssuedByThisAuthority,
     SigningRequestRefused,
     UnreadableCertificate,
+    UnreadableFile,
     UnreadablePrivateKey,
     UnreadableSigningRequest,
     UnsupportedFormat,
@@ -29,6 +30,7 @@ from pytest_mtls.errors.certificates import (
     UnusableIdentity,
     WrongPassword,
 )
+from pytest_mtls.errors.programs import ClientNotUsable
 from pytest_mtls.errors.servers import (
     AppNotStarted,
     HandshakesForgotten,
@@ -47,6 +49,7 @@ __all__ = [
     "AuthorityUsedAsIdentity",
     "CaseNotPresentable",
     "CaseOfWrongSide",
+    "ClientNotUsable",
     "DuplicateCase",
     "HandshakeAssertionError",
     "HandshakesForgotten",
@@ -73,6 +76,7 @@ __all__ = [
     "SigningRequestRefused",
     "UnknownCase",
     "UnreadableCertificate",
+    "UnreadableFile",
     "UnreadablePrivateKey",
     "UnreadableSigningRequest",
     "UnsupportedFormat",

@@ -30,7 +30,7 @@ _LONGEST = 2000
 
 
 def make_document(
-    target: Endpoint,
+    target: Endpoint | str,
     policy: Policy,
     results: Sequence[Facts],
     *,
@@ -44,7 +44,7 @@ def make_document(
     """All that a run found.
 
     Args:
-        target: the server under test.
+        target: the server under test, or the command of the client under test.
         policy: what is agreed of it.
         results: the facts of each check, as `pytest_mtls.conformance.reports.evidence.record` has them.
         date: when the run began, in UTC.
@@ -67,13 +67,7 @@ def make_document(
             "date": f"{date:%Y-%m-%dT%H:%M:%SZ}",
             "seconds": round(seconds, 1),
             "versions": versions(),
-            "target": {
-                "protocol": target.protocol,
-                "host": target.host,
-                "port": target.port,
-                "server_name": target.name,
-                "path": target.path,
-            },
+            "target": _target(target),
             "server_chains": [list(chain) for chain in server_chains],
             "settings": sorted(policy.settings),
             "policy": _policy(policy, policy_file),
@@ -85,6 +79,18 @@ def make_document(
         }
     )
     return document
+
+
+def _target(target: Endpoint | str) -> dict[str, Any]:
+    if isinstance(target, str):
+        return {"command": target}
+    return {
+        "protocol": target.protocol,
+        "host": target.host,
+        "port": target.port,
+        "server_name": target.name,
+        "path": target.path,
+    }
 
 
 def versions() -> dict[str, str]:

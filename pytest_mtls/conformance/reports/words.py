@@ -37,8 +37,10 @@ def left_out(document: Document) -> Counter[str]:
 
 
 def target_of(document: Document) -> str:
-    """The server as a URL."""
+    """The server as a URL, or the command of the client."""
     target = document["target"]
+    if "command" in target:
+        return str(target["command"])
     host = f"[{target['host']}]" if ":" in target["host"] else target["host"]
     return f"{target['protocol']}://{host}:{target['port']}{target['path']}"
 
