@@ -30,12 +30,14 @@ from pytest_mtls.errors.certificates import (
     UnusableIdentity,
     WrongPassword,
 )
+from pytest_mtls.errors.programs import ClientNotUsable
 from pytest_mtls.errors.servers import (
     AppNotStarted,
     HandshakesForgotten,
     InvalidEndpoint,
     InvalidOption,
     InvalidPolicy,
+    InvalidReport,
     PortUnavailable,
     ServerNotLaunched,
     ServerNotRunning,
@@ -47,6 +49,7 @@ __all__ = [
     "AuthorityUsedAsIdentity",
     "CaseNotPresentable",
     "CaseOfWrongSide",
+    "ClientNotUsable",
     "DuplicateCase",
     "HandshakeAssertionError",
     "HandshakesForgotten",
@@ -57,6 +60,7 @@ __all__ = [
     "InvalidName",
     "InvalidOption",
     "InvalidPolicy",
+    "InvalidReport",
     "InvalidValidity",
     "KeyMismatch",
     "LibraryUnavailable",

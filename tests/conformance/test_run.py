@@ -16,6 +16,7 @@ from support.requirements import require_program
 from pytest_mtls import CertificateAuthority, Endpoint, Identity, MutualTLSServer, launch, register_protocol
 from pytest_mtls.cases import CATALOGUE
 from pytest_mtls.client.protocols import PROTOCOLS
+from pytest_mtls.conformance.client.run import client_checks
 from pytest_mtls.conformance.policy import ExpectedException, Policy, read_policy
 from pytest_mtls.conformance.report import summary, table
 from pytest_mtls.conformance.run import Outcome, Result, Run, checks, theme_of
@@ -323,7 +324,7 @@ def test_themes_are_the_modules_of_the_catalogue(pytestconfig: pytest.Config) ->
         for line in pytestconfig.getini("markers")
         if (found := re.match(r"mtls_(\w+): the conformance tests of", line))
     }
-    assert registered - {"own", "bypasses"} == {theme_of(case) for case, _ in checks()}
+    assert registered - {"own", "bypasses"} == {theme_of(case) for case, _ in (*checks(), *client_checks())}
 
 
 @pytest.mark.parametrize("backends", [2, 3])
