@@ -49,12 +49,12 @@ class KeyKind(str, Enum):
 
     P256 = "p256"  #: ECDSA over NIST P-256, the default: the cheapest that every TLS stack takes.
     P384 = "p384"  #: ECDSA over NIST P-384.
-    RSA2048 = "rsa2048"
-    RSA3072 = "rsa3072"
-    ED25519 = "ed25519"
+    RSA2048 = "rsa2048"  #: RSA of 2048 bits, the least that is not weak.
+    RSA3072 = "rsa3072"  #: RSA of 3072 bits.
+    ED25519 = "ed25519"  #: Ed25519 (RFC 8032).
     ML_DSA_44 = "mldsa44"  #: ML-DSA (FIPS 204, RFC 9881), post-quantum.
-    ML_DSA_65 = "mldsa65"
-    ML_DSA_87 = "mldsa87"
+    ML_DSA_65 = "mldsa65"  #: the same, of the middle size.
+    ML_DSA_87 = "mldsa87"  #: the same, of the largest size.
 
     def generate(self) -> PrivateKey:
         """Make a new private key.

@@ -100,7 +100,6 @@ class RotatingFiles:
     Attributes:
         directory: where the files are.
         layout: as above.
-        identity: what the files hold, or held before they were left half way.
 
     Raises:
         InvalidArgument: an unknown layout, or something that is no identity, trust, CRL or account.

@@ -46,7 +46,8 @@ class ForwardedClient:
         issuer: that of its issuer, in the same form.
         serial_number: the certificate's.
         fingerprint: SHA-1 or SHA-256, whichever the style has, in lower-case hex.
-        not_before, not_after: when the certificate holds.
+        not_before: when the certificate begins to be valid.
+        not_after: when it ends.
         sans: subject alternative names, of the kinds that the style tells.
     """
 

@@ -16,47 +16,51 @@ __all__ = ["Reason"]
 
 
 class Reason(str, Enum):
-    """Why one side refused the other. A `str`, so ``"expired"`` works wherever ``Reason.EXPIRED`` does."""
+    """Why one side rejected the other. A `str`, so ``"expired"`` works wherever ``Reason.EXPIRED`` does."""
 
     # The certificate or its chain (RFC 5280 section 6).
-    EXPIRED = "expired"
-    NOT_YET_VALID = "not_yet_valid"
-    UNKNOWN_CA = "unknown_ca"
-    SELF_SIGNED = "self_signed"
-    INVALID_CA = "invalid_ca"
-    PATH_LENGTH_EXCEEDED = "path_length_exceeded"
-    CHAIN_TOO_LONG = "chain_too_long"
-    NAME_CONSTRAINT_VIOLATED = "name_constraint_violated"
-    UNKNOWN_CRITICAL_EXTENSION = "unknown_critical_extension"
-    BAD_SIGNATURE = "bad_signature"
-    PROFILE_VIOLATED = "profile_violated"
-    MALFORMED_CERTIFICATE = "malformed_certificate"
-    WEAK_KEY = "weak_key"
-    WEAK_SIGNATURE = "weak_signature"
-    WRONG_PURPOSE = "wrong_purpose"
-    HOSTNAME_MISMATCH = "hostname_mismatch"
-    BAD_CERTIFICATE = "bad_certificate"
+    EXPIRED = "expired"  #: its notAfter is past.
+    NOT_YET_VALID = "not_yet_valid"  #: its notBefore is still to come.
+    UNKNOWN_CA = "unknown_ca"  #: no trusted CA has the name and key of its issuer.
+    SELF_SIGNED = "self_signed"  #: it was issued by itself, and is not trusted.
+    INVALID_CA = "invalid_ca"  #: it was issued by a certificate that is not a CA's.
+    PATH_LENGTH_EXCEEDED = "path_length_exceeded"  #: more intermediates follow a CA than its pathLenConstraint allows.
+    CHAIN_TOO_LONG = "chain_too_long"  #: the chain has more certificates than the other side takes.
+    NAME_CONSTRAINT_VIOLATED = "name_constraint_violated"  #: a CA of the chain may not issue for one of its names.
+    UNKNOWN_CRITICAL_EXTENSION = (
+        "unknown_critical_extension"  #: it has a critical extension that the other side does not know.
+    )
+    BAD_SIGNATURE = "bad_signature"  #: a signature of the chain was not made by the key of the issuer.
+    PROFILE_VIOLATED = "profile_violated"  #: it breaks a rule of RFC 5280 that only strict verification checks.
+    MALFORMED_CERTIFICATE = "malformed_certificate"  #: it cannot be parsed.
+    WEAK_KEY = "weak_key"  #: a key of the chain is too short.
+    WEAK_SIGNATURE = "weak_signature"  #: a signature of the chain was made with a weak hash.
+    WRONG_PURPOSE = "wrong_purpose"  #: its key usage or extended key usage is not for this side.
+    HOSTNAME_MISMATCH = "hostname_mismatch"  #: none of its names is the one that was asked for.
+    BAD_CERTIFICATE = "bad_certificate"  #: something is wrong with it, and the alert does not say what.
     # Revocation (RFC 5280 section 5).
-    REVOKED = "revoked"
-    CRL_MISSING = "crl_missing"
-    CRL_EXPIRED = "crl_expired"
-    CRL_NOT_YET_VALID = "crl_not_yet_valid"
-    CRL_BAD_SIGNATURE = "crl_bad_signature"
-    CRL_ISSUER_INVALID = "crl_issuer_invalid"
+    REVOKED = "revoked"  #: it, or a CA above it, is on a CRL.
+    CRL_MISSING = "crl_missing"  #: revocation is checked, and a CA of the chain has no CRL.
+    CRL_EXPIRED = "crl_expired"  #: the nextUpdate of a CRL is past.
+    CRL_NOT_YET_VALID = "crl_not_yet_valid"  #: the thisUpdate of a CRL is still to come.
+    CRL_BAD_SIGNATURE = "crl_bad_signature"  #: a CRL was not signed by the key of its issuer.
+    CRL_ISSUER_INVALID = "crl_issuer_invalid"  #: the issuer of a CRL may not sign CRLs.
     # The proof of possession, and the lack of anything to prove (RFC 8446 sections 4.4.2 and 4.4.3).
-    POSSESSION_NOT_PROVED = "possession_not_proved"
-    NO_CERTIFICATE = "no_certificate"
+    POSSESSION_NOT_PROVED = "possession_not_proved"  #: the peer did not prove that it has the private key.
+    NO_CERTIFICATE = "no_certificate"  #: the client presented no certificate, and the server requires one.
     # The protocol.
-    PROTOCOL_VERSION = "protocol_version"
-    NO_COMMON_PARAMETERS = "no_common_parameters"
-    NO_APPLICATION_PROTOCOL = "no_application_protocol"
-    UNRECOGNIZED_NAME = "unrecognized_name"
-    MALFORMED_MESSAGE = "malformed_message"
-    UNEXPECTED_MESSAGE = "unexpected_message"
-    NOT_TLS = "not_tls"
-    ACCESS_DENIED = "access_denied"
-    INTERNAL_ERROR = "internal_error"
-    UNSPECIFIED = "unspecified"
+    PROTOCOL_VERSION = "protocol_version"  #: the two sides have no TLS version in common.
+    NO_COMMON_PARAMETERS = "no_common_parameters"  #: they have no cipher suite, group or signature algorithm in common.
+    NO_APPLICATION_PROTOCOL = "no_application_protocol"  #: they have no ALPN protocol in common (RFC 7301).
+    UNRECOGNIZED_NAME = "unrecognized_name"  #: the server does not know the name that was asked for (RFC 6066).
+    MALFORMED_MESSAGE = "malformed_message"  #: a handshake message cannot be parsed.
+    UNEXPECTED_MESSAGE = "unexpected_message"  #: a handshake message came out of turn.
+    NOT_TLS = "not_tls"  #: what came is not TLS.
+    ACCESS_DENIED = (
+        "access_denied"  #: the application denied access, after TLS; never a certificate's defect by itself.
+    )
+    INTERNAL_ERROR = "internal_error"  #: the other side failed for a reason of its own.
+    UNSPECIFIED = "unspecified"  #: the other side did not say why.
 
     def __str__(self) -> str:
         return self.value
