@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pytest_mtls.server.server import MutualTLSServer
     from pytest_mtls.tls.handshake import Handshake
     from pytest_mtls.verdict.assertions import assert_accepted, assert_rejected
+    from pytest_mtls.verdict.expiry import assert_expires_after
     from pytest_mtls.verdict.rotation import Rotation, assert_rotates
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "asgi_app",
     "asgi_scope",
     "assert_accepted",
+    "assert_expires_after",
     "assert_rejected",
     "assert_rotates",
     "case",
@@ -106,6 +108,7 @@ _HOMES = {
     "asgi_app": "server.asgi",
     "asgi_scope": "proxies",
     "assert_accepted": "verdict.assertions",
+    "assert_expires_after": "verdict.expiry",
     "assert_rejected": "verdict.assertions",
     "assert_rotates": "verdict.rotation",
     "case": "cases",
