@@ -24,6 +24,7 @@ from pytest_mtls.errors import UnusableDirectory
 
 if sys.platform != "win32":
     import fcntl
+    import posix
 
 __all__ = ["CLEANER", "Cleaner"]
 
@@ -220,7 +221,8 @@ def _sweep() -> None:
 def _start_watchdog() -> int | None:
     """The end of the pipe that the watchdog waits for; None where there can be no watchdog.
 
-    By `os.posix_spawn`, which no library replaces that keeps tests from starting processes.
+    By ``posix.posix_spawn``, which no library replaces that keeps tests from starting processes. gevent replaces those of
+    `os`, and then waits for ever for a child that ended before its event loop was there.
     """
     if sys.platform == "win32" or not os.path.exists(_SHELL):
         return None
@@ -233,10 +235,11 @@ def _start_watchdog() -> int | None:
         actions += [(os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inherited()]
         command, environment = [_SHELL, "-c", _WATCHDOG], {"PATH": "/usr/bin:/bin"}
         try:
-            process = os.posix_spawn(_SHELL, command, environment, file_actions=actions, setsid=True)
+            process = posix.posix_spawn(_SHELL, command, environment, file_actions=actions, setsid=True)
         except NotImplementedError:  # this C library knows no setsid
-            process = os.posix_spawn(_SHELL, command, environment, file_actions=actions)
-        os.waitpid(process, 0)
+            process = posix.posix_spawn(_SHELL, command, environment, file_actions=actions)
+        with suppress(ChildProcessError):  # an event loop that takes in all children has been faster
+            posix.waitpid(process, 0)
     except OSError:
         os.close(ours)
         return None
