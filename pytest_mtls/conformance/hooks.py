@@ -11,7 +11,7 @@ import pytest
 from pytest_mtls.bypasses import Bypass, Site, Trial
 from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.conformance.bypassing import BypassResult, check_bypass
-from pytest_mtls.conformance.collected import Collected
+from pytest_mtls.conformance.collected import COLLECTED, Collected, read_baseline
 from pytest_mtls.conformance.policy import Policy, read_policy
 from pytest_mtls.conformance.reports import check_report_path
 from pytest_mtls.conformance.run import Run
@@ -50,11 +50,13 @@ def set_up(config: pytest.Config) -> None:
         config.stash[_POLICY] = read_policy(option("mtls_policy"), pyproject, option("mtls_setting") or ())
         for path in option("mtls_report") or ():
             check_report_path(path)
+        baseline = read_baseline(option("mtls_baseline"), update=option("mtls_baseline_update"))
     except MtlsError as error:
         raise pytest.UsageError(str(error)) from error
     except OSError as error:
         raise pytest.UsageError(f"{error.filename}: {error.strerror}") from error
-    config.pluginmanager.register(Collected(config, config.stash[_TARGET], config.stash[_POLICY]), "mtls-report")
+    collected = Collected(config, config.stash[_TARGET], config.stash[_POLICY], baseline=baseline)
+    config.pluginmanager.register(collected, COLLECTED)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -76,7 +76,7 @@ def record(result: Result | BypassResult) -> dict[str, Any]:
     else:
         case = result.case
         seen = () if result.handshake is None else (result.handshake,)
-        expected = Expected(accepted=case.tier is Tier.GOOD, reasons=case.reasons)
+        expected = Expected(accepted=case.tier is Tier.GOOD, by=opposite(case.side), reasons=case.reasons)
         facts["title"] = case.summary
         if case.rfc:
             facts["rfc"] = f"RFC 5280 {case.rfc}" if case.rfc.startswith("section") else case.rfc

@@ -93,6 +93,7 @@ def _page(document: Document) -> Iterator[str]:
 </div></header>
 <main>"""
     yield from _summary(document)
+    yield from _changes(document)
     yield from _failures(document)
     yield from _server(document)
     yield from _causes(document)
@@ -144,6 +145,16 @@ def _server(document: Document) -> Iterator[str]:
         yield '<div id="server">'
         yield from (f'<div class="card">{_tree(chain)}</div>' for chain in chains)
         yield "</div>"
+
+
+def _changes(document: Document) -> Iterator[str]:
+    if "changes" in document:
+        yield "<h2>What changed since the baseline</h2>"
+        items = "".join(
+            f'<li class="{escape(change["kind"])}"><b>{escape(change["kind"])}</b> {escape(change["text"])}</li>'
+            for change in document["changes"]
+        )
+        yield f'<div class="card">{f"<ul class=changes>{items}</ul>" if items else "Nothing."}</div>'
 
 
 def _number(count: int, word: str) -> str:

@@ -58,6 +58,11 @@ article { margin-bottom: 1.1rem; border-left: 5px solid var(--bad) !important; }
 article > header { all: unset; display: flex; flex-wrap: wrap; gap: .3rem .8rem; align-items: baseline; justify-content: space-between; }
 article p { margin: .35rem 0; }
 .why { color: var(--soft); }
+.changes { margin: 0; padding: 0; list-style: none; }
+.changes li { padding: .3rem 0; overflow-wrap: anywhere; }
+.changes b { display: inline-block; min-width: 5.5rem; color: var(--soft); }
+.changes .weaker b { color: var(--bad); }
+.changes .stronger b { color: var(--good); }
 .against { display: flex; flex-wrap: wrap; gap: .4rem 2rem; margin: .7rem 0; }
 .against span { color: var(--soft); }
 .against b.bad { color: var(--bad); }
