@@ -18,7 +18,7 @@ from pytest_mtls.client.endpoint import Endpoint, is_address
 from pytest_mtls.client.plan import ProbePlan
 from pytest_mtls.client.probe import run
 from pytest_mtls.client.protocols import PROTOCOLS
-from pytest_mtls.conformance.reports.evidence import chain_facts
+from pytest_mtls.conformance.chains import chain_facts
 from pytest_mtls.tls.context import heedless_context
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.hello import VERSION_NUMBERS, Choice, Offer

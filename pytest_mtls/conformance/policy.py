@@ -21,7 +21,15 @@ from pytest_mtls.errors import InvalidArgument, InvalidPolicy, UnknownCase
 #: pytest itself brings the older one where the standard library has none.
 _toml_library = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
-__all__ = ["ALL_VERSIONS", "CLIENT_SETTINGS", "NO_HOSTNAME", "SERVER_CHECKS", "ExpectedException", "Policy", "read_policy"]
+__all__ = [
+    "ALL_VERSIONS",
+    "CLIENT_SETTINGS",
+    "NO_HOSTNAME",
+    "SERVER_CHECKS",
+    "ExpectedException",
+    "Policy",
+    "read_policy",
+]
 
 _SETTINGS = (*sorted(SETTINGS), RESUMPTION)
 #: Those of a client: it has to compare the host's name with the certificate, unless it says that it does not.
@@ -148,9 +156,7 @@ def read_policy(
 def _versions(check: Checker, table: Mapping[str, Any]) -> frozenset[str] | None:
     if "versions" not in table:
         return None
-    versions = frozenset(
-        check.one_of(name, ALL_VERSIONS, "a TLS version") for name in check.list_of(table, "versions")
-    )
+    versions = frozenset(check.one_of(name, ALL_VERSIONS, "a TLS version") for name in check.list_of(table, "versions"))
     if not versions:
         raise check.error("versions is empty: a server has to offer one")
     return versions

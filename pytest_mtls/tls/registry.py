@@ -5,7 +5,15 @@ from __future__ import annotations
 import ssl
 from functools import cache
 
-__all__ = ["GROUPS", "SUITES_OF_TLS13", "group_name", "is_weak_suite", "scheme_name", "suite_name", "suites_up_to_tls12"]
+__all__ = [
+    "GROUPS",
+    "SUITES_OF_TLS13",
+    "group_name",
+    "is_weak_suite",
+    "scheme_name",
+    "suite_name",
+    "suites_up_to_tls12",
+]
 
 #: The groups of a key exchange, in the order in which they are offered (RFC 8446 section 4.2.7, RFC 8422 section 5.1.1).
 GROUPS = {
