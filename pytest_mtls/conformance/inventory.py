@@ -129,8 +129,11 @@ def _all_of(
     """All that a server takes of a list: it is asked again without what it chose, until it chooses nothing of it."""
     found: list[int] = []
     while left and len(found) < _MOST:
-        choice = ask(target, narrowed(left), timeout).choice
-        number = None if choice is None else chosen(choice)
+        number = chosen(ask(target, narrowed(left), timeout).choice or Choice())
+        if number is None and found and chosen is _group_of:
+            # Up to TLS 1.2 the groups are also those of certificates (RFC 8422 section 5.1.1), so that without its own a
+            # server takes none.
+            number = chosen(ask(target, narrowed((*left, *found)), timeout).choice or Choice())
         if number is None or number not in left:
             break
         found.append(number)
