@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_mtls import clients
+    from pytest_mtls import aio, clients
     from pytest_mtls.cases import Case, Tier, case
     from pytest_mtls.certificates.authority import CertificateAuthority
     from pytest_mtls.certificates.identity import Identity
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pytest_mtls.server.server import MutualTLSServer
     from pytest_mtls.tls.handshake import Handshake
     from pytest_mtls.verdict.assertions import assert_accepted, assert_rejected
+    from pytest_mtls.verdict.expiry import assert_expires_after
     from pytest_mtls.verdict.rotation import Rotation, assert_rotates
 
 __all__ = [
@@ -61,9 +62,11 @@ __all__ = [
     "SigningRequestRefused",
     "Tier",
     "Verdict",
+    "aio",
     "asgi_app",
     "asgi_scope",
     "assert_accepted",
+    "assert_expires_after",
     "assert_rejected",
     "assert_rotates",
     "case",
@@ -101,9 +104,11 @@ _HOMES = {
     "SigningRequestRefused": "errors",
     "Tier": "cases",
     "Verdict": "reasons.verdict",
+    "aio": "aio",
     "asgi_app": "server.asgi",
     "asgi_scope": "proxies",
     "assert_accepted": "verdict.assertions",
+    "assert_expires_after": "verdict.expiry",
     "assert_rejected": "verdict.assertions",
     "assert_rotates": "verdict.rotation",
     "case": "cases",

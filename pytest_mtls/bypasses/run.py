@@ -39,6 +39,7 @@ class Trial:
         self._good = good_client(target, target.ca)
         self._versions: tuple[str, ...] = ()
         self._lets_in_anybody: bool | None = None
+        self._obstacle_to_all = ""
 
     def check(self, bypass: Bypass) -> Finding:
         """Try one.
@@ -81,11 +82,17 @@ class Trial:
         return self._lets_in_anybody
 
     def _try(self, attempt: Attempt, bypass: Bypass) -> tuple[Verdict, str]:
+        if self._obstacle_to_all:
+            return Verdict.NOT_APPLICABLE, f"nothing can be proved, as the first failure tells: {self._obstacle_to_all}"
         if not self._versions:
             self._versions = attempt.versions
+            first = None if self._good is None or not self._versions else attempt.visit(self._good).handshake
+            if first is not None and first.accepted is not True:
+                self._versions = ()
         attempt.versions = self._versions
         if not self._versions:
-            return Verdict.UNDECIDED, f"a good client does not get in: {headline(attempt.handshakes[-1])}"
+            self._obstacle_to_all = f"a good client does not get in: {headline(attempt.handshakes[-1])}"
+            return Verdict.UNDECIDED, self._obstacle_to_all
         note = bypass.check(attempt) or ""
         if self._good is not None:
             control = attempt.visit(self._good)

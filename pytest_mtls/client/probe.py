@@ -7,8 +7,10 @@ import os
 import secrets
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from operator import attrgetter
 
 from pytest_mtls.cases.presentation import PeerArgument
 from pytest_mtls.certificates.authority import CertificateAuthority
@@ -46,6 +48,10 @@ _DRAIN_SECONDS = 1.0
 _TICKET_SECONDS = 0.05
 
 _ALERT_RECORD = 21
+
+_BLOCKS_LOOP = (
+    "this call blocks the event loop of its thread: if that serves the endpoint, await pytest_mtls.aio instead"
+)
 
 
 def probe(
@@ -127,11 +133,27 @@ def run(plan: ProbePlan) -> Handshake:
                 with Relay(plain, CertificateRewriter(presents.rewrite)) as relay:
                     seen = shake_hands(context, relay.client, conversation, deadline, relay.wait)
     seen = replace(seen, server_name=target.name, local_address=local, peer_address=peer)
+    if seen.accepted is None and deadline.remaining <= 0 and _is_in_event_loop():
+        seen = replace(seen, error=f"{seen.error}; {_BLOCKS_LOOP}")
     if plan.observer is not None:
         counterpart = plan.observer.handshake_of(local, bookmark, deadline.remaining)
         if counterpart is not None:
             return seen.seen_from_both_ends(counterpart)
     return seen
+
+
+def _is_in_event_loop() -> bool:
+    """Whether this thread runs an event loop, which cannot serve anybody until this call returns."""
+    for name, probe in (("asyncio", "get_running_loop"), ("trio", "lowlevel.current_task")):
+        module = sys.modules.get(name)
+        if module is None:
+            continue
+        try:
+            attrgetter(probe)(module)()
+        except RuntimeError:
+            continue
+        return True
+    return False
 
 
 def connect(target: Endpoint, timeout: float) -> tuple[socket.socket, tuple[str, int], tuple[str, int]]:

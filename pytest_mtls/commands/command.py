@@ -27,7 +27,7 @@ class Command:
         add_arguments: adds its arguments to its parser.
         run: does it, and prints what comes of it. Returns the exit status.
         description: what it does, in full, for its own help; the summary by default.
-        takes_rest: whether arguments that the parser does not know are put into ``options.rest`` instead of refused.
+        takes_rest: whether arguments that the parser does not know are put into ``options.rest`` instead of rejected.
     """
 
     name: str

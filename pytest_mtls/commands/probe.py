@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
     from pytest_mtls.certificates.identity import Identity
     from pytest_mtls.certificates.trust import Trust
+    from pytest_mtls.client.plan import ProbePlan
     from pytest_mtls.tls.handshake import Handshake
 
 __all__ = ["PROBE"]
 
 _DESCRIPTION = """Do one real handshake with a server, carried to its verdict, and tell all of it: the verdict, both
 certificate chains, the messages, the likely cause and what to do. Where the URL names a protocol, it is spoken too, and
-the application's own answer counts. Exit status: 0 accepted, 1 refused, 2 undecided, or a mistake in the command."""
+the application's own answer counts. Exit status: 0 accepted, 1 rejected, 2 undecided, or a mistake in the command."""
 
 
 _ABOUT_TRUST = (Reason.UNKNOWN_CA, Reason.SELF_SIGNED)
@@ -54,7 +55,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="for all of it; 5 by default")
     parser.add_argument(
-        "--strict", action="store_true", help="refuse a server's certificate that only RFC 5280's profile forbids too"
+        "--strict", action="store_true", help="reject a server's certificate that only RFC 5280's profile forbids too"
     )
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
 
@@ -76,11 +77,11 @@ def _run(options: argparse.Namespace) -> int:
         seen = run(plan)
     notes = list(_notes(seen, identity, trust))
     if options.json:
-        print(json.dumps(facts(seen, notes), indent=2, ensure_ascii=False))
+        print(json.dumps(facts(seen, notes, plan), indent=2, ensure_ascii=False))
     elif seen.accepted is None and not seen.began:
         print(shown(f"pytest-mtls: {seen.error}. Is the server running there?"), file=sys.stderr)
     else:
-        print(shown("\n".join([explain(seen), *(f"  note: {one_line(note)}" for note in notes)])))
+        print(shown("\n".join([explain(seen, plan=plan), *(f"  note: {one_line(note)}" for note in notes)])))
     return {True: ACCEPTED, False: FAILED, None: MISTAKE}[seen.accepted]
 
 
@@ -109,11 +110,13 @@ def _notes(seen: Handshake, identity: Identity | None, trust: Trust | None) -> I
         yield "the server asked for a client certificate, and accepted a client without one"
 
 
-def facts(seen: Handshake, notes: list[str]) -> dict[str, Any]:
+def facts(seen: Handshake, notes: list[str], plan: ProbePlan) -> dict[str, Any]:
     """A handshake for machines."""
     from pytest_mtls.certificates.names import describe_name
-    from pytest_mtls.verdict.explain import headline, likely_cause
+    from pytest_mtls.verdict.diagnosis import Facts, diagnose
+    from pytest_mtls.verdict.explain import headline
 
+    diagnosis = None if seen.accepted else diagnose(Facts(seen, plan=plan))
     return {
         "verdict": seen.verdict.value,
         "headline": headline(seen),
@@ -126,7 +129,8 @@ def facts(seen: Handshake, notes: list[str]) -> dict[str, Any]:
         "verify_error": seen.verify_error,
         "verify_code": seen.verify_code,
         "error": seen.error,
-        "likely_cause": None if seen.accepted else likely_cause(seen),
+        "likely_cause": None if diagnosis is None else diagnosis.cause,
+        "remedy": None if diagnosis is None else diagnosis.remedy,
         "notes": notes,
         "tls_version": seen.tls_version,
         "cipher": seen.cipher,

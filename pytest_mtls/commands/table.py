@@ -5,6 +5,8 @@ from __future__ import annotations
 from pytest_mtls.commands.cases import CASES
 from pytest_mtls.commands.check_server import CHECK_SERVER
 from pytest_mtls.commands.command import Command
+from pytest_mtls.commands.compare import COMPARE
+from pytest_mtls.commands.inspect import INSPECT
 from pytest_mtls.commands.mint import MINT
 from pytest_mtls.commands.probe import PROBE
 
@@ -13,6 +15,8 @@ __all__ = ["COMMANDS"]
 COMMANDS: tuple[Command, ...] = (
     MINT,
     CASES,
+    INSPECT,
     PROBE,
     CHECK_SERVER,
+    COMPARE,
 )

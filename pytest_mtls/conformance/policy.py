@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -21,13 +21,29 @@ from pytest_mtls.errors import InvalidArgument, InvalidPolicy, UnknownCase
 #: pytest itself brings the older one where the standard library has none.
 _toml_library = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
-__all__ = ["ExpectedException", "Policy", "read_policy"]
+__all__ = [
+    "ALL_VERSIONS",
+    "CLIENT_SETTINGS",
+    "NO_HOSTNAME",
+    "SERVER_CHECKS",
+    "ExpectedException",
+    "Policy",
+    "read_policy",
+]
 
 _SETTINGS = (*sorted(SETTINGS), RESUMPTION)
+#: Those of a client: it has to compare the host's name with the certificate, unless it says that it does not.
+NO_HOSTNAME = "no-hostname"
+CLIENT_SETTINGS = (*sorted(SETTINGS), NO_HOSTNAME)
 _REASONS = ("alert", "any")
 _SEEN = ("accepted", "refused", "undecided")
 _VERSIONS = ("1.2", "1.3")
+#: The versions that a policy may name as those of the server.
+ALL_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
+#: The checks of what a server offers; see `pytest_mtls.conformance.offers`.
+SERVER_CHECKS = (*(f"tls-{tls}" for tls in ALL_VERSIONS), "weak-cipher-suites", "server-certificate-expires-soon")
 _TABLE = "tool.pytest-mtls"
+_CLIENT = "client"
 
 
 @dataclass(frozen=True)
@@ -48,7 +64,8 @@ class ExpectedException:
 
     def is_about(self, case_id: str, tls: str) -> bool:
         """Whether it is about this case over this version."""
-        is_it = case_id == self.case if self.is_of_bypass else fnmatch.fnmatchcase(case_id, self.case)
+        is_one = self.is_of_bypass or self.case.startswith("check[")
+        is_it = case_id == self.case if is_one else fnmatch.fnmatchcase(case_id, self.case)
         return is_it and self.tls in (None, tls)
 
     @property
@@ -67,12 +84,17 @@ class Policy:
         reasons: "alert" if a refusal counts only when its alert can stand for the case's reason, "any" for every refusal.
         exceptions: deviations that are agreed.
         site: what else is known of the server, for the bypasses.
+        versions: the TLS versions that the server must offer, and all that it may; None if nothing is claimed of 1.2 and 1.3,
+            and the older ones are rejected (RFC 8996).
+        expiry_days: for how many days every certificate of the server's chain has to be valid yet; None if nothing is claimed.
     """
 
     settings: frozenset[str] = frozenset()
     reasons: str = "alert"
     exceptions: tuple[ExpectedException, ...] = ()
     site: Site = field(default_factory=Site)
+    versions: frozenset[str] | None = None
+    expiry_days: float | None = None
 
     def exception_for(self, case_id: str, tls: str) -> ExpectedException | None:
         """The first exception that is about this case."""
@@ -80,7 +102,11 @@ class Policy:
 
 
 def read_policy(
-    path: str | os.PathLike[str] | None, pyproject: str | os.PathLike[str] | None, settings: Iterable[str] = ()
+    path: str | os.PathLike[str] | None,
+    pyproject: str | os.PathLike[str] | None,
+    settings: Iterable[str] = (),
+    *,
+    client_checks: Collection[str] | None = None,
 ) -> Policy:
     """Read a policy.
 
@@ -88,6 +114,8 @@ def read_policy(
         path: a TOML file of it.
         pyproject: a ``pyproject.toml`` whose table ``[tool.pytest-mtls]`` is read where there is no ``path``.
         settings: more settings that the server claims, by ``--mtls-setting``.
+        client_checks: the ids of the checks of a client, where the policy is that of a client under test. In
+            ``pyproject.toml`` it is the table ``[tool.pytest-mtls.client]``.
 
     Raises:
         InvalidArgument: there is no such setting.
@@ -96,21 +124,51 @@ def read_policy(
     if path is not None:
         source, table = os.fspath(path), _toml(Path(path))
     elif pyproject is not None and Path(pyproject).is_file():
-        source, table = f"[{_TABLE}] of {os.fspath(pyproject)}", _toml(Path(pyproject))
-        for name in _TABLE.split("."):
+        path_of_table = _TABLE if client_checks is None else f"{_TABLE}.{_CLIENT}"
+        source, table = f"[{path_of_table}] of {os.fspath(pyproject)}", _toml(Path(pyproject))
+        for name in path_of_table.split("."):
             table = table.get(name, {})
+        if client_checks is None:
+            table = {name: value for name, value in table.items() if name != _CLIENT}
     else:
         source, table = "the options", {}
     check = Checker(source)
-    check.keys(table, ("settings", "reasons", "exceptions", "site"), "it")
-    claimed = {check.one_of(name, _SETTINGS, "a setting") for name in check.list_of(table, "settings")}
+    known = _SETTINGS if client_checks is None else CLIENT_SETTINGS
+    of_server = ("site", "versions", "expiry_days") if client_checks is None else ()
+    check.keys(table, ("settings", "reasons", "exceptions", *of_server), "it")
+    claimed = {check.one_of(name, known, "a setting") for name in check.list_of(table, "settings")}
     for name in settings:
-        if name not in _SETTINGS:
-            raise InvalidArgument("--mtls-setting", name, f"one of {', '.join(_SETTINGS)}")
+        if name not in known:
+            raise InvalidArgument("--mtls-setting", name, f"one of {', '.join(known)}")
         claimed.add(name)
     reasons = check.one_of(table.get("reasons", "alert"), _REASONS, "reasons")
-    exceptions = tuple(_exception(check, entry) for entry in check.list_of(table, "exceptions"))
-    return Policy(frozenset(claimed), reasons, exceptions, read_site(check, table.get("site", {})))
+    exceptions = tuple(_exception(check, entry, client_checks) for entry in check.list_of(table, "exceptions"))
+    return Policy(
+        frozenset(claimed),
+        reasons,
+        exceptions,
+        read_site(check, table.get("site", {})),
+        versions=_versions(check, table),
+        expiry_days=_days(check, table),
+    )
+
+
+def _versions(check: Checker, table: Mapping[str, Any]) -> frozenset[str] | None:
+    if "versions" not in table:
+        return None
+    versions = frozenset(check.one_of(name, ALL_VERSIONS, "a TLS version") for name in check.list_of(table, "versions"))
+    if not versions:
+        raise check.error("versions is empty: a server has to offer one")
+    return versions
+
+
+def _days(check: Checker, table: Mapping[str, Any]) -> float | None:
+    days = table.get("expiry_days")
+    if days is None:
+        return None
+    if isinstance(days, bool) or not isinstance(days, (int, float)) or not days >= 0:
+        raise check.error(f"expiry_days is {days!r}, and must be a number of days")
+    return float(days)
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -123,17 +181,22 @@ def _toml(path: Path) -> dict[str, Any]:
     return document
 
 
-def _exception(check: Checker, entry: Any) -> ExpectedException:
+def _exception(check: Checker, entry: Any, client_checks: Collection[str] | None) -> ExpectedException:
     if not isinstance(entry, Mapping):
         raise check.error("an entry of exceptions is no table")
-    if "bypass" in entry:
+    if "check" in entry:
+        check.keys(entry, ("check", "reason"), "an exception of a check")
+        known = SERVER_CHECKS if client_checks is None else tuple(client_checks)
+        id = check.one_of(check.text(entry, "check"), known, "a check")
+        return ExpectedException(f"check[{id}]", "fails", check.text(entry, "reason"))
+    if client_checks is None and "bypass" in entry:
         check.keys(entry, ("bypass", "reason"), "an exception of a bypass")
         id = check.one_of(check.text(entry, "bypass"), tuple(BYPASSES), "a bypass")
         return ExpectedException(f"bypass[{id}]", Verdict.BYPASSED.value, check.text(entry, "reason"))
     check.keys(entry, ("case", "seen", "reason", "tls"), "an exception")
     case = check.text(entry, "case")
     try:
-        CATALOGUE["client"].select([case])
+        CATALOGUE["client" if client_checks is None else "server"].select([case])
     except UnknownCase as error:
         raise check.error(str(error).rstrip(".")) from None
     tls = entry.get("tls")

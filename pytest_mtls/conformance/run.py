@@ -257,13 +257,14 @@ class Run:
         return self._control(tls).accepted is not False or self._control(tls).tls_version == f"TLSv{tls}"
 
     def _obstacle(self, tls: str) -> tuple[Outcome, str, Handshake | None] | None:
-        """Why nothing can be proved over this version, if so; with the whole handshake the first time."""
+        """Why nothing can be proved over this version, if so: a failure the first time, and told no more after that."""
         obstacle = self._find_obstacle(tls)
-        if obstacle is None or not self._is_told:
-            self._is_told = obstacle is not None
+        if obstacle is None or obstacle[0] is Outcome.LEFT_OUT:
             return obstacle
-        outcome, note, _ = obstacle
-        return outcome, note, None
+        if not self._is_told:
+            self._is_told = True
+            return obstacle
+        return Outcome.LEFT_OUT, f"nothing can be proved, as the first failure tells: {headline(obstacle[2])}", None
 
     def _find_obstacle(self, tls: str) -> tuple[Outcome, str, Handshake] | None:
         control = self._control(tls)

@@ -20,7 +20,7 @@ from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.client.rate import Pace
 from pytest_mtls.errors import InvalidArgument, InvalidOption, MtlsError
 
-__all__ = ["TargetOptions", "read_target"]
+__all__ = ["TargetOptions", "read_authority", "read_target"]
 
 #: What `python -m pytest_mtls mint` calls its files.
 _CA, _CA_KEY = "ca.crt", "ca.key"
@@ -70,7 +70,7 @@ def read_target(options: TargetOptions) -> Endpoint:
             raise InvalidArgument("--mtls-rate", options.rate, "a number of connections a second, above 0")
         endpoint = replace(endpoint, pace=Pace(options.rate / options.workers))
     directory = Path(options.ca) if options.ca is not None and Path(options.ca).is_dir() else None
-    ca = _authority(options, directory)
+    ca = read_authority(options.ca, options.ca_key)
     client = None if options.client is None else _client(options.client)
     if directory is not None:
         client = client or _client_in(directory)
@@ -117,18 +117,21 @@ def _check_loopback(endpoint: Endpoint, url: str) -> None:
             raise InvalidArgument("--mtls-target", url, allowed)
 
 
-def _authority(options: TargetOptions, directory: Path | None) -> CertificateAuthority | None:
-    if options.ca is None:
+def read_authority(ca: str | None, ca_key: str | None) -> CertificateAuthority | None:
+    """The CA that ``--mtls-ca`` and ``--mtls-ca-key`` name; None where they are not given.
+
+    Raises:
+        MtlsError: there is none to read.
+    """
+    if ca is None:
         return None
-    if directory is None:
-        return _load_authority(options.ca, options.ca_key)
+    directory = Path(ca)
+    if not directory.is_dir():
+        return _load_authority(ca, ca_key)
     cert, key = directory / _CA, directory / _CA_KEY
     if not cert.is_file():
-        raise InvalidArgument(
-            "--mtls-ca", options.ca, f"a directory that `python -m pytest_mtls mint` wrote, with a {_CA}"
-        )
-    key_path = options.ca_key or (str(key) if key.is_file() else None)
-    return _load_authority(str(cert), key_path)
+        raise InvalidArgument("--mtls-ca", ca, f"a directory that `python -m pytest_mtls mint` wrote, with a {_CA}")
+    return _load_authority(str(cert), ca_key or (str(key) if key.is_file() else None))
 
 
 def _load_authority(cert: str, key: str | None) -> CertificateAuthority:

@@ -26,9 +26,11 @@ def test_bypass(
 ) -> None:
     """The server does not let an attacker in by this way."""
     result = mtls_bypasses(bypass)
-    keep(request.node, result)
+    regression = keep(request.node, result)
     if result.outcome is Outcome.LEFT_OUT:
         pytest.skip(result.finding.note)
+    if regression:
+        pytest.fail(f"{regression}\n{result.story()}", pytrace=False)
     if result.outcome is Outcome.EXCEPTED:
         pytest.xfail(result.note)
     if result.outcome.is_failure:

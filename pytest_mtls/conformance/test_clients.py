@@ -30,9 +30,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_client(request: pytest.FixtureRequest, mtls_conformance: Run, case: Case, tls: str) -> None:
     """The server does with this client what it has to."""
     result = mtls_conformance.check(case, tls)
-    keep(request.node, result)
+    regression = keep(request.node, result)
     if result.outcome is Outcome.LEFT_OUT:
         pytest.skip(result.note)
+    if regression:
+        pytest.fail(f"{regression}\n{result.story()}", pytrace=False)
     if result.outcome is Outcome.EXCEPTED:
         pytest.xfail(result.note)
     if result.outcome.is_failure:

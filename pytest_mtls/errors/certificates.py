@@ -18,6 +18,7 @@ __all__ = [
     "NotIssuedByThisAuthority",
     "SigningRequestRefused",
     "UnreadableCertificate",
+    "UnreadableFile",
     "UnreadablePrivateKey",
     "UnreadableSigningRequest",
     "UnsupportedFormat",
@@ -50,6 +51,17 @@ class UnreadablePrivateKey(MtlsError):
 
     def __str__(self) -> str:
         return f"cannot read a private key from {self.source}: {self.problem}. {_READABLE}"
+
+
+@dataclass(eq=False)
+class UnreadableFile(MtlsError):
+    """A file that should hold certificates or keys in some form, and holds nothing that is known here."""
+
+    path: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"cannot read {self.path}: {self.problem}."
 
 
 @dataclass(eq=False)

@@ -13,6 +13,7 @@ __all__ = [
     "InvalidEndpoint",
     "InvalidOption",
     "InvalidPolicy",
+    "InvalidReport",
     "PortUnavailable",
     "ServerNotLaunched",
     "ServerNotRunning",
@@ -78,6 +79,20 @@ class AppNotStarted(MtlsError):
 
     def __str__(self) -> str:
         return f"the ASGI app could not be started up: {self.problem}. Its own exception is the cause of this one."
+
+
+@dataclass(eq=False)
+class InvalidReport(MtlsError):
+    """A file that should hold a baseline or a report of an earlier run."""
+
+    path: str
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} cannot be compared with: {self.problem}. "
+            "Write a baseline with --mtls-baseline-update, or a report with --mtls-report FILE.json."
+        )
 
 
 @dataclass(eq=False)

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -117,9 +118,11 @@ def pytest_configure_node(node: Any) -> None:
 
 # --- options ---------------------------------------------------------------------------------------------------------
 
-#: What is known of a server under test: what each option takes, and its help. All need the first.
+#: What is known of a server or client under test: what each option takes, and its help. All need one of the first two.
 _OPTIONS: dict[str, tuple[str, str]] = {
     "--mtls-target": ("URL", "the server under test, e.g. https://localhost:8443"),
+    "--mtls-client": ("COMMAND", "the client under test, e.g. 'curl --cacert {ca} --cert {cert} --key {key} {url}'"),
+    "--mtls-client-timeout": ("SECONDS", "how long each call of the client under test may take; 10 by default"),
     "--mtls-ca": ("DIR|FILE", "what `python -m pytest_mtls mint` wrote, or the certificate of the clients' CA"),
     "--mtls-ca-key": ("FILE", "the private key of that CA"),
     "--mtls-server-ca": ("FILE", "the CA of the server's own certificate, if another; or 'system'"),
@@ -127,23 +130,33 @@ _OPTIONS: dict[str, tuple[str, str]] = {
     "--mtls-client-cert": ("FILE", "certificate and key, PEM, of a client that the server accepts"),
     "--mtls-policy": ("FILE", "expected exceptions, TOML; by default [tool.pytest-mtls] of pyproject.toml"),
     "--mtls-setting": ("NAME", "a setting that the server claims: crl, level, resumption, strict or usage"),
-    "--mtls-report": ("FILE", "write a report: .json, .md or .sarif; several times if need be"),
+    "--mtls-report": ("FILE", "write a report: .json, .html, .md or .sarif; several times if need be"),
+    "--mtls-baseline": ("FILE", "a check that got weaker than in this file is a failure"),
+    "--mtls-baseline-update": ("", "write the file of --mtls-baseline"),
     "--mtls-rate": ("N", "at most N connections a second"),
     "--mtls-allow-remote": ("", "test a server that is not on this machine"),
 }
 _OPTION_KINDS: dict[str, dict[str, Any]] = {
+    "--mtls-baseline-update": {"action": "store_true"},
     "--mtls-report": {"action": "append"},
     "--mtls-setting": {"action": "append"},
     "--mtls-rate": {"type": float},
+    "--mtls-client-timeout": {"type": float},
     "--mtls-allow-remote": {"action": "store_true"},
 }
+_OF_A_CLIENT = frozenset({"--mtls-client", "--mtls-client-timeout"})
+_OF_A_SERVER = frozenset(
+    {"--mtls-allow-remote", "--mtls-client-cert", "--mtls-server-ca", "--mtls-server-name", "--mtls-target"}
+)
 #: What the conformance tests are about: the catalogue's modules, the suite's own cases, and the bypasses.
 _THEMES = {
+    "behaviour": "servers that are odd in what they do",
     "bypasses": "ways round client authentication",
     "constraints": "name constraints",
     "good": "clients that must be accepted",
     "message": "malformed Certificate messages",
     "names": "odd subjects and alternative names",
+    "offers": "what a server offers: versions, cipher suites, its certificate",
     "own": "the suite's own cases",
     "path": "validity, trust and the chain",
     "possession": "clients that do not have the certificate's key",
@@ -194,15 +207,21 @@ def _start_key_log(config: pytest.Config) -> None:
 
 
 def _set_up_target(config: pytest.Config) -> None:
-    if config.getoption("mtls_target") is not None:
-        from pytest_mtls.conformance import hooks
-
-        hooks.set_up(config)
-        config.pluginmanager.register(hooks, "mtls-target")
+    given = [name for name in _OPTIONS if config.getoption(name.strip("-").replace("-", "_"))]
+    is_of_client = "--mtls-client" in given
+    if not is_of_client and "--mtls-target" not in given:
+        for name in given:
+            side = "client" if name in _OF_A_CLIENT else "server"
+            needed = "--mtls-client" if name in _OF_A_CLIENT else "--mtls-target"
+            raise pytest.UsageError(f"{name} is about a {side} under test: it needs {needed}")
         return
-    for name in _OPTIONS:
-        if config.getoption(name.strip("-").replace("-", "_")):
-            raise pytest.UsageError(f"{name} is about a server under test: it needs --mtls-target")
+    for name in given:
+        if name in (_OF_A_SERVER if is_of_client else _OF_A_CLIENT):
+            side, other = ("server", "--mtls-client") if is_of_client else ("client", "--mtls-target")
+            raise pytest.UsageError(f"{name} is about a {side} under test: it does not go with {other}")
+    module = import_module(f"pytest_mtls.conformance.{'client.hooks' if is_of_client else 'hooks'}")
+    module.set_up(config)
+    config.pluginmanager.register(module, "mtls-client" if is_of_client else "mtls-target")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pytest_mtls.certificates.files import PrivateDirectory
@@ -33,6 +34,7 @@ __all__ = [
     "client_context",
     "heedless_context",
     "identity_context",
+    "judging_context",
     "kept_client_context",
     "server_context",
 ]
@@ -192,6 +194,45 @@ def heedless_context(
         context.set_alpn_protocols(list(alpn))
     if identity is not None:
         _present(context, identity, weak=True)
+    return context
+
+
+def judging_context(
+    side: Side,
+    identity: Identity,
+    anchors: Sequence[x509.Certificate],
+    crls: Sequence[bytes] = (),
+    *,
+    strict: bool = False,
+) -> ssl.SSLContext:
+    """The context of a side that judges a chain of the other, whoever that is: by these anchors, without a host name.
+
+    Args:
+        side: the side that judges.
+        identity: what it presents itself.
+        anchors: the certificates that it trusts, which may be of any kind.
+        crls: CRLs, PEM, of all CAs in the chain; revocation is checked if there are any.
+        strict: refuse what only RFC 5280's profile forbids too.
+
+    Raises:
+        UnusableKeyLog: the file for its connections' secrets cannot be written to.
+    """
+    context = _new_context(side, "1.2")
+    _present(context, identity, weak=False)
+    if side == "client":
+        context.check_hostname = False
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # which a distribution's Python may set by itself
+    if strict:
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+    pem = b"".join(anchor.public_bytes(Encoding.PEM) for anchor in anchors)
+    if not crls:
+        context.load_verify_locations(cadata=pem.decode("ascii"))
+        return context
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+    with _file_for_a_moment(PrivateDirectory(), pem + b"".join(crls)) as path:
+        context.load_verify_locations(cafile=path)
     return context
 
 

@@ -53,8 +53,14 @@ _MESSAGE_NAMES = {
 _RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 
 _EXTENSION_SERVER_NAME = 0
+_EXTENSION_SIGNATURE_ALGORITHMS = 13
 _EXTENSION_SUPPORTED_VERSIONS = 43
 _EXTENSION_CERTIFICATE_AUTHORITIES = 47
+_EXTENSION_KEY_SHARE = 51
+#: The messages in which a server says what it chose.
+_CHOICES = ("ServerHello", "HelloRetryRequest")
+#: How a ServerKeyExchange with an elliptic curve begins (RFC 8422 section 5.4).
+_NAMED_CURVE = b"\x03"
 
 _VERSION_NAMES = {0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 
@@ -256,12 +262,42 @@ def server_name(transcript: Sequence[Message]) -> str | None:
 def negotiated(transcript: Sequence[Message]) -> tuple[str | None, int | None]:
     """The TLS version and the number of the cipher suite that the ServerHello chose."""
     for message in transcript:
-        if message.name == "ServerHello":
+        if message.name in _CHOICES:
             try:
                 return _negotiated(_Reader(message.body))
             except _Malformed:
                 return None, None
     return None, None
+
+
+def negotiated_group(transcript: Sequence[Message]) -> int | None:
+    """The number of the group of the key exchange, as the server named it; None for an exchange without one, or without name.
+
+    Under TLS 1.3 it is in the key share of the ServerHello or HelloRetryRequest (RFC 8446 section 4.2.8), before that in the
+    ServerKeyExchange (RFC 8422 section 5.4).
+    """
+    for message in transcript:
+        try:
+            if message.name in _CHOICES:
+                share = _server_extensions(_Reader(message.body)).get(_EXTENSION_KEY_SHARE)
+                if share is not None:
+                    return share.number(2)
+            elif message.name == "ServerKeyExchange" and message.body[:1] == _NAMED_CURVE:
+                return int.from_bytes(message.body[1:3], "big")
+        except _Malformed:
+            return None
+    return None
+
+
+def signature_schemes_asked(transcript: Sequence[Message]) -> tuple[int, ...]:
+    """The numbers of the signature schemes by which the server's CertificateRequest lets a client sign; empty without one."""
+    for message in transcript:
+        if message.name == "CertificateRequest":
+            try:
+                return tuple(_signature_schemes(_Reader(message.body), message.tls13))
+            except _Malformed:
+                return ()
+    return ()
 
 
 def acceptable_authorities(transcript: Sequence[Message]) -> tuple[x509.Name, ...]:
@@ -368,6 +404,24 @@ def _server_name(body: bytes) -> str | None:
             return None
         at += size
     return None
+
+
+def _server_extensions(body: _Reader) -> dict[int, _Reader]:
+    body.take(2 + 32)  # legacy_version, random
+    body.vector(1)  # legacy_session_id_echo
+    body.take(2 + 1)  # cipher_suite, legacy_compression_method
+    return _extensions(body)
+
+
+def _signature_schemes(body: _Reader, tls13: bool) -> Iterator[int]:
+    body.vector(1)  # certificate_request_context; up to TLS 1.2 certificate_types
+    if tls13:
+        extension = _extensions(body).get(_EXTENSION_SIGNATURE_ALGORITHMS)
+        schemes = _Reader(b"") if extension is None else extension.vector(2)
+    else:
+        schemes = body.vector(2)
+    while schemes.data:
+        yield schemes.number(2)
 
 
 def _negotiated(body: _Reader) -> tuple[str | None, int | None]:

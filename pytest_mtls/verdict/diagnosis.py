@@ -306,10 +306,16 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "Correct the host name.",
     ),
     Symptom(
+        "event-loop-blocked",
+        _said("blocks the event loop"),
+        "this call blocks the event loop that runs in its thread, and the server seems to be served by that loop.",
+        "Await the same function of pytest_mtls.aio.",
+    ),
+    Symptom(
         "silent",
         _said("silent", "timed out", "deadline"),
         "the other side hangs, or a firewall drops the packets; no verdict is possible.",
-        "Raise timeout= if the server is slow; if this thread runs the server's event loop, use pytest_mtls.aio.",
+        "Raise timeout= if the server is slow.",
     ),
     Symptom(
         "state-of-the-server",

@@ -42,10 +42,10 @@ def test_accepted(mtls_server: MutualTLSServer, files: list[str], capsys: pytest
     assert not [line for line in lines if line.startswith(("likely cause", "note:"))]
 
 
-def test_refused_by_the_server(
+def test_rejected_by_the_server(
     mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An expired client is refused: status 1, the field that is wrong is marked, and there is a remedy."""
+    """An expired client is rejected: status 1, the field that is wrong is marked, and there is a remedy."""
     expired = mtls_ca.issue_client("late", not_before=-10, not_after=-1)
     status, out, err = probe(capsys, mtls_server.url, "--cert", expired.combined_path, "--ca", mtls_ca.cert_path)
     assert (1, "") == (status, err)
@@ -55,7 +55,7 @@ def test_refused_by_the_server(
     assert "likely cause: the certificate was not renewed in time, or a clock is wrong.\n" in out
 
 
-def test_refused_by_the_client(mtls_server: MutualTLSServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rejected_by_the_client(mtls_server: MutualTLSServer, capsys: pytest.CaptureFixture[str]) -> None:
     """Without --ca the system's CAs judge the server, which the output says."""
     status, out, _ = probe(capsys, mtls_server.url)
     assert 1 == status
@@ -98,10 +98,10 @@ def test_json(mtls_server: MutualTLSServer, files: list[str], capsys: pytest.Cap
     assert "client: ClientHello" == told["messages"][0]
 
 
-def test_json_of_a_refusal(
+def test_json_of_a_rejection(
     mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`--json` of a refusal has who, why and by which alert."""
+    """`--json` of a rejection has who, why and by which alert."""
     status, out, _ = probe(capsys, mtls_server.url, "--ca", mtls_ca.cert_path, "--json")
     told = json.loads(out)
     assert 1 == status

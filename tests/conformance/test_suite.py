@@ -306,7 +306,7 @@ def test_conformance_without_a_target_says_how(pytester: pytest.Pytester) -> Non
     """The tests cannot be collected without a server, and say what to type."""
     pytester.makeini(INI)
     result = pytester.runpytest("--pyargs", "pytest_mtls.conformance")
-    result.assert_outcomes(errors=2)
+    result.assert_outcomes(errors=3)
     result.stdout.fnmatch_lines(["*the conformance tests need a server: pytest --pyargs pytest_mtls.conformance *"])
 
 
@@ -392,3 +392,13 @@ def test_minted_directory_knows_who_is_revoked(minted: tuple[CertificateAuthorit
         result = conform(server.port, "--mtls-setting=crl", "-k", "client[revoked-tls", ca=directory)
         result.assert_outcomes(passed=2, deselected=ALL - 2)
         assert crls == ca.crl_pems()
+
+
+def test_run_that_can_prove_nothing_is_told_once(conform: Conform, mtls_server_factory: Factory) -> None:
+    """The wrong CA fails one client and one bypass, with the whole story; the rest is skipped, and says why in short."""
+    result = conform(mtls_server_factory(trust=CertificateAuthority.create("Another")).port, "-rs")
+    outcomes = result.parseoutcomes()
+    assert 2 == outcomes["failed"]
+    assert outcomes["skipped"] > 100
+    assert len(result.outlines) < 200
+    result.stdout.fnmatch_lines(["*nothing can be proved, as the first failure tells: *rejected by the *"])

@@ -10,13 +10,14 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from pytest_mtls import CertificateAuthority, Endpoint, Identity, probe
+from pytest_mtls.conformance.chains import chain_facts
 from pytest_mtls.conformance.policy import ExpectedException, Policy
 from pytest_mtls.conformance.reports.document import make_document
-from pytest_mtls.conformance.reports.evidence import chain_facts, record
+from pytest_mtls.conformance.reports.evidence import record
 from pytest_mtls.conformance.run import Outcome, Result, checks
 from pytest_mtls.tls.handshake import Handshake
 
-__all__ = ["DATE", "SCHEMA", "document_of", "result_of", "seen_of", "validate"]
+__all__ = ["DATE", "SCHEMA", "document_of", "number_of", "result_of", "seen_of", "validate"]
 
 ROOT = Path(__file__).parent.parent.parent
 SCHEMA: dict[str, Any] = json.loads((ROOT / "docs/schemas/report-2.json").read_text(encoding="utf-8"))
@@ -39,6 +40,11 @@ def result_of(number: int, handshake: Handshake | None, outcome: Outcome, note: 
     every = list(checks())
     case, tls = every[number % len(every)]
     return Result(case, tls, "accepted" if case.accepted else "refused", outcome, handshake, note)
+
+
+def number_of(case: str) -> int:
+    """The number of the first check of a case."""
+    return next(number for number, (known, _) in enumerate(checks()) if known.id == case)
 
 
 def document_of(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import requests
+from cryptography import x509
 
 import pytest_mtls
 from pytest_mtls import (
@@ -23,6 +24,7 @@ from pytest_mtls import (
     Reason,
     SigningPolicy,
     assert_accepted,
+    assert_expires_after,
     assert_rejected,
     case,
     clients,
@@ -38,7 +40,16 @@ def certificates(ca: CertificateAuthority, directory: str) -> None:
     request = CertificateSigningRequest.create("alice", sans=["alice.example"])
     signed: Identity = ca.sign(request.pem, policy=SigningPolicy(organization="Example"))
     ca.revoke(ca.renew(signed), reason="key_compromise")
+    ca.renew(alice, private_key="same"), ca.renew(alice, private_key=signed.private_key)
+    left: timedelta = ca.issue_client(
+        serial_number=7, subject=[("UID", "a"), "C=DE"], crl_urls=["http://a/"]
+    ).expires_in
+    assert left > alice.not_after - alice.not_before
     pem: bytes = alice.pem + server.pkcs12("secret") + request.pem
+    first: x509.Certificate = assert_expires_after(alice, days=0.1)
+    assert_expires_after(alice.cert_path)
+    assert_expires_after(("localhost", 8443), 7, server_name="web.example", timeout=2)
+    del first
     path: str = alice.cert_path + alice.key_path + alice.combined_path + alice.write_to(directory).key
     context = alice.ssl_context(trust=[ca, root.trustme, pem, path])
     requests.get("https://localhost", cert=(alice.cert_path, alice.key_path), verify=ca.cert_path)

@@ -30,7 +30,7 @@ _LONGEST = 2000
 
 
 def make_document(
-    target: Endpoint,
+    target: Endpoint | str,
     policy: Policy,
     results: Sequence[Facts],
     *,
@@ -39,11 +39,13 @@ def make_document(
     server_chains: Iterable[Sequence[Facts]] = (),
     errors: Iterable[str] = (),
     policy_file: str | None = None,
+    changes: Sequence[Facts] | None = None,
+    inventory: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """All that a run found.
 
     Args:
-        target: the server under test.
+        target: the server under test, or the command of the client under test.
         policy: what is agreed of it.
         results: the facts of each check, as `pytest_mtls.conformance.reports.evidence.record` has them.
         date: when the run began, in UTC.
@@ -51,36 +53,47 @@ def make_document(
         server_chains: each chain that the server presented, as `evidence.chain_facts` has it.
         errors: the tests that failed without coming to a result.
         policy_file: the file of the policy, from the root of the suite.
+        inventory: what the server offers, by kind.
+        changes: what changed since the baseline, each with its kind and text; None where nothing was compared.
 
     Returns:
         What the JSON report holds, by the schema that the documentation publishes.
     """
     counts = Counter(facts["outcome"] for facts in results)
     failed = list(errors)
-    has_failed = bool(failed) or any(Outcome(name).is_failure for name in counts)
+    is_weaker = any(change["kind"] == "weaker" for change in changes or ())
+    has_failed = bool(failed) or is_weaker or any(Outcome(name).is_failure for name in counts)
     document: dict[str, Any] = cleaned(
         {
             "format": FORMAT,
             "date": f"{date:%Y-%m-%dT%H:%M:%SZ}",
             "seconds": round(seconds, 1),
             "versions": versions(),
-            "target": {
-                "protocol": target.protocol,
-                "host": target.host,
-                "port": target.port,
-                "server_name": target.name,
-                "path": target.path,
-            },
+            "target": _target(target),
             "server_chains": [list(chain) for chain in server_chains],
+            **({"inventory": inventory} if inventory else {}),
             "settings": sorted(policy.settings),
             "policy": _policy(policy, policy_file),
             "passed": bool(results) and not has_failed,
             "summary": {outcome.value: counts[outcome.value] for outcome in Outcome},
             "errors": failed,
+            **({} if changes is None else {"changes": list(changes)}),
             "results": list(results),
         }
     )
     return document
+
+
+def _target(target: Endpoint | str) -> dict[str, Any]:
+    if isinstance(target, str):
+        return {"command": target}
+    return {
+        "protocol": target.protocol,
+        "host": target.host,
+        "port": target.port,
+        "server_name": target.name,
+        "path": target.path,
+    }
 
 
 def versions() -> dict[str, str]:
@@ -108,6 +121,8 @@ def _policy(policy: Policy, file: str | None) -> dict[str, Any]:
         **({} if file is None else {"file": file}),
         "reasons": policy.reasons,
         "exceptions": exceptions,
+        **({} if policy.versions is None else {"versions": sorted(policy.versions)}),
+        **({} if policy.expiry_days is None else {"expiry_days": policy.expiry_days}),
     }
 
 

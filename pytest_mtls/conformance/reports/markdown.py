@@ -53,7 +53,7 @@ def as_markdown(document: Document) -> str:
     Args:
         document: of `pytest_mtls.conformance.reports.document.make_document`.
     """
-    return "\n".join((*_head(document), *_failures(document), *_rest(document))) + "\n"
+    return "\n".join((*_head(document), *_changes(document), *_failures(document), *_rest(document))) + "\n"
 
 
 def _head(document: Document) -> Iterator[str]:
@@ -70,10 +70,24 @@ def _head(document: Document) -> Iterator[str]:
             subject = escaped(certificate.get("subject", certificate.get("unreadable", "")))
             ends = f", valid until {escaped(certificate['not_after'])}" if "not_after" in certificate else ""
             yield f"- The server presents {subject}{ends}."
+    for name, values in document.get("inventory", {}).items():
+        yield f"- {name}: {escaped(', '.join(values))}"
     yield f"- Settings that the server claims: {escaped(', '.join(document['settings']) or 'none')}."
     told = (f"{name} {version}" for name, version in document["versions"].items())
     yield f"- Versions: {escaped(', '.join(told))}."
     yield ""
+
+
+def _changes(document: Document) -> Iterator[str]:
+    if "changes" in document:
+        yield "### What changed since the baseline"
+        yield ""
+        for change in document["changes"][:_MOST_TOLD]:
+            kind = f"**{change['kind']}**" if change["kind"] == "weaker" else change["kind"]
+            yield f"- {kind}: {escaped(change['text'])}"
+        if len(document["changes"]) > _MOST_TOLD:
+            yield f"- and {len(document['changes']) - _MOST_TOLD} more"
+        yield "" if document["changes"] else "Nothing.\n"
 
 
 def _failures(document: Document) -> Iterator[str]:

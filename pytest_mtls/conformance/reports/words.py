@@ -37,8 +37,10 @@ def left_out(document: Document) -> Counter[str]:
 
 
 def target_of(document: Document) -> str:
-    """The server as a URL."""
+    """The server as a URL, or the command of the client."""
     target = document["target"]
+    if "command" in target:
+        return str(target["command"])
     host = f"[{target['host']}]" if ":" in target["host"] else target["host"]
     return f"{target['protocol']}://{host}:{target['port']}{target['path']}"
 
@@ -50,6 +52,8 @@ def verdict_of(document: Document) -> str:
         return "Passed: no check failed."
     if failed:
         return f"Failed: {failed} of {len(document['results'])} checks."
+    if any(change["kind"] == "weaker" for change in document.get("changes", ())):
+        return "Failed: the server got weaker than in the baseline."
     if document["errors"]:
         return "Failed: tests ended without a result."
     return "Nothing was checked, so nothing was proved."

@@ -1,0 +1,283 @@
+"""One call of a client under test, with a deadline: a program, a callable or a coroutine function. No TLS here.
+
+A program runs in a process group of its own, which is killed when the call is over, so that nothing is left running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Union
+
+from pytest_mtls.conformance.client.target import ClientTarget
+from pytest_mtls.errors import ClientNotUsable, InvalidArgument
+
+__all__ = ["Call", "Client", "ClientArgument", "client_of"]
+
+#: What may be given as the client under test.
+ClientArgument = Union[str, Sequence[Union[str, "os.PathLike[str]"]], Callable[[ClientTarget], Any]]
+
+#: How much of what a program prints is kept, in bytes. One that prints more is ended.
+_MOST_OUTPUT = 1 << 20
+_CHUNK = 1 << 16
+#: How much of it is shown, in characters.
+_MOST_SHOWN = 2000
+_IS_WINDOWS = os.name == "nt"
+_PLACEHOLDER = re.compile(r"\{(url|host|port|address|ca|crl|cert|key|pem|p12|password|tls)\}")
+_SERVER_PLACEHOLDERS = ("{url}", "{port}")
+
+
+@dataclass(frozen=True)
+class Call:
+    """What one call of the client came to.
+
+    Attributes:
+        succeeded: whether the program ended with status 0, or the callable raised nothing.
+        ending: how it ended, in words.
+        output: all that it printed, on both of its streams; for a callable, its exception.
+        is_over_time: whether it had to be stopped at its deadline.
+        exception: what a callable raised.
+    """
+
+    succeeded: bool
+    ending: str
+    output: bytes = field(default=b"", repr=False)
+    is_over_time: bool = False
+    exception: BaseException | None = field(default=None, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The end of the output, printable whatever the client printed."""
+        text = self.output.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+        shown = "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text[-_MOST_SHOWN:])
+        return f"... {shown}" if len(text) > _MOST_SHOWN else shown
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client under test that can be called.
+
+    Attributes:
+        name: the command as it was given, or the name of the callable.
+        call: calls it once, for a target and with a number of seconds.
+        takes_address: whether it can be told an address to connect to, whatever the name of the host.
+        takes_crl: whether it is told of a file of CRLs.
+        is_program: whether each call is a process of its own.
+    """
+
+    name: str
+    call: Callable[[ClientTarget, float], Call]
+    takes_address: bool
+    takes_crl: bool
+    is_program: bool
+
+
+def client_of(
+    client: ClientArgument, *, stdin: bytes | None = None, env: Mapping[str, str] | None = None, cwd: str | None = None
+) -> Client:
+    """A client that can be called, of what a caller gives.
+
+    Args:
+        client: a command, as a list of words or as one text that is split as a shell does; a callable or a coroutine
+            function that takes a `ClientTarget`.
+        stdin: what a program reads on its standard input; a request of HTTP/1.1 by default, for those that send it as
+            it is, such as ``openssl s_client``.
+        env: variables for a program besides those of this process.
+        cwd: a program's working directory.
+
+    Raises:
+        InvalidArgument: it is none of these, or the command does not name the server.
+    """
+    if callable(client):
+        name = getattr(client, "__qualname__", type(client).__qualname__)
+        is_async = inspect.iscoroutinefunction(client) or inspect.iscoroutinefunction(getattr(client, "__call__", None))  # noqa: B004
+        return Client(name, partial(_call_python, client, is_async), True, True, False)
+    words = _words(client)
+    text = " ".join(words)
+    if not any(placeholder in text for placeholder in _SERVER_PLACEHOLDERS):
+        raise InvalidArgument(
+            "the client's command", text, "one that names the server to connect to, by {url}, or by {host} and {port}"
+        )
+    call = partial(_run, words, stdin, dict(env or {}), cwd)
+    return Client(text, call, "{address}" in text, "{crl}" in text, True)
+
+
+def _words(client: object) -> tuple[str, ...]:
+    if isinstance(client, str):
+        import shlex
+
+        try:
+            words = tuple(shlex.split(client, posix=not _IS_WINDOWS))
+        except ValueError as error:
+            raise InvalidArgument("the client's command", client, f"a command as a shell takes it ({error})") from None
+    elif isinstance(client, Sequence) and not isinstance(client, bytes):
+        words = tuple(os.fspath(word) for word in client)
+    else:
+        raise InvalidArgument("client", client, "a command, a callable or a coroutine function")
+    if not words:
+        raise InvalidArgument("the client's command", client, "a program and its arguments")
+    return words
+
+
+def _filled_in(text: str, target: ClientTarget) -> str:
+    return _PLACEHOLDER.sub(lambda found: str(getattr(target, found[1])), text)
+
+
+# --- programs --------------------------------------------------------------------------------------------------------
+
+
+class _Output:
+    """Takes what a program prints, so that it never waits for a reader, and ends one that prints without end."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.data = bytearray()
+        self.is_too_much = False
+        self._process = process
+        self._thread = threading.Thread(target=self._take, name=f"mtls-output-{process.pid}", daemon=True)
+        self._thread.start()
+
+    def _take(self) -> None:
+        assert self._process.stdout is not None
+        while chunk := os.read(self._process.stdout.fileno(), _CHUNK):
+            if len(self.data) < _MOST_OUTPUT:
+                self.data += chunk
+            elif not self.is_too_much:
+                self.is_too_much = True
+                _kill_group(self._process)
+
+    def end(self) -> bytes:
+        """All of it, once every process of the group has ended."""
+        self._thread.join()
+        return bytes(self.data)
+
+
+def _run(words: Sequence[str], stdin: bytes | None, env: Mapping[str, str], cwd: str | None, target: ClientTarget, seconds: float) -> Call:  # fmt: skip
+    command = [_filled_in(word, target) for word in words]
+    own_group: dict[str, Any] = {"start_new_session": True}
+    if _IS_WINDOWS:
+        own_group = {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **{name: _filled_in(text, target) for name, text in env.items()}},
+            cwd=cwd,
+            **own_group,
+        )
+    except (OSError, ValueError) as error:
+        problem = f"it cannot be started ({getattr(error, 'strerror', None) or error})"
+        raise ClientNotUsable(" ".join(words), problem, remedy="Give a program that is on the path") from error
+    output = _Output(process)
+    is_over_time = False
+    try:
+        _write(process, target.request if stdin is None else stdin)
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        is_over_time = True
+    finally:
+        _kill_group(process)
+        process.wait()
+        printed = output.end()
+        assert process.stdout is not None
+        process.stdout.close()
+    if output.is_too_much:
+        return Call(False, f"printed more than {_MOST_OUTPUT >> 20} MB and was ended", printed)
+    if is_over_time:
+        return Call(False, f"was still running after {seconds:g} s, and was killed", printed, is_over_time=True)
+    return Call(process.returncode == 0, _status(process.returncode), printed)
+
+
+def _status(code: int) -> str:
+    if code < 0:
+        with suppress(ValueError):
+            return f"was ended by {signal.Signals(-code).name}"
+    return f"ended with status {code}"
+
+
+def _write(process: subprocess.Popen[bytes], data: bytes) -> None:
+    """Give a program its standard input, which is less than a pipe holds."""
+    assert process.stdin is not None
+    with suppress(OSError):  # it has ended, or does not want it
+        process.stdin.write(data)
+    with suppress(OSError):
+        process.stdin.close()
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End a program and all that it has started."""
+    if _IS_WINDOWS:
+        process.kill()
+        return
+    with suppress(ProcessLookupError, PermissionError):  # all have ended; PermissionError is macOS's word for that
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+# --- callables -------------------------------------------------------------------------------------------------------
+
+
+def _call_python(client: Callable[[ClientTarget], Any], is_async: bool, target: ClientTarget, seconds: float) -> Call:
+    ended: list[Call] = []
+    passed_through: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            with resolving(target.host, target.address):
+                _run_coroutine(client, target, seconds) if is_async else client(target)
+        except Exception as error:  # noqa: BLE001 - the client under test may raise anything
+            told = f"{type(error).__name__}: {error}"
+            is_over_time = is_async and isinstance(error, (TimeoutError, asyncio.TimeoutError)) and not str(error)
+            ending = f"was still running after {seconds:g} s" if is_over_time else f"raised {told}"
+            ended.append(Call(False, ending, told.encode(), is_over_time, error))
+        except BaseException as error:  # noqa: BLE001 - such as pytest.fail in the callable, which is the caller's
+            passed_through.append(error)
+        else:
+            ended.append(Call(True, "returned"))
+
+    thread = threading.Thread(target=run, name="mtls-client-under-test", daemon=True)
+    thread.start()
+    thread.join(seconds + (1 if is_async else 0))
+    if passed_through:
+        raise passed_through[0]
+    return ended[0] if ended else Call(False, f"was still running after {seconds:g} s", is_over_time=True)
+
+
+def _run_coroutine(client: Callable[[ClientTarget], Any], target: ClientTarget, seconds: float) -> None:
+    async def run() -> None:
+        await asyncio.wait_for(client(target), seconds)
+
+    asyncio.run(run())
+
+
+_RESOLVING = threading.Lock()
+
+
+@contextmanager
+def resolving(host: str, address: str) -> Iterator[None]:
+    """Have this process find a host at an address, as an entry of the file ``hosts`` would."""
+    if host in (address, "localhost"):
+        yield
+        return
+    with _RESOLVING:
+        real = socket.getaddrinfo
+
+        def getaddrinfo(name: Any, *arguments: Any, **options: Any) -> Any:
+            wanted = name.decode("ascii", "replace") if isinstance(name, bytes) else name
+            return real(address if wanted == host else name, *arguments, **options)
+
+        socket.getaddrinfo = getaddrinfo  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            socket.getaddrinfo = real

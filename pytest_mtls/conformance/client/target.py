@@ -1,0 +1,115 @@
+"""`ClientTarget`: what a client under test is told: where to connect to, and what to present and to trust."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.certificates.identity import Identity
+
+__all__ = ["PASSWORD", "ClientFiles", "ClientTarget"]
+
+#: Of the PKCS#12 file: the one that Java's tools take by default.
+PASSWORD = "changeit"
+
+
+@dataclass(frozen=True)
+class ClientFiles:
+    """The files of a client under test.
+
+    Attributes:
+        identity: what it presents.
+        ca: the CA that it trusts, PEM.
+        crl: the CRLs of the CA and of those below it, PEM.
+        cert: its certificate and the intermediates, PEM.
+        key: its private key, PEM without encryption.
+        pem: key and certificates in one file.
+        p12: the same as PKCS#12, with the password `PASSWORD`.
+    """
+
+    identity: Identity
+    ca: str
+    crl: str
+    cert: str
+    key: str
+    pem: str
+    p12: str
+
+    @classmethod
+    def write(cls, directory: Path, ca: CertificateAuthority, identity: Identity) -> ClientFiles:
+        """Write them to a directory, which only its owner can enter.
+
+        Raises:
+            UnusableDirectory: it cannot be written.
+        """
+        written = identity.write_to(directory, name="client", formats=("pem",))
+        p12 = directory / "client.p12"
+        p12.write_bytes(identity.pkcs12(PASSWORD))
+        own_ca, crl = directory / "ca.crt", directory / "ca.crl.pem"
+        own_ca.write_bytes(ca.pem)
+        crl.write_bytes(b"")
+        return cls(identity, str(own_ca), str(crl), written.cert, written.key, written.combined, str(p12))
+
+
+@dataclass(frozen=True)
+class ClientTarget:
+    """What a client under test is told. Each attribute but `files` can stand in a command, in braces.
+
+    Attributes:
+        url: the URL of the server's root.
+        host: the name or address to ask for, and to compare the server's certificate with.
+        port: the TCP port.
+        address: where the host is, for a host that no resolver knows.
+        ca: the file of the CA to trust, PEM.
+        crl: the file of the CRLs of that CA and of those below it, PEM.
+        cert, key, pem: the files of the client's certificate, of its private key, and of both, PEM.
+        p12: the same as PKCS#12, and
+        password: the password of that file.
+        tls: the only TLS version that the server speaks, "1.2" or "1.3".
+        files: all of the files.
+    """
+
+    host: str
+    port: int
+    address: str
+    tls: str
+    files: ClientFiles
+
+    @property
+    def url(self) -> str:  # noqa: D102 - see the class
+        return f"https://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}/"
+
+    @property
+    def ca(self) -> str:  # noqa: D102
+        return self.files.ca
+
+    @property
+    def crl(self) -> str:  # noqa: D102
+        return self.files.crl
+
+    @property
+    def cert(self) -> str:  # noqa: D102
+        return self.files.cert
+
+    @property
+    def key(self) -> str:  # noqa: D102
+        return self.files.key
+
+    @property
+    def pem(self) -> str:  # noqa: D102
+        return self.files.pem
+
+    @property
+    def p12(self) -> str:  # noqa: D102
+        return self.files.p12
+
+    @property
+    def password(self) -> str:  # noqa: D102
+        return PASSWORD
+
+    @property
+    def request(self) -> bytes:
+        """A request of HTTP/1.1, for programs that send what they read on their standard input."""
+        host = f"{self.host}:{self.port}"
+        return f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
