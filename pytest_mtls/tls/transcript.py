@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import errno
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -407,9 +407,9 @@ def _server_name(body: bytes) -> str | None:
 
 
 def _server_extensions(body: _Reader) -> dict[int, _Reader]:
-    body.take(2 + 32)  # legacy_version, random
+    body.skip(2 + 32)  # legacy_version, random
     body.vector(1)  # legacy_session_id_echo
-    body.take(2 + 1)  # cipher_suite, legacy_compression_method
+    body.skip(2 + 1)  # cipher_suite, legacy_compression_method
     return _extensions(body)
 
 
@@ -420,7 +420,7 @@ def _signature_schemes(body: _Reader, tls13: bool) -> Iterator[int]:
         schemes = _Reader(b"") if extension is None else extension.vector(2)
     else:
         schemes = body.vector(2)
-    while schemes.data:
+    while schemes.has_more:
         yield schemes.number(2)
 
 
