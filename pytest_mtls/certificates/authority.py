@@ -166,6 +166,8 @@ class CertificateAuthority(Issuer):
         excluded: Iterable[NameText] = (),
         not_before: Instant | None = None,
         not_after: Instant | None = None,
+        crl_urls: str | Iterable[str] = (),
+        ocsp_urls: str | Iterable[str] = (),
     ) -> CertificateAuthority:
         """Make a CA below this one.
 
@@ -174,6 +176,7 @@ class CertificateAuthority(Issuer):
                 None makes a CA that this one's limit forbids.
             common_name, organization, organizational_unit, key_kind, permitted, excluded: as for `create`.
             not_before, not_after: five minutes ago to a week from now by default.
+            crl_urls, ocsp_urls: where the CRL of this CA and its OCSP responders are, as for `issue_client`.
 
         Raises:
             InvalidArgument: this CA allows none below it, and no path length is given.
@@ -188,6 +191,8 @@ class CertificateAuthority(Issuer):
             excluded=excluded,
             not_before=not_before,
             not_after=not_after,
+            crl_urls=crl_urls,
+            ocsp_urls=ocsp_urls,
         )
         return self.issue_authority(profile, key_kind=key_kind)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, pkcs12
 
+from pytest_mtls.certificates.clock import now
 from pytest_mtls.certificates.files import PrivateDirectory, file_stem, write_files
 from pytest_mtls.certificates.key import KeyKind, PrivateKey, password_bytes, private_key_pem, same_key
 from pytest_mtls.certificates.loading import Source, load_bundle, load_private_key
@@ -116,6 +118,21 @@ class Identity:
     def serial_number(self) -> int:
         """The certificate's serial number."""
         return self.certificate.serial_number
+
+    @property
+    def not_before(self) -> datetime:
+        """When the certificate begins to hold, UTC (RFC 5280 section 4.1.2.5)."""
+        return self.certificate.not_valid_before_utc
+
+    @property
+    def not_after(self) -> datetime:
+        """When the certificate ends to hold, UTC. The chain above it may end earlier."""
+        return self.certificate.not_valid_after_utc
+
+    @property
+    def expires_in(self) -> timedelta:
+        """How long from now until `not_after`, by the real clock; below zero where the certificate has expired."""
+        return self.not_after - now()
 
     @cached_property
     def cert_pem(self) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
+from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -14,8 +15,9 @@ from pytest_mtls.certificates.files import PrivateDirectory
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.key import KeyKind, PrivateKey, PublicKey
 from pytest_mtls.certificates.loading import is_self_issued, issued
-from pytest_mtls.certificates.names import NameText, describe_name
+from pytest_mtls.certificates.names import NameText, SubjectAttribute, describe_name
 from pytest_mtls.certificates.profile import (
+    DEFAULT_CLIENT_NAME,
     LEAF_KEY_USAGE,
     CertificateProfile,
     Usage,
@@ -28,8 +30,9 @@ from pytest_mtls.certificates.signing_request import (
     SigningPolicy,
     SigningRequestArgument,
 )
+from pytest_mtls.certificates.status_urls import status_extensions
 from pytest_mtls.certificates.validity import Instant, validity
-from pytest_mtls.errors import MissingPrivateKey, NotIssuedByThisAuthority
+from pytest_mtls.errors import InvalidArgument, MissingPrivateKey, NotIssuedByThisAuthority
 
 __all__ = ["Issuer"]
 
@@ -86,7 +89,7 @@ class Issuer:
 
     def issue_client(
         self,
-        common_name: str | None = "client",
+        common_name: str | None = DEFAULT_CLIENT_NAME,
         *,
         sans: Iterable[NameText] = (),
         organization: str | None = None,
@@ -96,17 +99,27 @@ class Issuer:
         not_after: Instant | None = None,
         key_usage: Iterable[str] | None = LEAF_KEY_USAGE,
         extended_key_usage: Iterable[Usage] | None = ("clientAuth",),
+        serial_number: int | None = None,
+        subject: Iterable[SubjectAttribute] | None = None,
+        crl_urls: str | Iterable[str] = (),
+        ocsp_urls: str | Iterable[str] = (),
     ) -> Identity:
         """Issue a client's certificate, with a new key.
 
         Args:
-            common_name, organization, organizational_unit: the subject.
+            common_name, organization, organizational_unit: the subject; "client" is its common name if there is neither a
+                ``common_name`` nor a ``subject``.
             sans: subject alternative names, as `general_name` reads them.
             key_kind: the kind of its key; P-256 by default.
             not_before, not_after: days from now, timedeltas from now, or datetimes; five minutes ago to twelve hours
                 from now by default.
             key_usage: names of `x509.KeyUsage` arguments; None for no such extension.
             extended_key_usage: names of `EXTENDED_KEY_USAGES`, or OIDs; None for no such extension.
+            serial_number: a positive number of at most 20 octets (RFC 5280 section 4.1.2.2); a random one by default.
+            subject: other attributes of the subject, which follow organization and unit: ``[("UID", "alice")]`` or
+                ``["UID=alice"]``, with short names or OIDs as types.
+            crl_urls: where the CRL of this CA is, such as `CRLServer.url` (section 4.2.1.13).
+            ocsp_urls: where the OCSP responders of this CA are, such as `OCSPResponder.url` (section 4.2.2.1).
 
         Raises:
             InvalidName, InvalidValidity, InvalidArgument, UnsupportedKeyKind: an argument that cannot be.
@@ -121,6 +134,10 @@ class Issuer:
             not_after=not_after,
             key_usage=key_usage,
             extended_key_usage=extended_key_usage,
+            serial_number=serial_number,
+            subject=subject,
+            crl_urls=crl_urls,
+            ocsp_urls=ocsp_urls,
         )
         return self.issue(profile, key_kind=key_kind)
 
@@ -136,14 +153,19 @@ class Issuer:
         not_after: Instant | None = None,
         key_usage: Iterable[str] | None = LEAF_KEY_USAGE,
         extended_key_usage: Iterable[Usage] | None = ("serverAuth",),
+        serial_number: int | None = None,
+        subject: Iterable[SubjectAttribute] | None = None,
+        crl_urls: str | Iterable[str] = (),
+        ocsp_urls: str | Iterable[str] = (),
     ) -> Identity:
         """Issue a server's certificate, with a new key.
 
         Args:
             names, sans: what the server is called; ``localhost``, ``127.0.0.1`` and ``::1`` by default.
-            common_name: the first name by default, if it fits.
-            organization, organizational_unit: the rest of the subject.
-            key_kind, not_before, not_after, key_usage, extended_key_usage: as for `issue_client`.
+            common_name: the first name by default, if it fits and there is no ``subject``.
+            organization, organizational_unit, subject: the rest of the subject, as for `issue_client`.
+            key_kind, not_before, not_after, key_usage, extended_key_usage, serial_number, crl_urls, ocsp_urls: as for
+                `issue_client`.
 
         Raises:
             InvalidName, InvalidValidity, InvalidArgument, UnsupportedKeyKind: an argument that cannot be.
@@ -159,6 +181,10 @@ class Issuer:
             not_after=not_after,
             key_usage=key_usage,
             extended_key_usage=extended_key_usage,
+            serial_number=serial_number,
+            subject=subject,
+            crl_urls=crl_urls,
+            ocsp_urls=ocsp_urls,
         )
         return self.issue(profile, key_kind=key_kind)
 
@@ -192,6 +218,8 @@ class Issuer:
         policy: SigningPolicy | None = None,
         not_before: Instant | None = None,
         not_after: Instant | None = None,
+        crl_urls: str | Iterable[str] = (),
+        ocsp_urls: str | Iterable[str] = (),
     ) -> Identity:
         """Issue what a request asks for: its subject, its names, and clientAuth or serverAuth (clientAuth by default).
 
@@ -199,6 +227,7 @@ class Issuer:
             request: PKCS#10, as an object, PEM or DER bytes, or the path of a file.
             policy: what may be asked for; see `SigningPolicy` for what is checked without one.
             not_before, not_after: five minutes ago to twelve hours from now by default.
+            crl_urls, ocsp_urls: as for `issue_client`.
 
         Returns:
             The identity, with the requester's private key if it is known.
@@ -206,6 +235,7 @@ class Issuer:
         Raises:
             UnreadableSigningRequest: there is no request, or it cannot be parsed.
             SigningRequestRefused: its own signature is bad, or it asks for what is not allowed.
+            InvalidValidity, InvalidArgument: an argument that cannot be.
             MissingPrivateKey: this CA's key is not here.
         """
         asked = CertificateSigningRequest.of(request)
@@ -217,27 +247,45 @@ class Issuer:
             not_after=end,
             sans=asked.sans,
             extended_key_usage=asked.extended_key_usage,
+            extra_extensions=status_extensions(crl_urls, ocsp_urls),
         )
         certificate = self._sign(profile, asked.request.public_key())
         return Identity((certificate, *self.chain), asked.private_key, self.root, self.files)
 
     def renew(
-        self, identity: Identity, *, not_before: Instant | None = None, not_after: Instant | None = None
+        self,
+        identity: Identity,
+        *,
+        private_key: PrivateKey | Literal["same"] | None = None,
+        not_before: Instant | None = None,
+        not_after: Instant | None = None,
     ) -> Identity:
-        """Issue a certificate for the same subject, names and usages, with a new key of the same kind.
+        """Issue a certificate for the same subject, names, usages and URLs, with a fresh serial number.
 
         Args:
             identity: what this CA issued.
+            private_key: the key to certify; "same" for the one that the certificate has, even where its private half is
+                not here; by default a new one of the same kind.
             not_before, not_after: five minutes ago to twelve hours from now by default.
 
         Raises:
             NotIssuedByThisAuthority: another CA issued it.
+            InvalidArgument: ``private_key`` is something else.
             MissingPrivateKey: this CA's key is not here.
         """
         self._check_issued(identity.certificate)
         start, end = validity(not_before, not_after)
         profile = replace(CertificateProfile.of(identity.certificate), not_before=start, not_after=end)
-        return self.issue(profile, key_kind=KeyKind.of(identity.certificate.public_key()))
+        public_key = identity.certificate.public_key()
+        if private_key is None:
+            return self.issue(profile, key_kind=KeyKind.of(public_key))
+        if private_key == "same":
+            certificate = self._sign(profile, public_key)
+            return Identity((certificate, *self.chain), identity.private_key, self.root, self.files)
+        if not hasattr(private_key, "public_key"):
+            allowed = "a private key of cryptography's, 'same', or None for a new one"
+            raise InvalidArgument("private_key", type(private_key), allowed)
+        return self.issue(profile, private_key=private_key)
 
     def _sign(self, profile: CertificateProfile, public_key: PublicKey) -> x509.Certificate:
         return profile.sign(

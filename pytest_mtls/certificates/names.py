@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Union
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from pytest_mtls.errors import InvalidName
 
 __all__ = [
     "NameText",
+    "SubjectAttribute",
     "alternative_names",
     "common_name_of",
     "describe_general_name",
@@ -23,10 +25,13 @@ __all__ = [
     "distinguished_name",
     "general_name",
     "name_constraint",
+    "subject_attributes",
 ]
 
 #: A name as callers give it.
 NameText = Union[str, x509.GeneralName]
+#: An attribute of a subject as callers give it: a type and a value, ``type=value``, or the attribute itself.
+SubjectAttribute = Union[str, tuple[str, str], x509.NameAttribute[str]]
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)", re.ASCII | re.IGNORECASE)
 _LOCAL_PART = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+", re.ASCII | re.IGNORECASE)
@@ -35,6 +40,33 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 #: The upper bound of each attribute's length (RFC 5280 appendix A.1).
 _LONGEST_ATTRIBUTE = 64
 _LONGEST_DNS_NAME = 253
+#: The types of attribute that have a short name, each with the most characters that its value may have: RFC 4514
+#: section 3, RFC 4519, and RFC 5280 appendix A.1.
+_ATTRIBUTES = {
+    "CN": (NameOID.COMMON_NAME, 64),
+    "L": (NameOID.LOCALITY_NAME, 128),
+    "ST": (NameOID.STATE_OR_PROVINCE_NAME, 128),
+    "O": (NameOID.ORGANIZATION_NAME, 64),
+    "OU": (NameOID.ORGANIZATIONAL_UNIT_NAME, 64),
+    "C": (NameOID.COUNTRY_NAME, 2),
+    "STREET": (NameOID.STREET_ADDRESS, 128),
+    "DC": (NameOID.DOMAIN_COMPONENT, 63),
+    "UID": (NameOID.USER_ID, 256),
+    "serialNumber": (NameOID.SERIAL_NUMBER, 64),
+    "emailAddress": (NameOID.EMAIL_ADDRESS, 255),
+    "givenName": (NameOID.GIVEN_NAME, 64),
+    "SN": (NameOID.SURNAME, 64),
+    "title": (NameOID.TITLE, 64),
+    "pseudonym": (NameOID.PSEUDONYM, 128),
+    "dnQualifier": (NameOID.DN_QUALIFIER, 64),
+    "organizationIdentifier": (NameOID.ORGANIZATION_IDENTIFIER, 256),
+}
+_ATTRIBUTES_BY_NAME = {name.lower(): (name, oid, longest) for name, (oid, longest) in _ATTRIBUTES.items()}
+_LONGEST_OTHER = 256
+_PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,./:=?-]*", re.ASCII)
+#: The attributes whose value is a PrintableString or an IA5String (RFC 5280 appendix A.1, RFC 4519 section 2.4).
+_PRINTABLE_ATTRIBUTES = {NameOID.COUNTRY_NAME, NameOID.SERIAL_NUMBER, NameOID.DN_QUALIFIER}
+_ASCII_ATTRIBUTES = {NameOID.DOMAIN_COMPONENT, NameOID.EMAIL_ADDRESS}
 _DESCRIBED_ATTRIBUTES = {NameOID.EMAIL_ADDRESS: "emailAddress", NameOID.SERIAL_NUMBER: "serialNumber"}
 
 
@@ -119,6 +151,48 @@ def distinguished_name(
     return x509.Name([_attribute(oid, label, value) for oid, label, value in parts if value is not None])
 
 
+def subject_attributes(attributes: Iterable[SubjectAttribute]) -> list[x509.NameAttribute[str]]:
+    """Attributes of a subject that a caller gave.
+
+    Args:
+        attributes: each a pair such as ``("UID", "alice")``, the same as one text (``"UID=alice"``), or a
+            `x509.NameAttribute`, which is taken as it is. A type is a short name, in upper or lower case (``CN``, ``O``,
+            ``OU``, ``C``, ``ST``, ``L``, ``DC``, ``UID``, ``serialNumber``, ``emailAddress`` and others), or an OID.
+
+    Raises:
+        InvalidName: an unknown type, or a value that it cannot have.
+    """
+    if isinstance(attributes, (str, bytes)) or not isinstance(attributes, Iterable):
+        raise InvalidName(repr(attributes), "a subject is a list of attributes, such as [('UID', 'alice')]")
+    return [_subject_attribute(attribute) for attribute in attributes]
+
+
+def _subject_attribute(attribute: SubjectAttribute) -> x509.NameAttribute[str]:
+    if isinstance(attribute, x509.NameAttribute):
+        return attribute
+    parts = attribute.partition("=")[::2] if isinstance(attribute, str) and "=" in attribute else attribute
+    if not isinstance(parts, (tuple, list)) or len(parts) != 2 or not all(isinstance(part, str) for part in parts):
+        raise InvalidName(
+            repr(attribute), "an attribute of a subject is a pair such as ('UID', 'alice'), or 'UID=alice'"
+        )
+    kind, value = (part.strip() for part in parts)
+    oid: x509.ObjectIdentifier
+    if kind.lower() in _ATTRIBUTES_BY_NAME:
+        kind, oid, longest = _ATTRIBUTES_BY_NAME[kind.lower()]
+    else:
+        try:
+            oid, longest = x509.ObjectIdentifier(kind), _LONGEST_OTHER
+        except ValueError:
+            known = ", ".join(_ATTRIBUTES)
+            raise InvalidName(kind, f"the type of an attribute is one of {known}, or an OID") from None
+    made = _attribute(oid, kind, value, longest)
+    if oid in _PRINTABLE_ATTRIBUTES and not _PRINTABLE.fullmatch(value):
+        raise InvalidName(value, f"{kind} has letters, digits, spaces and '()+,-./:=? of ASCII alone")
+    if oid in _ASCII_ATTRIBUTES and not value.isascii():
+        raise InvalidName(value, f"{kind} is ASCII alone")
+    return made
+
+
 def describe_name(name: x509.Name) -> str:
     """A distinguished name as RFC 4514 text, such as ``CN=client``; ``(empty name)`` for one without attributes."""
     return name.rfc4514_string(_DESCRIBED_ATTRIBUTES) or "(empty name)"
@@ -150,13 +224,17 @@ def describe_general_name(name: x509.GeneralName) -> str:
     return str(name.value)
 
 
-def _attribute(oid: x509.ObjectIdentifier, label: str, value: str) -> x509.NameAttribute[str]:
+def _attribute(
+    oid: x509.ObjectIdentifier, label: str, value: str, longest: int = _LONGEST_ATTRIBUTE
+) -> x509.NameAttribute[str]:
     if not isinstance(value, str) or not value:
         raise InvalidName(value, f"{label} is a text that is not empty")
-    if len(value) > _LONGEST_ATTRIBUTE:
-        raise InvalidName(value, f"{label} has at most {_LONGEST_ATTRIBUTE} characters, and this has {len(value)}")
+    if len(value) > longest:
+        raise InvalidName(value, f"{label} has at most {longest} characters, and this has {len(value)}")
     if _CONTROL.search(value):
         raise InvalidName(value, f"{label} holds no control characters")
+    if oid == NameOID.COUNTRY_NAME and len(value) != longest:
+        raise InvalidName(value, f"{label} is a code of two letters (ISO 3166)")
     return x509.NameAttribute(oid, value)
 
 

@@ -9,18 +9,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Union
+from typing import Final, Union
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pytest_mtls.certificates import real_datetime  # noqa: F401
 from pytest_mtls.certificates.key import PrivateKey, PublicKey, SignatureHash, signature_hash
-from pytest_mtls.certificates.names import NameText, distinguished_name, general_name, name_constraint
+from pytest_mtls.certificates.names import (
+    NameText,
+    SubjectAttribute,
+    distinguished_name,
+    general_name,
+    name_constraint,
+    subject_attributes,
+)
+from pytest_mtls.certificates.status_urls import status_extensions
 from pytest_mtls.certificates.validity import AUTHORITY_LIFE, Instant, as_utc, validity
 from pytest_mtls.errors import InvalidArgument, InvalidName
 
 __all__ = [
+    "DEFAULT_CLIENT_NAME",
     "EXTENDED_KEY_USAGES",
     "LEAF_KEY_USAGE",
     "LOCALHOST",
@@ -32,6 +41,16 @@ __all__ = [
     "key_identifier",
     "server_profile",
 ]
+
+#: A serial number has at most 20 octets, and is positive (RFC 5280 section 4.1.2.2).
+_SERIAL_NUMBERS = range(1, 2**159)
+
+
+class _DefaultName(str):
+    """A name that the caller did not choose."""
+
+    __slots__ = ()
+
 
 #: An extended key usage as callers give it: a name of `EXTENDED_KEY_USAGES`, or an OID.
 Usage = Union[str, x509.ObjectIdentifier]
@@ -49,6 +68,9 @@ EXTENDED_KEY_USAGES = {
 
 #: The names of a server that a test runs.
 LOCALHOST = ("localhost", "127.0.0.1", "::1")
+
+#: A client's common name where the caller gives neither one nor a subject.
+DEFAULT_CLIENT_NAME: Final = _DefaultName("client")
 
 #: What a TLS key is used for: it signs the handshake.
 LEAF_KEY_USAGE = frozenset({"digital_signature"})
@@ -185,7 +207,7 @@ class CertificateProfile:
 
 
 def client_profile(
-    common_name: str | None = "client",
+    common_name: str | None = DEFAULT_CLIENT_NAME,
     *,
     sans: Iterable[NameText] = (),
     organization: str | None = None,
@@ -194,16 +216,22 @@ def client_profile(
     not_after: Instant | None = None,
     key_usage: Iterable[str] | None = LEAF_KEY_USAGE,
     extended_key_usage: Iterable[Usage] | None = ("clientAuth",),
+    serial_number: int | None = None,
+    subject: Iterable[SubjectAttribute] | None = None,
+    crl_urls: str | Iterable[str] = (),
+    ocsp_urls: str | Iterable[str] = (),
 ) -> CertificateProfile:
     """What a good client certificate says: see `CertificateAuthority.issue_client`."""
     start, end = validity(not_before, not_after)
     return CertificateProfile(
-        subject=distinguished_name(common_name, organization, organizational_unit),
+        subject=_subject(common_name, organization, organizational_unit, subject),
         not_before=start,
         not_after=end,
         sans=tuple(map(general_name, sans)),
+        serial_number=_serial_number(serial_number),
         key_usage=_key_usages(key_usage),
         extended_key_usage=extended_key_usages(extended_key_usage),
+        extra_extensions=status_extensions(crl_urls, ocsp_urls),
     )
 
 
@@ -217,19 +245,25 @@ def server_profile(
     not_after: Instant | None = None,
     key_usage: Iterable[str] | None = LEAF_KEY_USAGE,
     extended_key_usage: Iterable[Usage] | None = ("serverAuth",),
+    serial_number: int | None = None,
+    subject: Iterable[SubjectAttribute] | None = None,
+    crl_urls: str | Iterable[str] = (),
+    ocsp_urls: str | Iterable[str] = (),
 ) -> CertificateProfile:
     """What a good server certificate says: see `CertificateAuthority.issue_server`."""
     alternative_names = tuple(map(general_name, (*names, *sans) or LOCALHOST))
     start, end = validity(not_before, not_after)
+    if common_name is None and subject is None:
+        common_name = _common_name(alternative_names[0])
     return CertificateProfile(
-        subject=distinguished_name(
-            common_name or _common_name(alternative_names[0]), organization, organizational_unit
-        ),
+        subject=_subject(common_name, organization, organizational_unit, subject),
         not_before=start,
         not_after=end,
         sans=alternative_names,
+        serial_number=_serial_number(serial_number),
         key_usage=_key_usages(key_usage),
         extended_key_usage=extended_key_usages(extended_key_usage),
+        extra_extensions=status_extensions(crl_urls, ocsp_urls),
     )
 
 
@@ -243,6 +277,8 @@ def authority_profile(
     not_after: Instant | None = None,
     key_usage: Iterable[str] | None = _AUTHORITY_KEY_USAGE,
     extended_key_usage: Iterable[Usage] | None = None,
+    crl_urls: str | Iterable[str] = (),
+    ocsp_urls: str | Iterable[str] = (),
 ) -> CertificateProfile:
     """What a good CA certificate says.
 
@@ -253,9 +289,10 @@ def authority_profile(
         not_before, not_after: five minutes ago to a week from now by default.
         key_usage: the signing of certificates and CRLs by default.
         extended_key_usage: left out by default, which allows all.
+        crl_urls, ocsp_urls: where its issuer's CRL and OCSP responders are.
 
     Raises:
-        InvalidArgument: a path length that no certificate can hold.
+        InvalidArgument: a path length that no certificate can hold, or what is not a URL.
     """
     check_path_length(path_length)
     start, end = validity(not_before, not_after, life=AUTHORITY_LIFE)
@@ -269,7 +306,32 @@ def authority_profile(
         authority=True,
         path_length=path_length,
         name_constraints=x509.NameConstraints(inside or None, outside or None) if inside or outside else None,
+        extra_extensions=status_extensions(crl_urls, ocsp_urls),
     )
+
+
+def _subject(
+    common_name: str | None,
+    organization: str | None,
+    organizational_unit: str | None,
+    attributes: Iterable[SubjectAttribute] | None,
+) -> x509.Name:
+    """A subject from the general to the special: organization and unit, the given attributes, the common name."""
+    if attributes is None:
+        return distinguished_name(common_name, organization, organizational_unit)
+    if isinstance(common_name, _DefaultName):
+        common_name = None
+    general = distinguished_name(None, organization, organizational_unit)
+    return x509.Name([*general, *subject_attributes(attributes), *distinguished_name(common_name)])
+
+
+def _serial_number(number: int | None) -> int | None:
+    if number is not None and (
+        isinstance(number, bool) or not isinstance(number, int) or number not in _SERIAL_NUMBERS
+    ):
+        allowed = "a whole number from 1 to 2**159 - 1 (RFC 5280 section 4.1.2.2); a profile takes any"
+        raise InvalidArgument("serial_number", number, allowed)
+    return number
 
 
 def check_path_length(path_length: int | None) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytest_mtls.conformance.inventory import compared
 from pytest_mtls.conformance.run import Outcome
 from pytest_mtls.errors import InvalidReport
 
@@ -23,7 +24,7 @@ _BASELINE = 1
 _REPORTS = (1, 2)
 
 #: How strong each answer is to a client that should not get in, or to a bypass.
-_STRENGTH = {"refused": 2, "held": 2, "undecided": 1, "accepted": 0, "bypassed": 0}
+_STRENGTH = {"refused": 2, "held": 2, "lasts": 2, "undecided": 1, "accepted": 0, "bypassed": 0, "ends soon": 0}
 #: The same of a client that should: the other way round.
 _STRENGTH_OF_GOOD = {"accepted": 2, "undecided": 1, "refused": 0}
 #: The order in which changes are told.
@@ -68,7 +69,7 @@ class State:
             seen=str(facts["seen"]),
             layer=str(facts.get("layer", "")) if was_refused else "",
             by=str(facts.get("alert") or facts.get("answer") or "") if was_refused else "",
-            is_good=facts["expected"] == "accepted",
+            is_good=facts["expected"] == "accepted" or facts.get("tier") == "good",
             theme=str(facts.get("theme", "")),
             left_out=str(facts.get("note", "no cause is known")) if is_left_out else "",
         )
@@ -204,18 +205,22 @@ def compare(old: Snapshot, new: Snapshot) -> list[Change]:
         old: the earlier run.
         new: the later one.
     """
-    return sorted(_compared_checks(old, new), key=lambda change: _KINDS.index(change.kind))
+    offers = (Change(kind, text) for kind, text in compared(old.inventory, new.inventory))
+    return sorted((*offers, *_compared_checks(old, new)), key=lambda change: _KINDS.index(change.kind))
 
 
 def _compared_checks(old: Snapshot, new: Snapshot) -> Iterator[Change]:
     groups: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    has_inventories = bool(old.inventory and new.inventory)
     for key, now in new.checks.items():
+        if has_inventories and key[0].startswith(_VERSION_CHECK):
+            continue  # the inventories tell it
         was = old.checks.get(key)
         if was is None or was.left_out:
             if not now.left_out:
                 groups.setdefault(("new", "", "checks that are made for the first time"), []).append(key)
         elif now.left_out:
-            if not _is_told_by_inventory(now.left_out, old, new):
+            if not _is_of_a_version_that_is_gone(now.left_out, old, new):
                 groups.setdefault(("weaker", "", f"no longer tested: {now.left_out}"), []).append(key)
         elif was != now:
             kind = "changed"
@@ -244,9 +249,19 @@ def _named(keys: Sequence[tuple[str, str]], *, is_short: bool) -> str:
 
 #: So many cases are named in a line.
 _MOST_NAMED = 12
+#: How the ids of the checks of TLS versions begin.
+_VERSION_CHECK = "check[tls-"
+#: Why checks over a TLS version are left out.
+_NOT_SPOKEN = "the server does not speak TLS "
 
 
-def _is_told_by_inventory(cause: str, old: Snapshot, new: Snapshot) -> bool:
-    """Whether the inventory has a line of its own for a TLS version that is gone, for which checks are left out."""
+def _is_of_a_version_that_is_gone(cause: str, old: Snapshot, new: Snapshot) -> bool:
+    """Whether checks are left out for a TLS version that is gone, which has a line of its own."""
+    tls = cause.removeprefix(_NOT_SPOKEN)
+    if tls == cause:
+        return False
+    key = (f"{_VERSION_CHECK}{tls}]", "-")
+    was, now = (snapshot.checks.get(key) for snapshot in (old, new))
+    is_told_by_check = was is not None and now is not None and (was.seen, now.seen) == ("accepted", "refused")
     gone = set(old.inventory.get("versions", ())) - set(new.inventory.get("versions", ()))
-    return bool(new.inventory) and any(cause == f"the server does not speak TLS {tls}" for tls in gone)
+    return is_told_by_check or (bool(new.inventory) and tls in gone)

@@ -14,15 +14,18 @@ from pytest_mtls.certificates.validity import now
 from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.conformance.baseline import Change, Snapshot, compare, read_snapshot, regression
 from pytest_mtls.conformance.bypassing import BypassResult, report_id
-from pytest_mtls.conformance.policy import Policy
+from pytest_mtls.conformance.chains import chain_facts
+from pytest_mtls.conformance.inventory import Inventory
+from pytest_mtls.conformance.offers import OfferResult, check_id
+from pytest_mtls.conformance.policy import SERVER_CHECKS, Policy
 from pytest_mtls.conformance.report import summary, table
 from pytest_mtls.conformance.reports import check_report_path, write_report
 from pytest_mtls.conformance.reports.document import Facts, cleaned, make_document
-from pytest_mtls.conformance.reports.evidence import chain_facts, record, server_chain
+from pytest_mtls.conformance.reports.evidence import record, server_chain
 from pytest_mtls.conformance.run import Result, checks
 from pytest_mtls.errors import InvalidOption
 
-__all__ = ["COLLECTED", "Collected", "keep", "read_baseline"]
+__all__ = ["COLLECTED", "Collected", "keep", "keep_inventory", "read_baseline"]
 
 #: What `Collected` is called among pytest's plugins.
 COLLECTED = "mtls-report"
@@ -57,7 +60,7 @@ def read_baseline(path: str | None, *, update: bool) -> Snapshot | None:
     return Snapshot({}) if update and not Path(path).is_file() else read_snapshot(path)
 
 
-def keep(item: pytest.Item, result: Result | BypassResult) -> str:
+def keep(item: pytest.Item, result: Result | BypassResult | OfferResult) -> str:
     """Keep what a test found: its facts as properties for JUnit XML, and all of it for the reports.
 
     Args:
@@ -73,8 +76,18 @@ def keep(item: pytest.Item, result: Result | BypassResult) -> str:
     kept = record(result)
     chain = chain_facts(server_chain(result))
     item.stash[_RECORD] = {"facts": kept, "server_chain": cleaned(chain)}
-    collected: Collected = item.config.pluginmanager.get_plugin(COLLECTED)
-    return collected.regression(kept)
+    collected: Collected | None = item.config.pluginmanager.get_plugin(COLLECTED)
+    return "" if collected is None else collected.regression(kept)
+
+
+def keep_inventory(item: pytest.Item, inventory: Inventory) -> None:
+    """Keep what a server offers, for the reports and the baseline.
+
+    Args:
+        item: the test that found it.
+        inventory: what it found.
+    """
+    item.stash[_RECORD] = {"inventory": cleaned({name: list(values) for name, values in inventory.items()})}
 
 
 class Collected:
@@ -105,6 +118,7 @@ class Collected:
         self._facts: dict[tuple[str, str], dict[str, Any]] = {}
         self._server_chains: list[Sequence[Any]] = []
         self._errors: dict[str, None] = {}
+        self._inventory: Inventory = {}
         self._date, self._start = now(), time.perf_counter()
 
     @property
@@ -113,7 +127,8 @@ class Collected:
         keys = self._order
         if keys is None:
             bypasses = ((report_id(one), "-") for one in BYPASSES.values())
-            keys = (*((case.id, tls) for case, tls in checks()), *bypasses)
+            offers = ((check_id(name), "-") for name in SERVER_CHECKS)
+            keys = (*((case.id, tls) for case, tls in checks()), *bypasses, *offers)
         order = {key: place for place, key in enumerate(keys)}
         return [self._facts[key] for key in sorted(self._facts, key=lambda key: order.get(key, len(order)))]
 
@@ -151,6 +166,8 @@ class Collected:
                 if kept["server_chain"] and kept["server_chain"] not in self._server_chains:
                     self._server_chains.append(kept["server_chain"])
             self._facts[str(facts["case"]), str(facts["tls"])] = facts
+        elif report.when == "call" and kept is not None:
+            self._inventory = kept["inventory"]
         elif report.failed:
             self._errors[report.nodeid] = None
 
@@ -171,6 +188,7 @@ class Collected:
             server_chains=self._server_chains,
             errors=self._errors,
             policy_file=self._policy_file,
+            inventory=self._inventory,
             changes=self._told_changes,
         )
         for path in paths:
@@ -179,7 +197,7 @@ class Collected:
     def _compare(self, session: pytest.Session) -> None:
         if self._baseline is None or not self._facts:
             return
-        present = Snapshot.of(self.results)
+        present = Snapshot.of(self.results, self._inventory)
         self._changes = compare(self._baseline, present)
         if self._updates:
             text = self._baseline.updated_by(present).as_text()

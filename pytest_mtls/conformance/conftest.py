@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-_OF_A_SERVER = ("test_bypasses.py", "test_clients.py")
+_OF_A_SERVER = ("test_bypasses.py", "test_clients.py", "test_offers.py")
 _OF_A_CLIENT = ("test_servers.py",)
 
 

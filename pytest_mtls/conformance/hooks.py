@@ -12,6 +12,8 @@ from pytest_mtls.bypasses import Bypass, Site, Trial
 from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.conformance.bypassing import BypassResult, check_bypass
 from pytest_mtls.conformance.collected import COLLECTED, Collected, read_baseline
+from pytest_mtls.conformance.inventory import take_inventory
+from pytest_mtls.conformance.offers import OfferResult, check_offer
 from pytest_mtls.conformance.policy import Policy, read_policy
 from pytest_mtls.conformance.reports import check_report_path
 from pytest_mtls.conformance.run import Run
@@ -83,6 +85,18 @@ def target_of(config: pytest.Config) -> Endpoint:
 def mtls_conformance(pytestconfig: pytest.Config) -> Run:
     """The `Run` of the server under test."""
     return Run(pytestconfig.stash[_TARGET], pytestconfig.stash[_POLICY])
+
+
+@pytest.fixture(scope="session")
+def mtls_offers(pytestconfig: pytest.Config) -> Callable[[str], OfferResult]:
+    """Makes a check of what the server under test offers."""
+    return lambda name: check_offer(pytestconfig.stash[_TARGET], pytestconfig.stash[_POLICY], name)
+
+
+@pytest.fixture(scope="session")
+def mtls_inventory(pytestconfig: pytest.Config) -> dict[str, list[str]]:
+    """All that the server under test offers, by kind: versions, cipher suites, groups and so on."""
+    return take_inventory(pytestconfig.stash[_TARGET])
 
 
 @pytest.fixture(scope="session")

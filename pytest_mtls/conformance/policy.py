@@ -21,7 +21,15 @@ from pytest_mtls.errors import InvalidArgument, InvalidPolicy, UnknownCase
 #: pytest itself brings the older one where the standard library has none.
 _toml_library = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
-__all__ = ["CLIENT_SETTINGS", "NO_HOSTNAME", "ExpectedException", "Policy", "read_policy"]
+__all__ = [
+    "ALL_VERSIONS",
+    "CLIENT_SETTINGS",
+    "NO_HOSTNAME",
+    "SERVER_CHECKS",
+    "ExpectedException",
+    "Policy",
+    "read_policy",
+]
 
 _SETTINGS = (*sorted(SETTINGS), RESUMPTION)
 #: Those of a client: it has to compare the host's name with the certificate, unless it says that it does not.
@@ -30,6 +38,10 @@ CLIENT_SETTINGS = (*sorted(SETTINGS), NO_HOSTNAME)
 _REASONS = ("alert", "any")
 _SEEN = ("accepted", "refused", "undecided")
 _VERSIONS = ("1.2", "1.3")
+#: The versions that a policy may name as those of the server.
+ALL_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
+#: The checks of what a server offers; see `pytest_mtls.conformance.offers`.
+SERVER_CHECKS = (*(f"tls-{tls}" for tls in ALL_VERSIONS), "weak-cipher-suites", "server-certificate-expires-soon")
 _TABLE = "tool.pytest-mtls"
 _CLIENT = "client"
 
@@ -72,12 +84,17 @@ class Policy:
         reasons: "alert" if a refusal counts only when its alert can stand for the case's reason, "any" for every refusal.
         exceptions: deviations that are agreed.
         site: what else is known of the server, for the bypasses.
+        versions: the TLS versions that the server must offer, and all that it may; None if nothing is claimed of 1.2 and 1.3,
+            and the older ones are rejected (RFC 8996).
+        expiry_days: for how many days every certificate of the server's chain has to be valid yet; None if nothing is claimed.
     """
 
     settings: frozenset[str] = frozenset()
     reasons: str = "alert"
     exceptions: tuple[ExpectedException, ...] = ()
     site: Site = field(default_factory=Site)
+    versions: frozenset[str] | None = None
+    expiry_days: float | None = None
 
     def exception_for(self, case_id: str, tls: str) -> ExpectedException | None:
         """The first exception that is about this case."""
@@ -117,7 +134,8 @@ def read_policy(
         source, table = "the options", {}
     check = Checker(source)
     known = _SETTINGS if client_checks is None else CLIENT_SETTINGS
-    check.keys(table, ("settings", "reasons", "exceptions", *(["site"] if client_checks is None else [])), "it")
+    of_server = ("site", "versions", "expiry_days") if client_checks is None else ()
+    check.keys(table, ("settings", "reasons", "exceptions", *of_server), "it")
     claimed = {check.one_of(name, known, "a setting") for name in check.list_of(table, "settings")}
     for name in settings:
         if name not in known:
@@ -125,7 +143,32 @@ def read_policy(
         claimed.add(name)
     reasons = check.one_of(table.get("reasons", "alert"), _REASONS, "reasons")
     exceptions = tuple(_exception(check, entry, client_checks) for entry in check.list_of(table, "exceptions"))
-    return Policy(frozenset(claimed), reasons, exceptions, read_site(check, table.get("site", {})))
+    return Policy(
+        frozenset(claimed),
+        reasons,
+        exceptions,
+        read_site(check, table.get("site", {})),
+        versions=_versions(check, table),
+        expiry_days=_days(check, table),
+    )
+
+
+def _versions(check: Checker, table: Mapping[str, Any]) -> frozenset[str] | None:
+    if "versions" not in table:
+        return None
+    versions = frozenset(check.one_of(name, ALL_VERSIONS, "a TLS version") for name in check.list_of(table, "versions"))
+    if not versions:
+        raise check.error("versions is empty: a server has to offer one")
+    return versions
+
+
+def _days(check: Checker, table: Mapping[str, Any]) -> float | None:
+    days = table.get("expiry_days")
+    if days is None:
+        return None
+    if isinstance(days, bool) or not isinstance(days, (int, float)) or not days >= 0:
+        raise check.error(f"expiry_days is {days!r}, and must be a number of days")
+    return float(days)
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -141,9 +184,10 @@ def _toml(path: Path) -> dict[str, Any]:
 def _exception(check: Checker, entry: Any, client_checks: Collection[str] | None) -> ExpectedException:
     if not isinstance(entry, Mapping):
         raise check.error("an entry of exceptions is no table")
-    if client_checks is not None and "check" in entry:
+    if "check" in entry:
         check.keys(entry, ("check", "reason"), "an exception of a check")
-        id = check.one_of(check.text(entry, "check"), tuple(client_checks), "a check")
+        known = SERVER_CHECKS if client_checks is None else tuple(client_checks)
+        id = check.one_of(check.text(entry, "check"), known, "a check")
         return ExpectedException(f"check[{id}]", "fails", check.text(entry, "reason"))
     if client_checks is None and "bypass" in entry:
         check.keys(entry, ("bypass", "reason"), "an exception of a bypass")

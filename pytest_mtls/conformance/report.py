@@ -24,7 +24,7 @@ def table(results: Sequence[Facts], *, only_failures: bool = False) -> Iterator[
 
     Args:
         results: the facts of each result.
-        only_failures: leave out what does not fail.
+        only_failures: leave out what does not fail, but for how many checks were left out, and why.
     """
     untried = Counter(facts["note"] for facts in results if _is_untried(facts))
     rows: dict[tuple[str, ...], list[str]] = {}
@@ -38,8 +38,12 @@ def table(results: Sequence[Facts], *, only_failures: bool = False) -> Iterator[
     widths = [max(len(line[column]) for line in (_COLUMNS, *lines)) for column in range(len(_COLUMNS))]
     for line in (_COLUMNS, *lines) if lines else ():
         yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-    for note, count in untried.items() if not only_failures else ():
-        if count > _MANY:
+    if only_failures:
+        untried = Counter(
+            facts.get("note", "no cause is known") for facts in results if facts["outcome"] == Outcome.LEFT_OUT.value
+        )
+    for note, count in untried.items():
+        if count > _MANY or only_failures:
             yield f"{count} left out: {note}"
 
 

@@ -156,6 +156,7 @@ _THEMES = {
     "good": "clients that must be accepted",
     "message": "malformed Certificate messages",
     "names": "odd subjects and alternative names",
+    "offers": "what a server offers: versions, cipher suites, its certificate",
     "own": "the suite's own cases",
     "path": "validity, trust and the chain",
     "possession": "clients that do not have the certificate's key",

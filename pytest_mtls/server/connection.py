@@ -9,7 +9,9 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 
 from pytest_mtls.server.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS, reset
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure, refused_by_alert
@@ -68,6 +70,7 @@ class Connection:
         sock: the TCP socket.
         peer_address: the client's (host, port).
         context: the server's TLS context of now.
+        turns: entered while a connection computes a part of its handshake, and never while it waits.
         misbehaviour: what the server does instead of serving, by its name in `MISBEHAVIOURS`; None to serve.
         on_change: called when this connection begins to wait for its client, or stops.
         on_verdict: called with this connection when it has a verdict, and again if the verdict changes.
@@ -83,6 +86,7 @@ class Connection:
         sock: socket.socket,
         peer_address: tuple[str, int],
         context: ssl.SSLContext,
+        turns: AbstractContextManager[object],
         misbehaviour: str | None,
         on_change: Callable[[], None],
         on_verdict: Callable[[Connection], None],
@@ -92,7 +96,9 @@ class Connection:
         self.handshake: Handshake | None = None
         self.recorded: Handshake | None = None
         self._sock = sock
+        self._family = sock.family
         self._context = context
+        self._turns = turns
         self._misbehaviour = misbehaviour
         self._on_change = on_change
         self._on_verdict = on_verdict
@@ -132,7 +138,8 @@ class Connection:
 
     def _drain(self, sock: ssl.SSLSocket, timeout: float) -> None:
         if sock.fileno() >= 0:  # a handler may have closed it, or taken it over
-            self._use(socket.socket(fileno=sock.detach()))
+            # Said what it is, for otherwise three questions to the system find it out.
+            self._use(socket.socket(self._family, socket.SOCK_STREAM, 0, fileno=sock.detach()))
             drain(self._sock, Deadline(timeout))
 
     def _misbehave(self, misbehaviour: str, timeout: float) -> None:
@@ -176,21 +183,33 @@ class Connection:
         self._use(sock)
         failed: Exception | None = None
         try:
-            drive(sock, sock.do_handshake, deadline, waiting=self._set_waiting)
+            drive(sock, partial(self._step, sock), deadline, waiting=self._set_waiting)
         except OSError as error:
             failed = error
         transcript = messages_of(sock)
-        seen = replace(
-            describe_socket(sock, "server", transcript),
+        seen = describe_socket(
+            sock,
+            "server",
+            transcript,
+            accepted=True if failed is None else None,
             server_name=server_name(transcript),
             local_address=local_address,
             peer_address=self.peer_address,
         )
-        verdict = replace(seen, accepted=True) if failed is None else judge_failure(seen, failed)
+        verdict = seen if failed is None else judge_failure(seen, failed)
         if self._aborted and verdict.rejected_by == "client" and verdict.alert is None:
             verdict = replace(seen, error="the server was stopped in the middle of the handshake")
         self._decide(verdict)
         return sock
+
+    def _step(self, sock: ssl.SSLSocket) -> None:
+        """Take the handshake on as far as it goes without the client.
+
+        Few connections do so at once: each record is told to Python, and threads that need the interpreter some forty times
+        in each handshake take it from each other.
+        """
+        with self._turns:
+            sock.do_handshake()
 
     def _speak(self, sock: ssl.SSLSocket, handshake: Handshake, handler: Handler) -> None:
         try:

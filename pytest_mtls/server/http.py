@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
+from hashlib import sha256
 from typing import Any
 
 from pytest_mtls.certificates.names import describe_name
-from pytest_mtls.certificates.readable import problem_of_names
+from pytest_mtls.certificates.readable import UNREADABLE, problem_of_names
 from pytest_mtls.server.connection import Handler
 from pytest_mtls.server.http1 import serve_http1
 from pytest_mtls.server.http2 import HTTP2, serve_http2
-from pytest_mtls.server.wsgi import Environ, WSGIApplication
-from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.server.wsgi import Environ, WSGIApplication, respond
+from pytest_mtls.tls.handshake import Handshake, parsed
 
 __all__ = ["default_app", "http_handler"]
 
@@ -27,7 +29,7 @@ def default_app(environ: Environ, start_response: Callable[..., Any]) -> Iterabl
     """
     handshake: Handshake = environ["pytest_mtls.handshake"]
     body = {
-        "client": _describe_client(handshake),
+        "client": _describe_client(handshake.peer_chain_der[0]) if handshake.peer_chain_der else None,
         "tls_version": handshake.tls_version,
         "cipher": handshake.cipher,
         "server_name": handshake.server_name,
@@ -38,19 +40,20 @@ def default_app(environ: Environ, start_response: Callable[..., Any]) -> Iterabl
     return [json.dumps(body).encode()]
 
 
-def _describe_client(handshake: Handshake) -> dict[str, str] | None:
-    certificate = handshake.peer_certificate
+@lru_cache(maxsize=256)
+def _describe_client(der: bytes) -> dict[str, str] | None:
+    certificate = parsed(der)
     if certificate is None:
         return None
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    problem = problem_of_names(certificate)
-
+    try:
+        names = [describe_name(certificate.subject), describe_name(certificate.issuer)]
+    except UNREADABLE:
+        names = [problem_of_names(certificate) or "cannot be parsed"] * 2
     return {
-        "subject": problem or describe_name(certificate.subject),
-        "issuer": problem or describe_name(certificate.issuer),
+        "subject": names[0],
+        "issuer": names[1],
         "serial_number": f"{certificate.serial_number:x}",
-        "fingerprint_sha256": certificate.fingerprint(SHA256()).hex(),
+        "fingerprint_sha256": sha256(der).hexdigest(),
         "not_after": certificate.not_valid_after_utc.isoformat(),
     }
 
@@ -62,11 +65,12 @@ def http_handler(app: WSGIApplication) -> Handler:
         app: the application. Its answer is sent when it is complete, with a Content-Length. If it raises, the client
             gets status 500 and the traceback goes to the log.
     """
+    respond_to = partial(respond, app, variables=app is not default_app)
 
     def serve(sock: ssl.SSLSocket, handshake: Handshake) -> None:
         if handshake.alpn == HTTP2:
-            serve_http2(sock, handshake, app)
+            serve_http2(sock, handshake, respond_to)
         else:
-            serve_http1(sock, handshake, app)
+            serve_http1(sock, handshake, respond_to)
 
     return serve

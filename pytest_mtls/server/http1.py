@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 
-from pytest_mtls.server.wsgi import Answer, Request, WSGIApplication, respond
+from pytest_mtls.server.wsgi import Answer, Request, Respond
 from pytest_mtls.tls.handshake import Handshake
 
 __all__ = ["serve_http1"]
@@ -45,13 +45,13 @@ _RECEIVED = 65536
 log = logging.getLogger("pytest_mtls")
 
 
-def serve_http1(sock: ssl.SSLSocket, handshake: Handshake, app: WSGIApplication) -> None:
+def serve_http1(sock: ssl.SSLSocket, handshake: Handshake, respond: Respond) -> None:
     """Answer one request after the other until the client ends the connection, or asks for something that is no HTTP.
 
     Raises:
         OSError: the client has gone, or is silent for too long.
     """
-    _Conversation(sock, handshake, app).run()
+    _Conversation(sock, handshake, respond).run()
 
 
 class _Refused(Exception):
@@ -69,10 +69,10 @@ class _Ended(Exception):
 class _Conversation:
     """The requests of one connection."""
 
-    def __init__(self, sock: ssl.SSLSocket, handshake: Handshake, app: WSGIApplication) -> None:
+    def __init__(self, sock: ssl.SSLSocket, handshake: Handshake, respond: Respond) -> None:
         self._sock = sock
         self._handshake = handshake
-        self._app = app
+        self._respond = respond
         self._received = b""
 
     def run(self) -> None:
@@ -103,7 +103,7 @@ class _Conversation:
         if len(host) > 1 or (not host and not is_old) or any(_HOST.fullmatch(one) is None for one in host):
             raise _Refused(HTTPStatus.BAD_REQUEST, "it needs one Host field, with a host (RFC 9112 section 3.2)")
         body = self._take_body(named, is_old)
-        answer = respond(self._app, Request(method, target, version, tuple(headers), body), self._handshake)
+        answer = self._respond(Request(method, target, version, tuple(headers), body), self._handshake)
         options = _members(named.get("connection", ()))
         persists = "close" not in options and (not is_old or "keep-alive" in options)
         persists = persists and "close" not in _members(

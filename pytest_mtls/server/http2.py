@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from pytest_mtls.errors import MissingExtra
-from pytest_mtls.server.wsgi import Answer, Request, WSGIApplication, respond
+from pytest_mtls.server.wsgi import Answer, Request, Respond
 from pytest_mtls.tls.handshake import Handshake
 
 __all__ = ["HTTP2", "require_http2", "serve_http2"]
@@ -37,13 +37,13 @@ def require_http2() -> None:
         raise MissingExtra("h2", "h2, with which alpn's 'h2' is served,")
 
 
-def serve_http2(sock: ssl.SSLSocket, handshake: Handshake, app: WSGIApplication) -> None:
+def serve_http2(sock: ssl.SSLSocket, handshake: Handshake, respond: Respond) -> None:
     """Answer requests until the client ends the connection, breaks the protocol, or is silent for too long.
 
     Raises:
         OSError: the client has gone.
     """
-    _Conversation(sock, handshake, app).run()
+    _Conversation(sock, handshake, respond).run()
 
 
 @dataclass
@@ -72,13 +72,13 @@ class _Stream:
 class _Conversation:
     """One connection. What `h2` knows of it is moved on by `_receive` alone, also while an answer waits to be sent."""
 
-    def __init__(self, sock: ssl.SSLSocket, handshake: Handshake, app: WSGIApplication) -> None:
+    def __init__(self, sock: ssl.SSLSocket, handshake: Handshake, respond: Respond) -> None:
         from h2.config import H2Configuration
         from h2.connection import H2Connection
 
         self._sock = sock
         self._handshake = handshake
-        self._app = app
+        self._respond = respond
         self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding="latin-1"))
         self._incoming: dict[int, _Stream] = {}
         self._complete: deque[_Stream] = deque()
@@ -93,7 +93,7 @@ class _Conversation:
                 while self._complete and not self._ended:
                     stream = self._complete.popleft()
                     if stream.number not in self._reset:
-                        self._answer(stream, respond(self._app, stream.request(), self._handshake))
+                        self._answer(stream, self._respond(stream.request(), self._handshake))
         except TimeoutError:  # the client is silent
             self._h2.close_connection()
             self._flush()

@@ -1,6 +1,6 @@
-"""The server end: accept, observe, record, drain. The only file of this layer with threads.
+"""The server end: accept, observe, record, drain. The only file of this layer with threads, besides that of the `workers`.
 
-One thread accepts; every connection then has a thread of its own, so that a stuck one delays nobody. What happened is
+One thread accepts; every connection then has a worker to itself, so that a stuck one delays nobody. What happened is
 kept under one lock. Whoever asks for the handshakes first lets those in progress come to their verdict. No connection
 is waited for whose client has not sent what the server waits for, so a silent one costs nothing.
 """
@@ -12,11 +12,12 @@ import selectors
 import socket
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_mtls.cases.case import Case
 from pytest_mtls.cases.presentation import PeerArgument, presented
@@ -33,6 +34,7 @@ from pytest_mtls.server.http import default_app, http_handler
 from pytest_mtls.server.http2 import HTTP2, require_http2
 from pytest_mtls.server.listener import Listener
 from pytest_mtls.server.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS
+from pytest_mtls.server.workers import Turns, Workers
 from pytest_mtls.server.wsgi import WSGIApplication
 from pytest_mtls.tls.context import ClientCerts, server_context
 from pytest_mtls.tls.handshake import Handshake
@@ -47,7 +49,13 @@ __all__ = ["MutualTLSServer"]
 #: How long the server leaves a connection that it cannot take, for want of a descriptor, before it tries again, in seconds.
 _RETRY_SECONDS = 0.05
 
+T = TypeVar("T")
+
 log = logging.getLogger("pytest_mtls")
+
+#: How many connections compute a part of their handshake at once. With one more, threads wait for the interpreter more than
+#: they compute; it is measured by benchmarks/server.py.
+_AT_ONCE = 2
 
 #: How long `stop` waits for a connection's thread, in seconds. Only an app that does not return takes so long.
 _JOIN_SECONDS = 5.0
@@ -150,7 +158,10 @@ class MutualTLSServer:
         self._stopped = False
         self._accepting = False
         self._is_exhausted = False
-        self._live: dict[Connection, threading.Thread] = {}
+        self._live: set[Connection] = set()
+        self._workers = Workers("mtls-connection")
+        self._turns = Turns(_AT_ONCE)
+        self._watchers = 0
 
     # --- where it is -------------------------------------------------------------------------------------------------
 
@@ -238,12 +249,10 @@ class MutualTLSServer:
         self._wake.close()
         self._acceptor.join()
         with self._changed:
-            live = dict(self._live)
+            live = list(self._live)
         for connection in live:
             connection.abort()
-        for thread in live.values():
-            if thread is not threading.current_thread():
-                thread.join(_JOIN_SECONDS)
+        self._workers.close(_JOIN_SECONDS)
         self._inside.close()
 
     def reload(self, *, cert: PeerArgument | None = None, trust: TrustArgument | None = None) -> None:
@@ -295,7 +304,7 @@ class MutualTLSServer:
     def bookmark(self) -> int:
         """A place in the order of connections, for `handshakes_since`: all that come from now on are after it."""
         with self._changed:
-            self._changed.wait_for(self._is_accept_queue_empty, self.handshake_timeout)
+            self._wait_for(self._is_accept_queue_empty, self.handshake_timeout)
             return self._history.count
 
     def handshakes_since(self, bookmark: int, *, wait: bool = False) -> tuple[Handshake, ...]:
@@ -321,7 +330,7 @@ class MutualTLSServer:
             timeout: seconds to wait for its verdict.
         """
         with self._changed:
-            return self._changed.wait_for(lambda: self._history.of_client(client_address, bookmark), timeout)
+            return self._wait_for(lambda: self._history.of_client(client_address, bookmark), timeout)
 
     # --- assertions ---------------------------------------------------------------------------------------------------
 
@@ -387,8 +396,8 @@ class MutualTLSServer:
             later = [c for c in self._live if c.number >= bookmark]
             return not any(c.has_unread() or c.handshake is not c.recorded for c in later)
 
-        self._changed.wait_for(is_settled, self.handshake_timeout + 1.0)
-        self._changed.wait_for(is_heard_out, _HEAR_OUT_SECONDS)
+        self._wait_for(is_settled, self.handshake_timeout + 1.0)
+        self._wait_for(is_heard_out, _HEAR_OUT_SECONDS)
 
     def _running(self, operation: str) -> Listener:
         if self._listener is None:
@@ -479,20 +488,18 @@ class MutualTLSServer:
                     sock,
                     address[:2],
                     context,
+                    self._turns,
                     self._behaviour.of(self._case).misbehaviour,
                     self._notify,
                     self._record,
                 )
-                thread = threading.Thread(
-                    target=self._serve, args=(connection,), name=f"mtls-connection-{number}", daemon=True
-                )
-                self._live[connection] = thread
+                self._live.add(connection)
             try:
-                thread.start()
+                self._workers.start(partial(self._serve, connection))
             except RuntimeError as error:  # there can be no more threads
                 sock.close()
                 with self._changed:
-                    del self._live[connection]
+                    self._live.remove(connection)
                     self._history.record(number, Handshake("server", None, error=str(error), peer_address=address[:2]))
                     self._changed.notify_all()
                 log.error("the server on port %d cannot serve a connection: %s", self._wanted_port, error)
@@ -512,8 +519,8 @@ class MutualTLSServer:
             connection.run(self._handler, self.handshake_timeout, self.idle_timeout)
         finally:
             with self._changed:
-                del self._live[connection]
-                self._changed.notify_all()
+                self._live.remove(connection)
+            self._notify()
 
     def _record(self, connection: Connection) -> None:
         assert connection.handshake is not None
@@ -521,16 +528,25 @@ class MutualTLSServer:
             take = self._history.record if connection.recorded is None else self._history.revise
             take(connection.number, connection.handshake)
             connection.recorded = connection.handshake
-            self._changed.notify_all()
+        self._notify()
+
+    def _wait_for(self, is_so: Callable[[], T], timeout: float) -> T:
+        """Wait until something is so, with the lock held; what it came to."""
+        self._watchers += 1  # before the first look: what changes after that look is told
+        try:
+            return self._changed.wait_for(is_so, timeout)
+        finally:
+            self._watchers -= 1
 
     def _notify(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+        """Tell of a change, which has been made, if anybody waits for one."""
+        if self._watchers:
+            with self._changed:
+                self._changed.notify_all()
 
     def _set_accepting(self, accepting: bool) -> None:
-        with self._changed:
-            self._accepting = accepting
-            self._changed.notify_all()
+        self._accepting = accepting
+        self._notify()
 
     def _is_accept_queue_empty(self) -> bool:
         if self._listener is None:

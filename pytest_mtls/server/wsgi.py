@@ -9,18 +9,22 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
 from pytest_mtls.proxies.environ import mod_ssl_variables
-from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.tls.handshake import Handshake, parsed
 
-__all__ = ["Answer", "Environ", "Request", "WSGIApplication", "respond"]
+__all__ = ["Answer", "Environ", "Request", "Respond", "WSGIApplication", "respond"]
 
 Environ = dict[str, Any]
 WSGIApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+#: Answers a request of a client.
+Respond = Callable[["Request", Handshake], "Answer"]
 
 log = logging.getLogger("pytest_mtls")
 
@@ -59,8 +63,14 @@ class Answer:
     body: bytes = field(repr=False)
 
 
-def respond(app: WSGIApplication, request: Request, handshake: Handshake) -> Answer:
+def respond(app: WSGIApplication, request: Request, handshake: Handshake, *, variables: bool = True) -> Answer:
     """Have the application answer.
+
+    Args:
+        app: the application.
+        request: what is asked.
+        handshake: who asks.
+        variables: whether the application reads the variables of mod_ssl.
 
     Returns:
         Its answer when it is complete. If it raises, status 500; the traceback goes to the log.
@@ -73,7 +83,7 @@ def respond(app: WSGIApplication, request: Request, handshake: Handshake) -> Ans
         return written.append
 
     try:
-        chunks = app(_environ(request, handshake), start_response)
+        chunks = app(_environ(request, handshake, variables=variables), start_response)
         try:
             written.extend(chunks)
         finally:
@@ -86,7 +96,13 @@ def respond(app: WSGIApplication, request: Request, handshake: Handshake) -> Ans
     return Answer(said["status"], tuple(said["headers"]), b"".join(written))
 
 
-def _environ(request: Request, handshake: Handshake) -> Environ:
+@lru_cache(maxsize=256)
+def _client_variables(chain: tuple[bytes, ...]) -> Mapping[str, str]:
+    """The variables of mod_ssl that are about a client: the same for all requests of its connections."""
+    return mod_ssl_variables(tuple(certificate for der in chain if (certificate := parsed(der)) is not None))
+
+
+def _environ(request: Request, handshake: Handshake, *, variables: bool) -> Environ:
     path, _, query = request.target.partition("?")
     local_host, local_port = handshake.local_address or ("", 0)
     peer_host, peer_port = handshake.peer_address or ("", 0)
@@ -115,7 +131,8 @@ def _environ(request: Request, handshake: Handshake) -> Environ:
         "SSL_TLS_SNI": handshake.server_name or "",
         "pytest_mtls.handshake": handshake,
     }
-    environ.update(mod_ssl_variables(handshake.peer_chain))
+    if variables:
+        environ.update(_client_variables(handshake.peer_chain_der))
     for name, value in request.headers:
         key = name.upper().replace("-", "_")
         if key == "CONTENT_TYPE":

@@ -10,6 +10,7 @@ import re
 import ssl
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from cryptography import x509
 
@@ -28,7 +29,7 @@ from pytest_mtls.tls.transcript import (
     was_sent,
 )
 
-__all__ = ["Handshake", "describe_socket", "judge_failure", "refused_by_alert"]
+__all__ = ["Handshake", "describe_socket", "judge_failure", "parsed", "refused_by_alert"]
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,12 @@ class Handshake:
     @cached_property
     def peer_chain(self) -> tuple[x509.Certificate, ...]:
         """The certificates that the peer presented, its own first, as far as they can be parsed."""
-        return tuple(certificate for der in self.peer_chain_der if (certificate := _parsed(der)) is not None)
+        return tuple(certificate for der in self.peer_chain_der if (certificate := parsed(der)) is not None)
 
     @property
     def peer_certificate(self) -> x509.Certificate | None:
         """The peer's own certificate; None if it presented none, or one that cannot be parsed."""
-        return _parsed(self.peer_chain_der[0]) if self.peer_chain_der else None
+        return parsed(self.peer_chain_der[0]) if self.peer_chain_der else None
 
     @property
     def client_chain_der(self) -> tuple[bytes, ...]:
@@ -179,7 +180,7 @@ class Handshake:
         return replace(self, counterpart=counterpart)
 
 
-def _parsed(der: bytes) -> x509.Certificate | None:
+def parsed(der: bytes) -> x509.Certificate | None:
     """The certificate, or None: a peer may send anything, and a remark of cryptography's on it may be made an error."""
     try:
         return x509.load_der_x509_certificate(der)
@@ -187,25 +188,39 @@ def _parsed(der: bytes) -> x509.Certificate | None:
         return None
 
 
-def describe_socket(sock: ssl.SSLSocket, side: Side, transcript: tuple[Message, ...]) -> Handshake:
-    """All the facts of a handshake that both verdicts share. The verdict itself is left undecided."""
-    version, cipher_number = negotiated(transcript)
-    established = sock.cipher()
+def describe_socket(sock: ssl.SSLSocket, side: Side, transcript: tuple[Message, ...], **more: Any) -> Handshake:
+    """All the facts of a handshake that both verdicts share.
+
+    Args:
+        sock: the end of the connection.
+        side: which side it plays.
+        transcript: what was seen.
+        **more: other fields of `Handshake`, such as its verdict, which is undecided otherwise.
+    """
+    established, version = sock.cipher(), sock.version()
     peer_chain = certificates_from(transcript, opposite(side))
-    if not peer_chain and established is not None and sock.version() is not None:
-        own = sock.getpeercert(binary_form=True)  # a resumed session, or no transcript
-        peer_chain = (own,) if own else ()
-    return Handshake(
-        side=side,
-        accepted=None,
-        tls_version=sock.version() or version,
-        cipher=established[0] if established else _cipher_name(sock.context, cipher_number),
-        alpn=sock.selected_alpn_protocol(),
-        resumed=bool(sock.session_reused),
-        peer_chain_der=peer_chain,
-        sent_chain_der=certificates_from(transcript, side),
-        transcript=transcript,
-    )
+    cipher: str | None
+    if established is not None and version is not None:
+        cipher = established[0]
+        if not peer_chain:
+            own = sock.getpeercert(binary_form=True)  # a resumed session, or no transcript
+            peer_chain = (own,) if own else ()
+    else:
+        chosen, number = negotiated(transcript)
+        version = version or chosen
+        cipher = established[0] if established is not None else _cipher_name(sock.context, number)
+    facts: dict[str, Any] = {
+        "side": side,
+        "accepted": None,
+        "tls_version": version,
+        "cipher": cipher,
+        "alpn": sock.selected_alpn_protocol(),
+        "resumed": bool(sock.session_reused),
+        "peer_chain_der": peer_chain,
+        "sent_chain_der": certificates_from(transcript, side),
+        "transcript": transcript,
+    }
+    return Handshake(**{**facts, **more})
 
 
 def _cipher_name(context: ssl.SSLContext, number: int | None) -> str | None:

@@ -21,13 +21,15 @@ from cryptography import x509
 
 from pytest_mtls.certificates.der import load_name
 from pytest_mtls.reasons.alert import Alert
-from pytest_mtls.reasons.side import Side
+from pytest_mtls.reasons.side import Side, opposite
 from pytest_mtls.tls.standard import MESSAGE_CALLBACK
 
 __all__ = ["ConnectedSocket", "Message", "ObservedSocket", "message_of", "observe"]
 
 _HANDSHAKE = 22
 _ALERT = 21
+_KEPT = (_HANDSHAKE, _ALERT)
+_TLS13 = 0x0304
 
 _MESSAGE_NAMES = {
     0: "HelloRequest",
@@ -51,8 +53,14 @@ _MESSAGE_NAMES = {
 _RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 
 _EXTENSION_SERVER_NAME = 0
+_EXTENSION_SIGNATURE_ALGORITHMS = 13
 _EXTENSION_SUPPORTED_VERSIONS = 43
 _EXTENSION_CERTIFICATE_AUTHORITIES = 47
+_EXTENSION_KEY_SHARE = 51
+#: The messages in which a server says what it chose.
+_CHOICES = ("ServerHello", "HelloRetryRequest")
+#: How a ServerKeyExchange with an elliptic curve begins (RFC 8422 section 5.4).
+_NAMED_CURVE = b"\x03"
 
 _VERSION_NAMES = {0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 
@@ -86,8 +94,9 @@ class Message:
     @property
     def is_failure(self) -> bool:
         """Whether this alert ends the handshake, which all do but a warning and ``close_notify``."""
-        closing = self.alert in (Alert.CLOSE_NOTIFY, Alert.USER_CANCELED)
-        return self.name == "Alert" and not closing and (self.tls13 or self.body[:1] == b"\x02")
+        if self.name != "Alert" or self.alert in (Alert.CLOSE_NOTIFY, Alert.USER_CANCELED):
+            return False
+        return self.tls13 or self.body[:1] == b"\x02"
 
     @property
     def certificates(self) -> tuple[bytes, ...]:
@@ -107,17 +116,17 @@ class Message:
 def certificates_in(body: bytes, *, tls13: bool) -> tuple[bytes, ...]:
     """The DER of each certificate in the body of a Certificate message; empty if it is malformed."""
     try:
-        return tuple(_certificates(_Reader(body), tls13))
-    except _Malformed:
+        return _certificates(body, tls13)
+    except (_Malformed, IndexError):
         return ()
 
 
-def message_of(sender: Side, content_type: int, data: bytes, *, tls13: bool) -> Message | None:
-    """The message that a record holds; None if it is neither of the handshake nor an alert.
+def message_of(sender: Side, content_type: int, data: bytes, *, tls13: bool) -> Message:
+    """The message that a record holds.
 
     Args:
         sender: which side sent it.
-        content_type: of the record (RFC 8446 section 5.1).
+        content_type: of the record (RFC 8446 section 5.1), which is that of the handshake or of alerts.
         data: the whole message.
         tls13: whether it has the layout of TLS 1.3.
     """
@@ -125,15 +134,22 @@ def message_of(sender: Side, content_type: int, data: bytes, *, tls13: bool) -> 
         name = _MESSAGE_NAMES.get(data[0], f"message {data[0]}")
         if name == "ServerHello" and data[6:38] == _RETRY_RANDOM:
             name = "HelloRetryRequest"
-        return Message(sender, name, bytes(data[4:]), tls13)
-    return Message(sender, "Alert", bytes(data), tls13) if content_type == _ALERT else None
+        return Message(sender, name, data[4:], tls13)
+    return Message(sender, "Alert", data, tls13)
 
 
 class ObservedSocket(ssl.SSLSocket):
-    """An SSL socket that keeps the messages of its handshake in ``messages``, in order."""
+    """An SSL socket that keeps the messages of its handshake, in order.
 
-    # Instances are made by SSLContext.wrap_socket, never by calling the class; `observe` sees that each has the list.
+    Attributes:
+        observed: what was seen: direction, version, content type and the bytes of each.
+        messages: those that were asked for by now.
+    """
+
+    # Instances are made by SSLContext.wrap_socket, never by calling the class; `observe` sees that each has the lists.
+    observed: list[tuple[str, int, int, bytes]]
     messages: list[Message]
+    side: Side
 
 
 class ConnectedSocket(ObservedSocket):
@@ -154,17 +170,20 @@ def observe(context: ssl.SSLContext, side: Side) -> None:
         context: the context; its ``sslsocket_class`` is replaced.
         side: which side the context's own sockets play.
     """
-    other: Side = "client" if side == "server" else "server"
 
     def keep(conn: Any, direction: str, version: Any, content_type: Any, message_type: Any, data: bytes) -> None:
-        message = message_of(side if direction == "write" else other, content_type, data, tls13=version == 0x0304)
-        if message is None:
+        # Called some forty times in a handshake, by which everybody waits: what it means is found out when it is asked.
+        if content_type not in _KEPT:
             return
         try:
             attributes = conn.__dict__
         except AttributeError:  # gevent's own object, which knows the socket that it is part of
             attributes = conn._sslsock().__dict__
-        attributes.setdefault("messages", []).append(message)
+        observed = attributes.get("observed")
+        if observed is None:
+            attributes.update(observed=[(direction, version, content_type, data)], messages=[], side=side)
+        else:
+            observed.append((direction, version, content_type, data))
 
     context.sslsocket_class = ObservedSocket
     if MESSAGE_CALLBACK is not None:
@@ -178,7 +197,20 @@ def can_observe() -> bool:
 
 def messages_of(sock: ssl.SSLSocket) -> tuple[Message, ...]:
     """What has been seen of a socket's handshake so far."""
-    return tuple(sock.__dict__.get("messages", ()))
+    attributes = sock.__dict__
+    observed = attributes.get("observed")
+    if observed is None:
+        return ()
+    messages: list[Message] = attributes["messages"]
+    side: Side = attributes["side"]
+    count = len(messages)
+    if count < len(observed):
+        new = [
+            message_of(side if direction == "write" else opposite(side), content_type, data, tls13=version == _TLS13)
+            for direction, version, content_type, data in observed[count:]
+        ]
+        messages[count : count + len(new)] = new  # in its place, for another thread may do the same
+    return tuple(messages)
 
 
 # --- what a transcript tells -----------------------------------------------------------------------------------------
@@ -194,11 +226,13 @@ def late_failure(transcript: Sequence[Message], sender: Side) -> Message | None:
 
     What follows a second ClientHello is about a renegotiation, and does not undo the handshake before it.
     """
+    ending = failure(transcript)
+    if ending is None or ending.sender != sender:
+        return None
     names = [message.name for message in transcript if message.sender == "client"]
     if "Finished" in names and "ClientHello" in names[names.index("Finished") :]:
         return None
-    ending = failure(transcript)
-    return ending if ending is not None and ending.sender == sender else None
+    return ending
 
 
 def was_sent(transcript: Sequence[Message], sender: Side, name: str) -> bool:
@@ -219,8 +253,8 @@ def server_name(transcript: Sequence[Message]) -> str | None:
     for message in transcript:
         if message.name == "ClientHello":
             try:
-                return _server_name(_client_extensions(message.body).get(_EXTENSION_SERVER_NAME))
-            except _Malformed:
+                return _server_name(message.body)
+            except (_Malformed, IndexError):
                 return None
     return None
 
@@ -228,12 +262,42 @@ def server_name(transcript: Sequence[Message]) -> str | None:
 def negotiated(transcript: Sequence[Message]) -> tuple[str | None, int | None]:
     """The TLS version and the number of the cipher suite that the ServerHello chose."""
     for message in transcript:
-        if message.name == "ServerHello":
+        if message.name in _CHOICES:
             try:
                 return _negotiated(_Reader(message.body))
             except _Malformed:
                 return None, None
     return None, None
+
+
+def negotiated_group(transcript: Sequence[Message]) -> int | None:
+    """The number of the group of the key exchange, as the server named it; None for an exchange without one, or without name.
+
+    Under TLS 1.3 it is in the key share of the ServerHello or HelloRetryRequest (RFC 8446 section 4.2.8), before that in the
+    ServerKeyExchange (RFC 8422 section 5.4).
+    """
+    for message in transcript:
+        try:
+            if message.name in _CHOICES:
+                share = _server_extensions(_Reader(message.body)).get(_EXTENSION_KEY_SHARE)
+                if share is not None:
+                    return share.number(2)
+            elif message.name == "ServerKeyExchange" and message.body[:1] == _NAMED_CURVE:
+                return int.from_bytes(message.body[1:3], "big")
+        except _Malformed:
+            return None
+    return None
+
+
+def signature_schemes_asked(transcript: Sequence[Message]) -> tuple[int, ...]:
+    """The numbers of the signature schemes by which the server's CertificateRequest lets a client sign; empty without one."""
+    for message in transcript:
+        if message.name == "CertificateRequest":
+            try:
+                return tuple(_signature_schemes(_Reader(message.body), message.tls13))
+            except _Malformed:
+                return ()
+    return ()
 
 
 def acceptable_authorities(transcript: Sequence[Message]) -> tuple[x509.Name, ...]:
@@ -256,70 +320,116 @@ class _Malformed(Exception):
 
 
 class _Reader:
-    """Takes length-prefixed fields from the front of some bytes."""
+    """Takes length-prefixed fields from the front of a part of some bytes, which are never copied before they are wanted."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
+    __slots__ = ("_at", "_end", "_whole")
 
-    def take(self, count: int) -> bytes:
-        if len(self.data) < count:
+    def __init__(self, whole: bytes, at: int = 0, end: int | None = None) -> None:
+        self._whole = whole
+        self._at = at
+        self._end = len(whole) if end is None else end
+
+    @property
+    def data(self) -> bytes:
+        """What is left."""
+        return self._whole[self._at : self._end]
+
+    @property
+    def has_more(self) -> bool:
+        """Whether anything is left."""
+        return self._at < self._end
+
+    def skip(self, count: int) -> int:
+        """Pass over some bytes; gives where they begin."""
+        start = self._at
+        if self._end - start < count:
             raise _Malformed
-        taken, self.data = self.data[:count], self.data[count:]
-        return taken
+        self._at = start + count
+        return start
 
     def number(self, size: int) -> int:
-        return int.from_bytes(self.take(size), "big")
+        start = self.skip(size)
+        return int.from_bytes(self._whole[start : start + size], "big")
 
     def vector(self, size: int) -> _Reader:
-        return _Reader(self.take(self.number(size)))
-
-
-def _certificates(body: _Reader, tls13: bool) -> Iterator[bytes]:
-    if tls13:
-        body.vector(1)  # certificate_request_context
-    entries = body.vector(3)
-    while entries.data:
-        yield entries.vector(3).data
-        if tls13:
-            entries.vector(2)  # extensions
+        length = self.number(size)
+        start = self.skip(length)
+        return _Reader(self._whole, start, start + length)
 
 
 def _extensions(body: _Reader) -> dict[int, _Reader]:
     found: dict[int, _Reader] = {}
-    if body.data:
+    if body.has_more:
         block = body.vector(2)
-        while block.data:
+        while block.has_more:
             kind = block.number(2)
             found[kind] = block.vector(2)
     return found
 
 
-def _client_extensions(data: bytes) -> dict[int, _Reader]:
-    body = _Reader(data)
-    body.take(2 + 32)  # legacy_version, random
-    body.vector(1)  # legacy_session_id
-    body.vector(2)  # cipher_suites
-    body.vector(1)  # legacy_compression_methods
+def _certificates(body: bytes, tls13: bool) -> tuple[bytes, ...]:
+    """By hand, since every handshake asks for them: a `_Reader` takes five times as long."""
+    at = 1 + body[0] if tls13 else 0  # after certificate_request_context
+    end = at + 3 + int.from_bytes(body[at : at + 3], "big")
+    at += 3
+    found = []
+    while at < end:
+        start = at + 3
+        at = start + int.from_bytes(body[at:start], "big")
+        found.append(body[start:at])
+        if tls13:
+            at += 2 + int.from_bytes(body[at : at + 2], "big")  # extensions
+    if at != end or end > len(body):
+        raise _Malformed
+    return tuple(found)
+
+
+def _server_name(body: bytes) -> str | None:
+    """That of a ClientHello; by hand for the same reason."""
+    at = 2 + 32  # legacy_version, random
+    at += 1 + body[at]  # legacy_session_id
+    at += 2 + int.from_bytes(body[at : at + 2], "big")  # cipher_suites
+    at += 1 + body[at]  # legacy_compression_methods
+    end = at + 2 + int.from_bytes(body[at : at + 2], "big")
+    at += 2
+    while at + 4 <= end:
+        kind, size = int.from_bytes(body[at : at + 2], "big"), int.from_bytes(body[at + 2 : at + 4], "big")
+        at += 4
+        if kind == _EXTENSION_SERVER_NAME:
+            names = _Reader(body, at, min(at + size, len(body))).vector(2)
+            while names.has_more:
+                kind, name = names.number(1), names.vector(2).data
+                if kind == 0:
+                    return name.decode("ascii", "backslashreplace")
+            return None
+        at += size
+    return None
+
+
+def _server_extensions(body: _Reader) -> dict[int, _Reader]:
+    body.skip(2 + 32)  # legacy_version, random
+    body.vector(1)  # legacy_session_id_echo
+    body.skip(2 + 1)  # cipher_suite, legacy_compression_method
     return _extensions(body)
 
 
-def _server_name(extension: _Reader | None) -> str | None:
-    if extension is None:
-        return None
-    names = extension.vector(2)
-    while names.data:
-        kind, name = names.number(1), names.vector(2).data
-        if kind == 0:
-            return name.decode("ascii", "backslashreplace")
-    return None
+def _signature_schemes(body: _Reader, tls13: bool) -> Iterator[int]:
+    body.vector(1)  # certificate_request_context; up to TLS 1.2 certificate_types
+    if tls13:
+        extension = _extensions(body).get(_EXTENSION_SIGNATURE_ALGORITHMS)
+        schemes = _Reader(b"") if extension is None else extension.vector(2)
+    else:
+        schemes = body.vector(2)
+    while schemes.has_more:
+        yield schemes.number(2)
 
 
 def _negotiated(body: _Reader) -> tuple[str | None, int | None]:
     version = body.number(2)
-    body.take(32)
+    body.skip(32)
     body.vector(1)
     cipher = body.number(2)
-    body.take(1)
+    body.skip(1)
     chosen = _extensions(body).get(_EXTENSION_SUPPORTED_VERSIONS)
     return _VERSION_NAMES.get(chosen.number(2) if chosen is not None else version), cipher
 
@@ -336,6 +446,6 @@ def _authority_names(body: _Reader, tls13: bool) -> list[bytes]:
         body.vector(2)  # supported_signature_algorithms
         names = body.vector(2)
     found = []
-    while names.data:
+    while names.has_more:
         found.append(names.vector(2).data)
     return found

@@ -21,6 +21,7 @@ from pytest_mtls.certificates.clock import now
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.key import KeyKind, same_key
 from pytest_mtls.certificates.profile import CertificateProfile
+from pytest_mtls.certificates.signing_request import CertificateSigningRequest
 from pytest_mtls.errors import (
     InvalidArgument,
     InvalidName,
@@ -240,6 +241,106 @@ class TestRenew:
             refused.value.authority,
         )
         assert "its issuer is another CA of that name." in str(refused.value)
+
+    @pytest.mark.parametrize("own", [True, False], ids=["same", "given"])
+    def test_key(self, own: bool) -> None:
+        """A renewed certificate is for the same key, or for a given one."""
+        old = ROOT.issue_client("alice")
+        key = KeyKind.P384.generate()
+        new = ROOT.renew(old, private_key="same" if own else key)
+        assert (old.private_key if own else key) is new.private_key
+        assert new.private_key is not None
+        assert same_key(new.private_key.public_key(), new.certificate.public_key())
+        assert old.serial_number != new.serial_number
+
+    def test_same_key_elsewhere(self) -> None:
+        """The same key can be certified again where its private half is not here."""
+        old = ROOT.sign(CertificateSigningRequest.create("alice").pem)
+        new = ROOT.renew(old, private_key="same")
+        assert (None, True) == (
+            new.private_key,
+            same_key(old.certificate.public_key(), new.certificate.public_key()),
+        )
+
+    def test_no_key(self) -> None:
+        """What is no key is refused by its type, and is not shown."""
+        with pytest.raises(InvalidArgument, match=r"^private_key is <class 'str'>, but it must be a private key of"):
+            ROOT.renew(ROOT.issue_client(), private_key="other")  # type: ignore[arg-type]
+
+    def test_urls_stay(self) -> None:
+        """The renewed certificate names the same CRL and responder."""
+        old = ROOT.issue_client(crl_urls=["http://localhost/crl"], ocsp_urls=["http://localhost/ocsp"])
+        assert _profile(old).extra_extensions == _profile(ROOT.renew(old)).extra_extensions != ()
+
+
+class TestDetails:
+    """Serial number, subject and URLs that a caller chooses."""
+
+    @pytest.mark.parametrize("number", [1, 2**159 - 1])
+    def test_serial_number(self, number: int) -> None:
+        """A serial number is taken as it is given."""
+        assert [number] * 2 == [
+            identity.serial_number
+            for identity in (ROOT.issue_client(serial_number=number), ROOT.issue_server(serial_number=number))
+        ]
+
+    @pytest.mark.parametrize("number", [0, -1, 2**159, True, "1", 1.0])
+    def test_no_serial_number(self, number: Any) -> None:
+        """What RFC 5280 section 4.1.2.2 forbids is refused."""
+        with pytest.raises(InvalidArgument, match=r"^serial_number is .* a whole number from 1 to "):
+            ROOT.issue_client(serial_number=number)
+
+    @pytest.mark.parametrize(
+        ("arguments", "subject"),
+        [
+            ({"subject": [("UID", "alice")]}, "UID=alice"),
+            ({"subject": ["uid=a=b", "serialnumber=7"], "common_name": "x"}, "CN=x,serialNumber=7,UID=a=b"),
+            ({"subject": [("C", "DE"), ("O", "Bank"), ("CN", "alice")]}, "CN=alice,O=Bank,C=DE"),
+            ({"subject": [("DC", "example"), ("2.5.4.97", "VATDE-1")]}, "2.5.4.97=VATDE-1,DC=example"),
+            ({"subject": [("UID", "a")], "organization": "Bank", "common_name": "b"}, "CN=b,UID=a,O=Bank"),
+            ({"subject": []}, "(empty name)"),
+            ({"subject": [("UID", "a")], "common_name": "client"}, "CN=client,UID=a"),
+        ],
+    )
+    def test_subject(self, arguments: dict[str, Any], subject: str) -> None:
+        """Attributes of the subject follow organization and unit; no common name is added to them."""
+        assert subject == ROOT.issue_client(**arguments).subject
+        assert subject == ROOT.issue_server(**arguments).subject
+
+    @pytest.mark.parametrize(
+        "subject",
+        [
+            "UID=alice", [("UID", "")], [("C", "DEU")], [("C", "D")], [("nonsense", "x")], [("UID", 7)], ["alice"], [7], 7,
+            [("CN", "x" * 65)], [("serialNumber", "ä")], [("DC", "ä")], [("UID", "a\nb")], [("CN", "a", "b")],
+        ],
+    )  # fmt: skip
+    def test_no_subject(self, subject: Any) -> None:
+        """What no subject can hold is refused."""
+        with pytest.raises(InvalidName):
+            ROOT.issue_client(subject=subject)
+
+    def test_urls(self) -> None:
+        """A certificate names its CRL and its responders; a request's and a CA's does too."""
+        urls: dict[str, Any] = {"crl_urls": "http://localhost/a.crl", "ocsp_urls": ["http://a/", "http://b/"]}
+        for made in (
+            ROOT.issue_client(**urls),
+            ROOT.issue_server(**urls),
+            ROOT.sign(CertificateSigningRequest.create("alice"), **urls),
+            ROOT.intermediate(**urls),
+        ):
+            extensions = made.certificate.extensions
+            (point,) = extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+            access = extensions.get_extension_for_class(x509.AuthorityInformationAccess)
+            assert [x509.UniformResourceIdentifier("http://localhost/a.crl")] == point.full_name
+            assert ["http://a/", "http://b/"] == [place.access_location.value for place in access.value]
+            assert not access.critical
+
+    @pytest.mark.parametrize("urls", ["localhost", ["http://"], [7], 7, b"http://a/", [b"http://a/"]])
+    @pytest.mark.parametrize("argument", ["crl_urls", "ocsp_urls"])
+    def test_no_urls(self, argument: str, urls: Any) -> None:
+        """What is not a URL is refused, and the argument is named."""
+        with pytest.raises(InvalidArgument, match=rf"^{argument} is .*, but it must be a list of URLs"):
+            ROOT.issue_client(**{argument: urls})
 
 
 class TestRevoke:

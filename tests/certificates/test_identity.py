@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,15 @@ def test_given_key() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     authority = CertificateAuthority.create()
     assert key is authority.issue(authority.client_profile(), private_key=key).private_key
+
+
+def test_validity() -> None:
+    """An identity says when it holds and for how much longer, by the real clock."""
+    ca = CertificateAuthority.create()
+    fresh, expired = ca.issue_client(not_after=2), ca.issue_client(not_after=-1)
+    assert (fresh.certificate.not_valid_before_utc, fresh.certificate.not_valid_after_utc) == (
+        fresh.not_before,
+        fresh.not_after,
+    )
+    assert timedelta(days=2) - timedelta(minutes=1) < fresh.expires_in <= timedelta(days=2)
+    assert timedelta(days=-1) - timedelta(minutes=1) < expired.expires_in <= timedelta(days=-1)

@@ -51,6 +51,14 @@ AUTHORITIES: dict[str, Callable[[], CertificateAuthority]] = {
 IDENTITIES: dict[str, Callable[[CertificateAuthority], Identity]] = {
     "client": lambda ca: ca.issue_client(sans=["alice.example"]),
     "client of many names": lambda ca: ca.issue_client("alice", sans=NAMES, organization="Example"),
+    "client of a company": lambda ca: ca.issue_client(
+        "alice",
+        sans=["alice.example"],
+        subject=[("UID", "alice"), ("serialNumber", "42")],
+        serial_number=42,
+        crl_urls=["http://crl.example/ca.crl"],
+        ocsp_urls=["http://ocsp.example/"],
+    ),
     "server": lambda ca: ca.issue_server("server.example", "10.0.0.1"),
     "server without common name": lambda ca: ca.issue_server(f"{'a' * 60}.{'b' * 60}.server.example"),
     "renewed": lambda ca: ca.renew(ca.issue_client(sans=["alice.example"])),

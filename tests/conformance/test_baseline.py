@@ -244,8 +244,12 @@ def test_update_writes_what_is_now(conform: Conform, mtls_server_factory: Factor
         (["--mtls-baseline=no/base.json", "--mtls-baseline-update"], "a file in a directory that is there; no is not"),
     ],
 )
-def test_baseline_that_cannot_be_is_a_usage_error(pytester: pytest.Pytester, options: list[str], said: str) -> None:
+def test_baseline_that_cannot_be_is_a_usage_error(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, options: list[str], said: str
+) -> None:
     """One line, and no test is run."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makeini(INI)
     result = pytester.runpytest("--mtls-target=https://localhost", *options)
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     assert said in result.stderr.str()

@@ -324,7 +324,7 @@ def test_themes_are_the_modules_of_the_catalogue(pytestconfig: pytest.Config) ->
         for line in pytestconfig.getini("markers")
         if (found := re.match(r"mtls_(\w+): the conformance tests of", line))
     }
-    assert registered - {"own", "bypasses"} == {theme_of(case) for case, _ in (*checks(), *client_checks())}
+    assert registered - {"own", "bypasses", "offers"} == {theme_of(case) for case, _ in (*checks(), *client_checks())}
 
 
 @pytest.mark.parametrize("backends", [2, 3])

@@ -306,7 +306,7 @@ def test_conformance_without_a_target_says_how(pytester: pytest.Pytester) -> Non
     """The tests cannot be collected without a server, and say what to type."""
     pytester.makeini(INI)
     result = pytester.runpytest("--pyargs", "pytest_mtls.conformance")
-    result.assert_outcomes(errors=2)
+    result.assert_outcomes(errors=3)
     result.stdout.fnmatch_lines(["*the conformance tests need a server: pytest --pyargs pytest_mtls.conformance *"])
 
 

@@ -12,7 +12,7 @@ from pytest_mtls import Endpoint, MutualTLSServer
 from pytest_mtls.bypasses import BYPASSES
 from pytest_mtls.cases import CATALOGUE, Case
 from pytest_mtls.cases.listing import SETTINGS
-from pytest_mtls.conformance.policy import Policy
+from pytest_mtls.conformance.policy import SERVER_CHECKS, Policy
 from pytest_mtls.conformance.run import VERSIONS, Outcome, Run, checks
 
 __all__ = ["ALL", "EVERYTHING", "case_of", "https", "outcomes"]
@@ -25,12 +25,13 @@ for _name in (
     "conformance.hooks",
     "conformance.collected",
     "conformance.test_bypasses",
+    "conformance.test_offers",
     "conformance.test_clients",
 ):
     import_module(f"pytest_mtls.{_name}")
 
 #: How many tests there are.
-ALL = len(list(checks())) + len(BYPASSES)
+ALL = len(list(checks())) + len(BYPASSES) + len(SERVER_CHECKS) + 1
 EVERYTHING = Policy(frozenset(SETTINGS))
 
 

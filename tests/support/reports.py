@@ -10,9 +10,10 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from pytest_mtls import CertificateAuthority, Endpoint, Identity, probe
+from pytest_mtls.conformance.chains import chain_facts
 from pytest_mtls.conformance.policy import ExpectedException, Policy
 from pytest_mtls.conformance.reports.document import make_document
-from pytest_mtls.conformance.reports.evidence import chain_facts, record
+from pytest_mtls.conformance.reports.evidence import record
 from pytest_mtls.conformance.run import Outcome, Result, checks
 from pytest_mtls.tls.handshake import Handshake
 

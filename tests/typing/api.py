@@ -40,6 +40,11 @@ def certificates(ca: CertificateAuthority, directory: str) -> None:
     request = CertificateSigningRequest.create("alice", sans=["alice.example"])
     signed: Identity = ca.sign(request.pem, policy=SigningPolicy(organization="Example"))
     ca.revoke(ca.renew(signed), reason="key_compromise")
+    ca.renew(alice, private_key="same"), ca.renew(alice, private_key=signed.private_key)
+    left: timedelta = ca.issue_client(
+        serial_number=7, subject=[("UID", "a"), "C=DE"], crl_urls=["http://a/"]
+    ).expires_in
+    assert left > alice.not_after - alice.not_before
     pem: bytes = alice.pem + server.pkcs12("secret") + request.pem
     first: x509.Certificate = assert_expires_after(alice, days=0.1)
     assert_expires_after(alice.cert_path)

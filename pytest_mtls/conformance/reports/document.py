@@ -40,6 +40,7 @@ def make_document(
     errors: Iterable[str] = (),
     policy_file: str | None = None,
     changes: Sequence[Facts] | None = None,
+    inventory: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """All that a run found.
 
@@ -52,6 +53,7 @@ def make_document(
         server_chains: each chain that the server presented, as `evidence.chain_facts` has it.
         errors: the tests that failed without coming to a result.
         policy_file: the file of the policy, from the root of the suite.
+        inventory: what the server offers, by kind.
         changes: what changed since the baseline, each with its kind and text; None where nothing was compared.
 
     Returns:
@@ -69,6 +71,7 @@ def make_document(
             "versions": versions(),
             "target": _target(target),
             "server_chains": [list(chain) for chain in server_chains],
+            **({"inventory": inventory} if inventory else {}),
             "settings": sorted(policy.settings),
             "policy": _policy(policy, policy_file),
             "passed": bool(results) and not has_failed,
@@ -118,6 +121,8 @@ def _policy(policy: Policy, file: str | None) -> dict[str, Any]:
         **({} if file is None else {"file": file}),
         "reasons": policy.reasons,
         "exceptions": exceptions,
+        **({} if policy.versions is None else {"versions": sorted(policy.versions)}),
+        **({} if policy.expiry_days is None else {"expiry_days": policy.expiry_days}),
     }
 
 

@@ -5,65 +5,29 @@ A handshake is reduced to plain data: its messages in order, both chains with th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-
 from pytest_mtls.cases import Tier
-from pytest_mtls.certificates.names import describe_general_name, describe_name
 from pytest_mtls.conformance.bypassing import BypassResult
+from pytest_mtls.conformance.chains import chain_facts
+from pytest_mtls.conformance.offers import OfferResult
 from pytest_mtls.conformance.reports.document import cleaned
 from pytest_mtls.conformance.run import Result
-from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side, opposite
 from pytest_mtls.tls.handshake import Handshake
-from pytest_mtls.verdict.chain import mark
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import likely_cause
 
-__all__ = ["chain_facts", "handshake_facts", "record", "server_chain"]
+__all__ = ["handshake_facts", "record", "server_chain"]
 
-#: What reading a certificate of a peer may raise: cryptography's complaints, and its remarks where a suite makes errors of
-#: them.
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-    Warning,
-)
-#: How much of what a peer sent is told: messages of a handshake, certificates of a chain, names of a certificate.
+#: So many messages of a handshake are told.
 _MOST_MESSAGES = 40
-_MOST_CERTIFICATES = 12
-_MOST_NAMES = 12
 #: Of the handshakes of a bypass, the last ones are told.
 _MOST_HANDSHAKES = 3
 
-#: The field that each reason is about; the subject for all others.
-_FIELDS: Mapping[Reason, str] = {
-    Reason.EXPIRED: "not_after",
-    Reason.NOT_YET_VALID: "not_before",
-    Reason.UNKNOWN_CA: "issuer",
-    Reason.SELF_SIGNED: "issuer",
-    Reason.INVALID_CA: "issuer",
-    Reason.HOSTNAME_MISMATCH: "names",
-    Reason.NAME_CONSTRAINT_VIOLATED: "names",
-    Reason.REVOKED: "serial",
-    Reason.WRONG_PURPOSE: "usage",
-    Reason.BAD_SIGNATURE: "signature",
-    Reason.WEAK_SIGNATURE: "signature",
-    Reason.WEAK_KEY: "key",
-    Reason.POSSESSION_NOT_PROVED: "key",
-}
 
-
-def record(result: Result | BypassResult) -> dict[str, Any]:
+def record(result: Result | BypassResult | OfferResult) -> dict[str, Any]:
     """All that a report has of a check: its facts, and beside them what it is, and the handshakes where it fails.
 
     Args:
@@ -73,6 +37,9 @@ def record(result: Result | BypassResult) -> dict[str, Any]:
     if isinstance(result, BypassResult):
         seen, expected = result.finding.handshakes[-_MOST_HANDSHAKES:], None
         facts["why"] = result.finding.bypass.mechanism
+    elif isinstance(result, OfferResult):
+        seen, expected = (() if result.handshake is None else (result.handshake,)), None
+        facts |= {"title": result.title, "rfc": result.rfc}
     else:
         case = result.case
         seen = () if result.handshake is None else (result.handshake,)
@@ -81,13 +48,14 @@ def record(result: Result | BypassResult) -> dict[str, Any]:
         if case.rfc:
             facts["rfc"] = f"RFC 5280 {case.rfc}" if case.rfc.startswith("section") else case.rfc
     if result.outcome.is_failure and seen:
-        facts["diagnosis"] = likely_cause(seen[-1], expected)
+        if expected is not None or not isinstance(result, OfferResult):
+            facts["diagnosis"] = likely_cause(seen[-1], expected)
         facts["handshakes"] = [handshake_facts(handshake, expected) for handshake in seen]
     whole: dict[str, Any] = cleaned(facts)
     return whole
 
 
-def server_chain(result: Result | BypassResult) -> tuple[bytes, ...]:
+def server_chain(result: Result | BypassResult | OfferResult) -> tuple[bytes, ...]:
     """The certificates, DER, that the server presented; empty if none was seen."""
     seen = result.finding.handshakes if isinstance(result, BypassResult) else (result.handshake,)
     return next((one.server_chain_der for one in seen if one is not None and one.server_chain_der), ())
@@ -145,94 +113,3 @@ def _messages(handshake: Handshake) -> Iterator[dict[str, Any]]:
         yield {"from": handshake.rejected_by, "text": handshake.error or "ended the connection", "ends": True}
     elif handshake.accepted is None:
         yield {"from": opposite(handshake.side), "text": handshake.error or "no answer", "ends": True}
-
-
-def chain_facts(
-    chain: Sequence[bytes], reasons: Sequence[Reason] = (), server_name: str | None = None
-) -> list[dict[str, Any]]:
-    """A chain as plain data, its own certificate first.
-
-    Args:
-        chain: the certificates, DER.
-        reasons: why it was refused, or should have been: the fields that they are about are marked.
-        server_name: the name that was asked for.
-    """
-    told = chain[:_MOST_CERTIFICATES]
-    facts = [_certificate(der, index, index == len(chain) - 1, reasons, server_name) for index, der in enumerate(told)]
-    if len(chain) > len(told):
-        facts.append({"unreadable": f"{len(chain) - len(told)} more certificates"})
-    return facts
-
-
-def _certificate(
-    der: bytes, index: int, is_last: bool, reasons: Sequence[Reason], server_name: str | None
-) -> dict[str, Any]:
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-    except _UNREADABLE as error:
-        return {"unreadable": f"{len(der)} bytes that are no certificate ({error})"}
-    facts = {name: value for name, read in _READERS.items() if (value := _readable(read, certificate)) is not None}
-    facts["sha256"] = _sha256(der)
-    for reason in reasons:
-        try:
-            words = mark(certificate, index, is_last, server_name, reason)
-        except _UNREADABLE:
-            continue
-        if words is not None:
-            facts["mark"] = {"field": _FIELDS.get(reason, "subject"), "text": words}
-            break
-    return facts
-
-
-def _readable(read: Callable[[x509.Certificate], Any], certificate: x509.Certificate) -> Any:
-    """A field, or what cannot be read in it."""
-    try:
-        return read(certificate)
-    except _UNREADABLE as error:
-        return f"cannot be read ({error})"
-
-
-def _sha256(der: bytes) -> str:
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(der)
-    return digest.finalize().hex()
-
-
-def _names(certificate: x509.Certificate) -> str | None:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return None
-    told = [describe_general_name(name) for _, name in zip(range(_MOST_NAMES), names, strict=False)]
-    more = len(list(names)) - len(told)
-    return ", ".join(told) + (f" and {more} more" if more > 0 else "")
-
-
-def _usage(certificate: x509.Certificate) -> str | None:
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return None
-    return ", ".join(oid._name if oid._name != "Unknown OID" else oid.dotted_string for oid in usage)
-
-
-def _key(certificate: x509.Certificate) -> str:
-    key = certificate.public_key()
-    if isinstance(key, (rsa.RSAPublicKey, dsa.DSAPublicKey)):
-        return f"{'RSA' if isinstance(key, rsa.RSAPublicKey) else 'DSA'} {key.key_size}"
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return f"EC {key.curve.name}"
-    return type(key).__name__.removeprefix("_").removesuffix("PublicKey")
-
-
-_READERS: Mapping[str, Callable[[x509.Certificate], str | None]] = {
-    "subject": lambda certificate: describe_name(certificate.subject),
-    "issuer": lambda certificate: describe_name(certificate.issuer),
-    "names": _names,
-    "usage": _usage,
-    "serial": lambda certificate: f"{certificate.serial_number:x}",
-    "not_before": lambda certificate: f"{certificate.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}",
-    "not_after": lambda certificate: f"{certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}",
-    "key": _key,
-    "signature": lambda certificate: certificate.signature_algorithm_oid._name,
-}

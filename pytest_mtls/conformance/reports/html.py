@@ -95,6 +95,7 @@ def _page(document: Document) -> Iterator[str]:
     yield from _summary(document)
     yield from _changes(document)
     yield from _failures(document)
+    yield from _inventory(document)
     yield from _server(document)
     yield from _causes(document)
     yield from _checks(document)
@@ -136,6 +137,16 @@ def _summary(document: Document) -> Iterator[str]:
 def _version(entry: tuple[str, str]) -> str:
     name, version = entry
     return version if version.lower().startswith(name) else f"{name} {version}"
+
+
+def _inventory(document: Document) -> Iterator[str]:
+    if "inventory" in document:
+        yield "<h2>What the server offers</h2>"
+        rows = "".join(
+            f"<dt>{escape(name)}</dt><dd>{escape(', '.join(values))}</dd>"
+            for name, values in document["inventory"].items()
+        )
+        yield f'<div class="card"><dl>{rows}</dl></div>'
 
 
 def _server(document: Document) -> Iterator[str]:

@@ -70,6 +70,8 @@ def _head(document: Document) -> Iterator[str]:
             subject = escaped(certificate.get("subject", certificate.get("unreadable", "")))
             ends = f", valid until {escaped(certificate['not_after'])}" if "not_after" in certificate else ""
             yield f"- The server presents {subject}{ends}."
+    for name, values in document.get("inventory", {}).items():
+        yield f"- {name}: {escaped(', '.join(values))}"
     yield f"- Settings that the server claims: {escaped(', '.join(document['settings']) or 'none')}."
     told = (f"{name} {version}" for name, version in document["versions"].items())
     yield f"- Versions: {escaped(', '.join(told))}."

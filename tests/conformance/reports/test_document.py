@@ -10,10 +10,11 @@ from jsonschema import ValidationError
 from support.reports import DATE, document_of, result_of, seen_of, validate
 
 from pytest_mtls import CertificateAuthority, Endpoint, MutualTLSServer
+from pytest_mtls.conformance.chains import chain_facts
 from pytest_mtls.conformance.policy import Policy
 from pytest_mtls.conformance.reports import FORMS, check_report_path, write_report
 from pytest_mtls.conformance.reports.document import cleaned, make_document
-from pytest_mtls.conformance.reports.evidence import chain_facts, handshake_facts
+from pytest_mtls.conformance.reports.evidence import handshake_facts
 from pytest_mtls.conformance.run import Outcome
 from pytest_mtls.errors import InvalidArgument
 from pytest_mtls.reasons.reason import Reason

@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -156,7 +157,7 @@ def test_faulty_field_is_marked(mtls_server: MutualTLSServer, mtls_ca: Certifica
 
 def test_ladder_is_a_drawing_of_its_own() -> None:
     """It is well-formed SVG with an arrow for each message; the last one ends it, and all is in its label."""
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"from": "client", "text": "ClientHello"},
         {"from": "server", "text": "Certificate <&>"},
         {"from": "server", "text": "HTTP 400" + "!" * 100, "inside": True, "ends": True},
@@ -178,7 +179,9 @@ def test_ladder_is_a_drawing_of_its_own() -> None:
 @given(text=st.text(min_size=1, max_size=40) | st.sampled_from(HOSTILE))
 def test_hostile_texts_are_text(text: str) -> None:
     """Whatever a peer, a policy or an application says, the page is well-formed, harmless, and shows it as text."""
-    certificate = dict.fromkeys(("subject", "issuer", "names", "usage", "serial", "key", "signature", "sha256"), text)
+    certificate: dict[str, Any] = dict.fromkeys(
+        ("subject", "issuer", "names", "usage", "serial", "key", "signature", "sha256"), text
+    )
     certificate |= {"not_before": text, "not_after": text, "mark": {"field": "names", "text": text}}
     handshake = {
         "verdict": "refused",
@@ -228,6 +231,7 @@ def test_hostile_subject_of_a_real_certificate(
 def test_thousand_checks_are_quick_and_small(mtls_server: MutualTLSServer, mtls_client_cert: Identity) -> None:
     """A report of 1,000 checks takes under a second and 2 MB, whether 10 of them fail or all do."""
     seen = seen_of(mtls_server, mtls_client_cert)
+    html = ""
     for failing in (10, 1000):
         results = [
             result_of(number, seen, Outcome.DEVIATES if number < failing else Outcome.CONFORMS, "let in")
