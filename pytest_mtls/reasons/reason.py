@@ -55,9 +55,8 @@ class Reason(str, Enum):
     MALFORMED_MESSAGE = "malformed_message"  #: a handshake message cannot be parsed.
     UNEXPECTED_MESSAGE = "unexpected_message"  #: a handshake message came out of turn.
     NOT_TLS = "not_tls"  #: what came is not TLS.
-    ACCESS_DENIED = (
-        "access_denied"  #: the application denied access, after TLS; never a certificate's defect by itself.
-    )
+    #: the application denied access, after TLS; never a certificate's defect by itself.
+    ACCESS_DENIED = "access_denied"
     INTERNAL_ERROR = "internal_error"  #: the other side failed for a reason of its own.
     UNSPECIFIED = "unspecified"  #: the other side did not say why.
 
