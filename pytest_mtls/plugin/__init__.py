@@ -27,6 +27,8 @@ _SERVERS = pytest.StashKey[list[Any]]()
 _CASE_FIXTURES: dict[str, Literal["client", "server"]] = {"mtls_client_case": "client", "mtls_server_case": "server"}
 _MARKER = "mtls_cases"
 _PROPERTY = "mtls_handshake"
+#: That of our own ``mtls_client_cert``.
+_CLIENT_SUBJECT = "CN=client"
 
 
 # --- cases -----------------------------------------------------------------------------------------------------------
@@ -359,11 +361,16 @@ def mtls_client_cert(mtls_ca: CertificateAuthority) -> Identity:
 
 @pytest.fixture
 def mtls_server_factory(
-    request: pytest.FixtureRequest, mtls_ca: CertificateAuthority, mtls_server_cert: Identity
+    request: pytest.FixtureRequest,
+    mtls_ca: CertificateAuthority,
+    mtls_server_cert: Identity,
+    mtls_client_cert: Identity,
 ) -> Iterator[Callable[..., MutualTLSServer]]:
     """``factory(app=None, *, cert=..., trust=..., client_certs=..., tls=..., ...)``: a running `MutualTLSServer`.
 
-    It takes what `MutualTLSServer` takes; ``cert`` is ``mtls_server_cert`` and ``trust`` is ``mtls_ca`` by default.
+    It takes what `MutualTLSServer` takes; ``cert`` is ``mtls_server_cert`` and ``trust`` is ``mtls_ca`` by default. A suite
+    that overrides ``mtls_client_cert`` with other names chooses the names of the clients of cases, as for an app that
+    authorizes by name.
     Whatever it started is stopped at teardown.
     """
     from pytest_mtls import MutualTLSServer
@@ -372,13 +379,19 @@ def mtls_server_factory(
     with ExitStack() as started:
 
         def factory(app: Any = None, **options: Any) -> MutualTLSServer:
+            if "trust" not in options:
+                options |= {"client": _client_of_the_suite(mtls_client_cert), **options, "trust": mtls_ca}
             options.setdefault("cert", mtls_server_cert)
-            options.setdefault("trust", mtls_ca)
             server = started.enter_context(MutualTLSServer(app, **options))
             servers.append(server)
             return server
 
         yield factory
+
+
+def _client_of_the_suite(client: Identity) -> Identity | None:
+    """The client whose names the suite has chosen; None for that of our own fixture."""
+    return None if client.subject == _CLIENT_SUBJECT else client
 
 
 @pytest.fixture
@@ -419,15 +432,18 @@ def mtls_target(request: pytest.FixtureRequest) -> MutualTLSServer | Endpoint:
 
 
 @pytest.fixture
-def mtls_launch(mtls_ca: CertificateAuthority) -> Iterator[Callable[..., LaunchedServer]]:
+def mtls_launch(mtls_ca: CertificateAuthority, mtls_client_cert: Identity) -> Iterator[Callable[..., LaunchedServer]]:
     """``mtls_launch(command, ready=..., files=..., ...)``: a server under test as a subprocess, a `LaunchedServer`.
 
-    It takes what `pytest_mtls.launch` takes; ``ca`` is ``mtls_ca`` by default. Whatever it started is ended at teardown.
+    It takes what `pytest_mtls.launch` takes; ``ca`` is ``mtls_ca`` by default, and ``client`` is ``mtls_client_cert`` where
+    the suite has given that other names. Whatever it started is ended at teardown.
     """
     from pytest_mtls import launch
 
     with ExitStack() as started:
-        yield lambda command, **options: started.enter_context(launch(command, **{"ca": mtls_ca, **options}))
+        client = _client_of_the_suite(mtls_client_cert)
+        known = {"ca": mtls_ca} if client is None else {"ca": mtls_ca, "client": client}
+        yield lambda command, **options: started.enter_context(launch(command, **known | options))
 
 
 @pytest.fixture

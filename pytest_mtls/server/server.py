@@ -102,6 +102,8 @@ class MutualTLSServer:
         misbehaviour: what to do instead of serving, for clients that have to live with it: "close", "reset", "hang",
             speak plain "http" or send a fatal "alert" when the client has said hello, or "reset after handshake".
         keep: how many handshakes are kept, the last ones; None for all.
+        client: a client that the application accepts, if it goes by name: the clients of cases carry its names, and it
+            is the control beside each rejection.
 
     Raises:
         InvalidArgument: an argument is none that there can be, or needs another one.
@@ -127,6 +129,7 @@ class MutualTLSServer:
         idle_timeout: float = 60.0,
         misbehaviour: str | None = None,
         keep: int | None = 1000,
+        client: Identity | None = None,
     ) -> None:
         if misbehaviour not in (None, AFTER_HANDSHAKE, *MISBEHAVIOURS):
             allowed = ", ".join(map(repr, (AFTER_HANDSHAKE, *MISBEHAVIOURS)))
@@ -143,6 +146,7 @@ class MutualTLSServer:
             if not seconds > 0:
                 raise InvalidArgument(name, seconds, "a number of seconds above 0")
         self._history = History(keep)
+        self._client = client
         self.host = host
         self._behaviour = _Behaviour(client_certs, tls, misbehaviour)
         self.handshake_timeout = handshake_timeout
@@ -196,7 +200,13 @@ class MutualTLSServer:
         issuer = self._trust.issuer if self._trust is not None else None
         name = self._case.host if self._case is not None else None
         return Endpoint(
-            self.host, self.port, server_name=name, trust=self._client_trust, ca=issuer, server_case=self._case
+            self.host,
+            self.port,
+            server_name=name,
+            trust=self._client_trust,
+            ca=issuer,
+            server_case=self._case,
+            client=self._client,
         )
 
     @property
