@@ -146,7 +146,7 @@ from pathlib import Path
 from pytest_mtls.certificates.files import PrivateDirectory
 
 own = PrivateDirectory().write("b.key", b"secret")
-print(*(Path(path).exists() for path in (own, *sys.argv[1:])))
+print(*(Path(path).exists() for path in (own, *sys.argv[1:])), flush=True)
 """
 
 
