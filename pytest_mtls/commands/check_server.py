@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_mtls.commands.arguments import as_url
 from pytest_mtls.commands.command import ACCEPTED, FAILED, INTERRUPTED, MISTAKE, Command
 
-__all__ = ["CHECK_SERVER", "OPTIONS"]
+__all__ = ["CHECK_SERVER", "OPTIONS", "add_options", "given", "run_suite"]
 
 #: Those of pytest that a run takes, by their names here: what each takes, and its help. Each is ``--mtls-`` and the name.
 OPTIONS: dict[str, tuple[str, str]] = {
@@ -20,6 +20,8 @@ OPTIONS: dict[str, tuple[str, str]] = {
     "policy": ("FILE", "expected exceptions, TOML; by default [tool.pytest-mtls] of pyproject.toml"),
     "setting": ("NAME", "a setting that the server claims: crl, level, resumption, strict or usage; several times"),
     "report": ("FILE", "write all results; several times"),
+    "baseline": ("FILE", "a check that got weaker than in this file is a failure"),
+    "baseline-update": ("", "write the file of --baseline"),
     "rate": ("N", "at most N connections a second"),
     "allow-remote": ("", "test a server that is not on this machine"),
 }
@@ -32,7 +34,12 @@ is given to pytest as it is, such as -k, -m, -v, -q, -x and -n. Exit status: 0 a
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", help="the server under test, such as https://localhost:8443 or postgres://localhost")
-    for name, (metavar, help) in OPTIONS.items():
+    add_options(parser, OPTIONS)
+
+
+def add_options(parser: argparse.ArgumentParser, options: Mapping[str, tuple[str, str]]) -> None:
+    """Add options of the plugin, by their names without its prefix."""
+    for name, (metavar, help) in options.items():
         if metavar:
             action = "append" if name in _SEVERAL_TIMES else "store"
             parser.add_argument(f"--{name}", metavar=metavar, help=help, action=action)
@@ -41,13 +48,23 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    import pytest
-
     from pytest_mtls.client.endpoint import Endpoint
 
     url = as_url(options.url)
     Endpoint.parse(url)  # what is wrong with it is told without a run
-    status = pytest.main(["-p", "mtls", "--pyargs", "pytest_mtls.conformance", *_given(url, options), *options.rest])
+    return run_suite([f"--mtls-target={url}", *given(options, OPTIONS)], options.rest)
+
+
+def run_suite(options: Iterable[str], rest: Iterable[str]) -> int:
+    """Run the conformance tests, and give the exit status of a command for that of pytest.
+
+    Args:
+        options: those of the plugin.
+        rest: pytest's own.
+    """
+    import pytest
+
+    status = pytest.main(["-p", "mtls", "--pyargs", "pytest_mtls.conformance", *options, *rest])
     return {
         pytest.ExitCode.OK: ACCEPTED,
         pytest.ExitCode.TESTS_FAILED: FAILED,
@@ -55,10 +72,9 @@ def _run(options: argparse.Namespace) -> int:
     }.get(pytest.ExitCode(status), MISTAKE)
 
 
-def _given(url: str, options: argparse.Namespace) -> Iterator[str]:
-    """The options as pytest has them."""
-    yield f"--mtls-target={url}"
-    for name in OPTIONS:
+def given(options: argparse.Namespace, names: Iterable[str]) -> Iterator[str]:
+    """The options that were given, as pytest has them."""
+    for name in names:
         value = getattr(options, name.replace("-", "_"))
         if value is True:
             yield f"--mtls-{name}"

@@ -28,6 +28,7 @@ class Command:
         run: does it, and prints what comes of it. Returns the exit status.
         description: what it does, in full, for its own help; the summary by default.
         takes_rest: whether arguments that the parser does not know are put into ``options.rest`` instead of rejected.
+        takes_program: whether what follows ``--`` is another program's command line, for ``options.program``.
     """
 
     name: str
@@ -36,3 +37,4 @@ class Command:
     run: Callable[[argparse.Namespace], int]
     description: str = ""
     takes_rest: bool = False
+    takes_program: bool = False

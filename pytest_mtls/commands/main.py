@@ -33,8 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     if "_ARGCOMPLETE" in os.environ and find_spec("argcomplete") is not None:
         import_module("argcomplete").autocomplete(parser)
-    options, rest = parser.parse_known_args(arguments)
+    given, program = _split(sys.argv[1:] if arguments is None else arguments)
+    options, rest = parser.parse_known_args(given)
     command: Command = options.command
+    options.program = program
     if rest and not command.takes_rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
@@ -53,6 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return status
+
+
+def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The arguments of a command, and those after ``--`` of the program that it runs, if it runs one."""
+    runs_a_program = {command.name for command in COMMANDS if command.takes_program}
+    if not runs_a_program.intersection(arguments[:1]) or "--" not in arguments:
+        return arguments, ()
+    end = list(arguments).index("--")
+    return arguments[:end], arguments[end + 1 :]
 
 
 def _mistake(problem: str) -> int:

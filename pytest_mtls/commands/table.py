@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_mtls.commands.cases import CASES
+from pytest_mtls.commands.check_client import CHECK_CLIENT
 from pytest_mtls.commands.check_server import CHECK_SERVER
 from pytest_mtls.commands.command import Command
 from pytest_mtls.commands.compare import COMPARE
@@ -18,5 +19,6 @@ COMMANDS: tuple[Command, ...] = (
     INSPECT,
     PROBE,
     CHECK_SERVER,
+    CHECK_CLIENT,
     COMPARE,
 )
