@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_mtls.certificates.authority import CertificateAuthority
     from pytest_mtls.certificates.identity import Identity
     from pytest_mtls.certificates.key import KeyKind
+    from pytest_mtls.certificates.rollover import RollOverStep, TrustRollOver
     from pytest_mtls.certificates.rotating import RotatingFiles
     from pytest_mtls.certificates.signing_request import CertificateSigningRequest, SigningPolicy
     from pytest_mtls.client.endpoint import Endpoint
@@ -56,11 +57,13 @@ __all__ = [
     "MtlsError",
     "MutualTLSServer",
     "Reason",
+    "RollOverStep",
     "RotatingFiles",
     "Rotation",
     "SigningPolicy",
     "SigningRequestRefused",
     "Tier",
+    "TrustRollOver",
     "Verdict",
     "aio",
     "asgi_app",
@@ -98,11 +101,13 @@ _HOMES = {
     "MtlsError": "errors",
     "MutualTLSServer": "server.server",
     "Reason": "reasons.reason",
+    "RollOverStep": "certificates.rollover",
     "RotatingFiles": "certificates.rotating",
     "Rotation": "verdict.rotation",
     "SigningPolicy": "certificates.signing_request",
     "SigningRequestRefused": "errors",
     "Tier": "cases",
+    "TrustRollOver": "certificates.rollover",
     "Verdict": "reasons.verdict",
     "aio": "aio",
     "asgi_app": "server.asgi",

@@ -18,7 +18,13 @@ from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.issuer import Issuer
 from pytest_mtls.certificates.key import KeyKind, PrivateKey, private_key_pem
 from pytest_mtls.certificates.loading import Source, is_self_issued, load_bundle, load_certificates
-from pytest_mtls.certificates.names import NameText, common_name_of, describe_name, distinguished_name
+from pytest_mtls.certificates.names import (
+    NameText,
+    common_name_of,
+    describe_name,
+    distinguished_name,
+    next_generation,
+)
 from pytest_mtls.certificates.profile import (
     CertificateProfile,
     authority_profile,
@@ -216,6 +222,92 @@ class CertificateAuthority(Issuer):
         start, end = validity(life=AUTHORITY_LIFE)
         profile = replace(CertificateProfile.of(self.certificate), not_before=start, not_after=end)
         return self.self_signed(replace(profile, authority_key_identifier=False), key_kind=key_kind)
+
+    # --- replacing it ------------------------------------------------------------------------------------------------
+
+    def successor(
+        self,
+        common_name: str | None = None,
+        *,
+        key_kind: KeyKind | str | None = None,
+        same_name: bool = False,
+        not_before: Instant | None = None,
+        not_after: Instant | None = None,
+    ) -> CertificateAuthority:
+        """The CA that is to take this one's place: another key, the same constraints, the same place in the hierarchy.
+
+        Args:
+            common_name: its common name. By default its name is this one's with a generation at the end, as in "Example CA
+                G2", so that nobody takes one for the other.
+            key_kind: the kind of its key; that of this one's by default.
+            same_name: give it the same subject. Then only the key identifiers tell the two apart (RFC 4210 section 4.4).
+            not_before, not_after: five minutes ago to a week from now by default.
+
+        Raises:
+            InvalidArgument: both a common name and the same name are asked for.
+            InvalidName, InvalidValidity, UnsupportedKeyKind: an argument that cannot be.
+            MissingPrivateKey: this is an intermediate, and the key of the CA above it is not here.
+        """
+        if same_name and common_name is not None:
+            raise InvalidArgument("common_name", common_name, "None where the name stays the same")
+        subject = self._name if same_name else next_generation(self._name, common_name)
+        start, end = validity(not_before, not_after, life=AUTHORITY_LIFE)
+        profile = replace(CertificateProfile.of(self.certificate), subject=subject, not_before=start, not_after=end)
+        kind = key_kind or KeyKind.of(self.certificate.public_key()) or KeyKind.P256
+        if self.parent is not None:
+            return self.parent.issue_authority(profile, key_kind=kind)
+        return self.self_signed(replace(profile, authority_key_identifier=False), key_kind=kind)
+
+    def cross_sign(
+        self, other: CertificateAuthority, *, not_before: Instant | None = None, not_after: Instant | None = None
+    ) -> CertificateAuthority:
+        """Certify another CA's name and key, so that who trusts this one takes what the other issued (RFC 5280 section 3.2).
+
+        Whatever the other CA issues is taken where the cross-certificate is sent along: what the returned CA issues is.
+        To an identity that is there already, add ``.certificate`` at the end of its chain.
+
+        Args:
+            other: the CA to certify, such as this one's successor.
+            not_before, not_after: five minutes ago to a week from now by default, and not beyond the end of either CA.
+
+        Returns:
+            A CA with the other's name, key and register, whose certificate, the cross-certificate, comes from this CA.
+
+        Raises:
+            InvalidArgument: the other is no CA, or this one; or this one allows no CA below it.
+            InvalidValidity: a date that no certificate can hold.
+            MissingPrivateKey: this CA's key is not here.
+        """
+        if not isinstance(other, CertificateAuthority):
+            raise InvalidArgument("other", other, "a CertificateAuthority")
+        if other.certificate == self.certificate:
+            raise InvalidArgument("other", other, "another CA than this one")
+        start, end = validity(not_before, not_after, life=AUTHORITY_LIFE)
+        if not_after is None:
+            end = min(end, self.certificate.not_valid_after_utc, other.certificate.not_valid_after_utc)
+        limits = [limit for limit in (self._path_length_below(), other._path_length) if limit is not None]
+        identifier = x509.SubjectKeyIdentifier(other.key_identifier)
+        profile = CertificateProfile.of(other.certificate)
+        profile = replace(
+            profile,
+            not_before=start,
+            not_after=end,
+            path_length=min(limits, default=None),
+            # The very one that certificates of the other CA name, however it was made.
+            subject_key_identifier=False,
+            authority_key_identifier=True,
+            extra_extensions=(x509.Extension(identifier.oid, False, identifier), *profile.extra_extensions),
+        )
+        certificate = self._sign(profile, other.certificate.public_key())
+        return CertificateAuthority(certificate, other.private_key, parent=self)._as_same(other)
+
+    def _as_same(self, other: CertificateAuthority) -> CertificateAuthority:
+        """This CA, which has another's name and key, so that what either revokes is on the CRL of both."""
+        self._register = other._register
+        if other._hierarchy is not self._hierarchy:
+            self._hierarchy.relatives.append(other._hierarchy)
+            other._hierarchy.relatives.append(self._hierarchy)
+        return self
 
     @classmethod
     def load(

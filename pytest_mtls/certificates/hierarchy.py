@@ -16,20 +16,23 @@ _Authority = TypeVar("_Authority")
 class Hierarchy(Generic[_Authority]):
     """The CAs of one family and what they have made known.
 
-    Both lists are only ever appended to, which is atomic, so that servers on other threads can follow them without a
+    The lists are only ever appended to, which is atomic, so that servers on other threads can follow them without a
     lock.
 
     Attributes:
         authorities: all CAs, each after the one above it.
         changes: what any of them has revoked or published, in this order.
+        relatives: hierarchies with a CA of the same name and key, by a cross-certificate.
         files: where the files of the CAs and of what they issued are.
     """
 
     authorities: list[_Authority] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
+    relatives: list[Hierarchy[_Authority]] = field(default_factory=list, compare=False)
     files: PrivateDirectory = field(default_factory=PrivateDirectory)
 
     @property
     def revision(self) -> int:
-        """A number that grows whenever a CA joins, revokes or publishes something."""
-        return len(self.authorities) + len(self.changes)
+        """A number that grows whenever a CA joins, revokes or publishes something, or one of a related hierarchy revokes."""
+        related = sum(len(relative.changes) for relative in self.relatives.copy())
+        return len(self.authorities) + len(self.changes) + related

@@ -25,6 +25,7 @@ __all__ = [
     "distinguished_name",
     "general_name",
     "name_constraint",
+    "next_generation",
     "subject_attributes",
 ]
 
@@ -37,6 +38,7 @@ _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)", re.ASCII | re.IGNORECASE)
 _LOCAL_PART = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+", re.ASCII | re.IGNORECASE)
 _URI_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|urn:", re.ASCII | re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_GENERATION = re.compile(r"(.*) G(\d+)")
 #: The upper bound of each attribute's length (RFC 5280 appendix A.1).
 _LONGEST_ATTRIBUTE = 64
 _LONGEST_DNS_NAME = 253
@@ -202,6 +204,35 @@ def common_name_of(name: x509.Name) -> str | None:
     """The (first) common name of a distinguished name."""
     attributes = name.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(attributes[0].value) if attributes else None
+
+
+def next_generation(name: x509.Name, common_name: str | None = None) -> x509.Name:
+    """The name of a CA's successor: the same but for one attribute.
+
+    Args:
+        name: the CA's own.
+        common_name: the successor's common name. By default the common name, or else the last attribute that is text, gets a
+            generation: "Example CA" is followed by "Example CA G2", and that by "Example CA G3".
+
+    Raises:
+        InvalidName: no certificate can hold it, or there is nothing that a generation could be added to.
+    """
+    attributes = list(name)
+    if common_name is not None:
+        others = [one for one in attributes if one.oid != NameOID.COMMON_NAME]
+        return x509.Name([*others, *distinguished_name(common_name, None, None)])
+    texts = [index for index, one in enumerate(attributes) if isinstance(one.value, str)]
+    named = [index for index in texts if attributes[index].oid == NameOID.COMMON_NAME] or texts
+    if not named:
+        raise InvalidName(describe_name(name), "it has no text that a generation could be added to")
+    index = named[-1]
+    text = str(attributes[index].value)
+    found = _GENERATION.fullmatch(text)
+    following = f"{found[1]} G{int(found[2]) + 1}" if found else f"{text} G2"
+    if len(following) > _LONGEST_ATTRIBUTE:
+        raise InvalidName(following, f"it is longer than {_LONGEST_ATTRIBUTE} characters")
+    attributes[index] = x509.NameAttribute(attributes[index].oid, following)
+    return x509.Name(attributes)
 
 
 def alternative_names(certificate: x509.Certificate, kind: type[x509.GeneralName]) -> list[str]:

@@ -6,9 +6,11 @@ No locks here: `server` holds its own around every call.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from pytest_mtls.errors import HandshakesForgotten, InvalidArgument
 from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.tls.wire import clock
 
 __all__ = ["History"]
 
@@ -32,6 +34,7 @@ class History:
         self._count = 0
         self._decided: dict[int, Handshake] = {}
         self._order: dict[int, int] = {}
+        self._moments: dict[int, float] = {}
         self._verdicts = 0
         self._by_client: dict[tuple[str, int], deque[int]] = {}
         self._forgotten = -1
@@ -57,6 +60,7 @@ class History:
             self._forget(next(iter(self._decided)))
         self._decided[number] = handshake
         self._order[number] = self._verdicts
+        self._moments[number] = clock()
         self._verdicts += 1
         if handshake.peer_address is not None:
             self._by_client.setdefault(handshake.peer_address, deque()).append(number)
@@ -77,12 +81,25 @@ class History:
         Raises:
             HandshakesForgotten: some of them are no longer kept.
         """
-        if self._forgotten >= bookmark:
-            raise HandshakesForgotten(self._count - bookmark, len(self._decided))
+        self._check_kept(bookmark)
         if self._count - bookmark >= len(self._decided):
             return tuple(handshake for number, handshake in self._decided.items() if number >= bookmark)
         numbers = [number for number in range(bookmark, self._count) if number in self._decided]
         return tuple(self._decided[number] for number in sorted(numbers, key=self._order.__getitem__))
+
+    def moment_of(self, bookmark: int, wanted: Callable[[Handshake], bool]) -> float | None:
+        """When the first verdict came on a handshake of a kind, by `clock`; None if there is none yet.
+
+        Args:
+            bookmark: connections before it do not count.
+            wanted: whether a handshake is of that kind.
+
+        Raises:
+            HandshakesForgotten: some of them are no longer kept.
+        """
+        self._check_kept(bookmark)
+        numbers = [number for number in range(bookmark, self._count) if number in self._decided]
+        return min((self._moments[number] for number in numbers if wanted(self._decided[number])), default=None)
 
     def kept(self) -> tuple[Handshake, ...]:
         """All that are kept, in the order of their verdicts."""
@@ -90,13 +107,17 @@ class History:
 
     def clear(self) -> None:
         """Forget all verdicts so far; nobody will miss them."""
-        for forgotten in (self._decided, self._order, self._by_client):
+        for forgotten in (self._decided, self._order, self._moments, self._by_client):
             forgotten.clear()
         self._forgotten = -1
 
+    def _check_kept(self, bookmark: int) -> None:
+        if self._forgotten >= bookmark:
+            raise HandshakesForgotten(self._count - bookmark, len(self._decided))
+
     def _forget(self, number: int) -> None:
         handshake = self._decided.pop(number)
-        del self._order[number]
+        del self._order[number], self._moments[number]
         self._forgotten = max(self._forgotten, number)
         if handshake.peer_address is not None:
             numbers = self._by_client[handshake.peer_address]

@@ -12,7 +12,7 @@ import selectors
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -40,6 +40,7 @@ from pytest_mtls.tls.context import ClientCerts, server_context
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.wire import is_readable, wait_for
 from pytest_mtls.verdict.assertions import Expectation, expect_accepted, expect_rejected
+from pytest_mtls.verdict.client_rotation import RotationExpectation, expect_rotation
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -342,6 +343,23 @@ class MutualTLSServer:
         with self._changed:
             return self._wait_for(lambda: self._history.of_client(client_address, bookmark), timeout)
 
+    def wait_for_handshake(self, bookmark: int, wanted: Callable[[Handshake], bool], timeout: float) -> float | None:
+        """When the first handshake of a kind came, among the connections after a bookmark.
+
+        Args:
+            bookmark: what `bookmark` returned.
+            wanted: whether a handshake is of that kind.
+            timeout: seconds to wait for one.
+
+        Returns:
+            The moment of its verdict by `pytest_mtls.tls.wire.clock`; None if there is none in time.
+
+        Raises:
+            HandshakesForgotten: there were more than are kept.
+        """
+        with self._changed:
+            return self._wait_for(lambda: self._history.moment_of(bookmark, wanted), timeout)
+
     # --- assertions ---------------------------------------------------------------------------------------------------
 
     def expect_accepted(self, client: Identity | None = None) -> Expectation:
@@ -393,18 +411,50 @@ class MutualTLSServer:
         """
         return expect_rejected(self, reason, by, client)
 
+    def expect_rotation(self, old: Identity, new: Identity, within: float = 10.0) -> RotationExpectation:
+        """Assert that a client under test changes over to another certificate in a ``with`` block.
+
+        The block begins with the rotation, that of the client's `RotatingFiles` say, and goes on for as long as the
+        client connects anew. When it ends early, the new certificate is waited for until the time is over.
+
+        It fails if the client makes no new connection, if the new certificate does not come in time, if the old one comes
+        after the new, or if any handshake is rejected or undecided. Only who presents the old certificate, the new one,
+        or none is taken for the client; others do not count.
+
+        Args:
+            old: what the client presents at first.
+            new: what it has to present.
+            within: seconds from the beginning of the block until the first handshake with ``new``.
+
+        Returns:
+            A context manager; it gives itself, with ``handshakes`` and ``seconds``.
+
+        Raises:
+            HandshakeAssertionError: at the end of the block.
+            InvalidArgument: an argument that cannot be.
+            ServerNotRunning: the server does not run.
+        """
+        self._running("expect_rotation()")
+        return expect_rotation(self, old, new, within)
+
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _let_settle(self, bookmark: int, *, wait: bool) -> None:
-        """Let the connections after a bookmark come to their verdict; the lock is held."""
+        """Let the connections from a bookmark until now come to their verdict; the lock is held.
+
+        Those that come meanwhile, from a client in the background, are not waited for.
+        """
+        self._wait_for(self._is_accept_queue_empty, self.handshake_timeout)
+        end = self._history.count
+
+        def those() -> Iterator[Connection]:
+            return (c for c in self._live if bookmark <= c.number < end)
 
         def is_settled() -> bool:
-            undecided = [c for c in self._live if c.number >= bookmark and c.recorded is None]
-            return self._is_accept_queue_empty() and all(not wait and c.is_client_silent() for c in undecided)
+            return all(c.recorded is not None or (not wait and c.is_client_silent()) for c in those())
 
         def is_heard_out() -> bool:
-            later = [c for c in self._live if c.number >= bookmark]
-            return not any(c.has_unread() or c.handshake is not c.recorded for c in later)
+            return not any(c.has_unread() or c.handshake is not c.recorded for c in those())
 
         self._wait_for(is_settled, self.handshake_timeout + 1.0)
         self._wait_for(is_heard_out, _HEAR_OUT_SECONDS)

@@ -340,11 +340,12 @@ class _Run:
                 self.plan.files.half_way(**new, state=state)
                 watch.files_are_there()
                 raised = self._reload(may_raise=True)
-                deadline = Deadline(self.plan.watch)
-                watch.wait_for(lambda seen: self._offender(seen, allowed) is not None, deadline)
-                # One more that began when the time was over, so that each state is seen by at least one.
-                count = len(watch.seen)
-                watch.wait_for(lambda seen: len(seen) > count + 1, Deadline(2 * self.plan.timeout))
+                if not watch.wait_for(
+                    lambda seen: self._offender(seen, allowed) is not None, Deadline(self.plan.watch)
+                ):
+                    # One more that began when the time was over, so that each state is seen by at least one.
+                    count = len(watch.seen)
+                    watch.wait_for(lambda seen: len(seen) > count + 1, Deadline(2 * self.plan.timeout))
             self._check_seen(watch, allowed)
             self._check_held(held)
         self._check_rejections()
