@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from pytest_mtls.reasons.reason import Reason
     from pytest_mtls.reasons.verdict import Verdict
     from pytest_mtls.server.asgi import asgi_app
+    from pytest_mtls.server.crl import CRLServer
     from pytest_mtls.server.launch import LaunchedServer, launch
+    from pytest_mtls.server.ocsp import OCSPQuery, OCSPResponder
     from pytest_mtls.server.server import MutualTLSServer
     from pytest_mtls.tls.handshake import Handshake
     from pytest_mtls.verdict.assertions import assert_accepted, assert_rejected
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Alert",
     "Answer",
+    "CRLServer",
     "Case",
     "CertificateAuthority",
     "CertificateSigningRequest",
@@ -56,6 +59,8 @@ __all__ = [
     "LaunchedServer",
     "MtlsError",
     "MutualTLSServer",
+    "OCSPQuery",
+    "OCSPResponder",
     "Reason",
     "RollOverStep",
     "RotatingFiles",
@@ -88,6 +93,7 @@ __all__ = [
 _HOMES = {
     "Alert": "reasons.alert",
     "Answer": "client.protocols",
+    "CRLServer": "server.crl",
     "Case": "cases",
     "CertificateAuthority": "certificates.authority",
     "CertificateSigningRequest": "certificates.signing_request",
@@ -100,6 +106,8 @@ _HOMES = {
     "LaunchedServer": "server.launch",
     "MtlsError": "errors",
     "MutualTLSServer": "server.server",
+    "OCSPQuery": "server.ocsp",
+    "OCSPResponder": "server.ocsp",
     "Reason": "reasons.reason",
     "RollOverStep": "certificates.rollover",
     "RotatingFiles": "certificates.rotating",

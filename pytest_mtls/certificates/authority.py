@@ -428,6 +428,15 @@ class CertificateAuthority(Issuer):
         self._register.add(Revocation(certificate.serial_number, since, revocation_reason(reason)))
         self._hierarchy.changes.append(f"revoked {certificate.serial_number:x}")
 
+    def revocation_of(self, serial_number: int) -> Revocation | None:
+        """What this CA revoked under a serial number; None if it is not revoked."""
+        return self._register.find(serial_number)
+
+    @property
+    def family(self) -> tuple[CertificateAuthority, ...]:
+        """This CA and all related ones, each after the one above it."""
+        return tuple(self._hierarchy.authorities)
+
     def crl(
         self, *, last_update: Instant | None = None, next_update: Instant | None = None
     ) -> x509.CertificateRevocationList:
@@ -447,7 +456,7 @@ class CertificateAuthority(Issuer):
 
     def crls(self) -> tuple[x509.CertificateRevocationList, ...]:
         """The CRLs of this CA and all related ones whose key is here: what a check of whole chains needs."""
-        return tuple(ca._given_out_crl() for ca in self._hierarchy.authorities.copy() if ca.private_key is not None)
+        return tuple(ca.given_out_crl() for ca in self._hierarchy.authorities.copy() if ca.private_key is not None)
 
     def crl_pems(self) -> tuple[bytes, ...]:
         """The same as `crls`, PEM."""
@@ -462,11 +471,12 @@ class CertificateAuthority(Issuer):
         self._published = crl
         self._hierarchy.changes.append("published a CRL")
 
-    def _given_out_crl(self) -> x509.CertificateRevocationList:
+    def given_out_crl(self) -> x509.CertificateRevocationList:
+        """What this CA gives out as its CRL: the one that was published, or the true one."""
         return self.crl() if self._published is None else self._published
 
     def _given_out_pem(self) -> bytes:
-        crl = self._given_out_crl()
+        crl = self.given_out_crl()
         if self._pem_of is None or self._pem_of[0] is not crl:
             self._pem_of = crl, crl.public_bytes(Encoding.PEM)
         return self._pem_of[1]

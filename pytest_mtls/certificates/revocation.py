@@ -57,7 +57,7 @@ def revocation_reason(reason: str | x509.ReasonFlags) -> x509.ReasonFlags:
 class Register:
     """What one CA has revoked, and its CRLs.
 
-    Revocations are only ever appended, and a CRL is replaced as a whole: both are atomic, so no thread sees a half.
+    Revocations are only ever added, and a CRL is replaced as a whole: both are atomic, so no thread sees a half.
 
     Args:
         issuer_name: the CA's subject.
@@ -67,14 +67,17 @@ class Register:
     def __init__(self, issuer_name: x509.Name, issuer_key_identifier: bytes) -> None:
         self._issuer_name = issuer_name
         self._issuer_key_identifier = issuer_key_identifier
-        self._revocations: list[Revocation] = []
+        self._revocations: dict[int, Revocation] = {}
         self._numbers = count(1)
         self._current: tuple[int, x509.CertificateRevocationList] | None = None
 
     def add(self, revocation: Revocation) -> None:
         """Put a certificate on every CRL from now on; the first entry of a serial number stays."""
-        if all(known.serial_number != revocation.serial_number for known in self._revocations):
-            self._revocations.append(revocation)
+        self._revocations.setdefault(revocation.serial_number, revocation)
+
+    def find(self, serial_number: int) -> Revocation | None:
+        """What is known of a certificate; None if it is not revoked."""
+        return self._revocations.get(serial_number)
 
     def current_crl(self, key: PrivateKey) -> x509.CertificateRevocationList:
         """A CRL that holds now, made anew only after a revocation or when the last one has run out."""
@@ -98,7 +101,7 @@ class Register:
             issuer_name=self._issuer_name,
             last_update=last_update.replace(tzinfo=None),
             next_update=next_update.replace(tzinfo=None),
-            revoked_certificates=[revocation.entry() for revocation in tuple(self._revocations)],
+            revoked_certificates=[revocation.entry() for revocation in tuple(self._revocations.values())],
         )
         builder = builder.add_extension(key_identifier, critical=False)
         builder = builder.add_extension(x509.CRLNumber(next(self._numbers)), critical=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-import ssl
+import socket
 from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
@@ -45,7 +45,7 @@ _RECEIVED = 65536
 log = logging.getLogger("pytest_mtls")
 
 
-def serve_http1(sock: ssl.SSLSocket, handshake: Handshake, respond: Respond) -> None:
+def serve_http1(sock: socket.socket, handshake: Handshake, respond: Respond) -> None:
     """Answer one request after the other until the client ends the connection, or asks for something that is no HTTP.
 
     Raises:
@@ -69,7 +69,7 @@ class _Ended(Exception):
 class _Conversation:
     """The requests of one connection."""
 
-    def __init__(self, sock: ssl.SSLSocket, handshake: Handshake, respond: Respond) -> None:
+    def __init__(self, sock: socket.socket, handshake: Handshake, respond: Respond) -> None:
         self._sock = sock
         self._handshake = handshake
         self._respond = respond

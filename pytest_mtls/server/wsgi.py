@@ -105,6 +105,7 @@ def _client_variables(chain: tuple[bytes, ...]) -> Mapping[str, str]:
 def _environ(request: Request, handshake: Handshake, *, variables: bool) -> Environ:
     path, _, query = request.target.partition("?")
     local_host, local_port = handshake.local_address or ("", 0)
+    is_plain = handshake.accepted is None and not handshake.transcript
     peer_host, peer_port = handshake.peer_address or ("", 0)
     environ: Environ = {
         "REQUEST_METHOD": request.method,
@@ -119,13 +120,13 @@ def _environ(request: Request, handshake: Handshake, *, variables: bool) -> Envi
         "CONTENT_TYPE": "",
         "CONTENT_LENGTH": str(len(request.body)),
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "https",
+        "wsgi.url_scheme": "http" if is_plain else "https",
         "wsgi.input": io.BytesIO(request.body),
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
-        "HTTPS": "on",
+        "HTTPS": "off" if is_plain else "on",
         "SSL_PROTOCOL": handshake.tls_version or "",
         "SSL_CIPHER": handshake.cipher or "",
         "SSL_TLS_SNI": handshake.server_name or "",

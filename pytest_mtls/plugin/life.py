@@ -1,0 +1,22 @@
+"""Fixtures of a certificate's life over the wire: a responder and a CA's front door, stopped after each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_mtls import CertificateAuthority, OCSPResponder
+
+__all__ = ["mtls_ocsp"]
+
+
+@pytest.fixture
+def mtls_ocsp(mtls_ca: CertificateAuthority) -> Iterator[OCSPResponder]:
+    """A running `OCSPResponder` of ``mtls_ca`` and the CAs below it; ``mtls_ocsp.misbehaviour = "stale"`` spoils it."""
+    from pytest_mtls import OCSPResponder
+
+    with OCSPResponder(mtls_ca) as responder:
+        yield responder

@@ -1,0 +1,191 @@
+"""HTTP without TLS on loopback, for what relying parties fetch in the clear: OCSP answers and CRLs (RFC 5280 section 8).
+
+The requests are those of `http1` and the port that of `listener`. One thread accepts, and each connection has one of its
+own, so that a stuck one delays nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import socket
+import threading
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pytest_mtls.errors import ServerNotRunning
+from pytest_mtls.server.http1 import serve_http1
+from pytest_mtls.server.listener import Listener
+from pytest_mtls.server.wsgi import WSGIApplication, respond
+from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.tls.wire import Deadline, drain, wait_for
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["PlainServer", "wait_for_end"]
+
+log = logging.getLogger("pytest_mtls")
+
+_IDLE_SECONDS = 60.0
+_DRAIN_SECONDS = 1.0
+_JOIN_SECONDS = 5.0
+_RECEIVED = 65536
+#: How long a connection is left that cannot be taken, for want of a descriptor, before it is tried again.
+_RETRY_SECONDS = 0.05
+
+
+class PlainServer:
+    """A server of HTTP/1.1 in this process, on loopback. It runs once.
+
+    Args:
+        host: "localhost" (IPv4 and IPv6), "127.0.0.1" or "::1".
+        port: TCP port; 0 for any that is free.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host = host
+        self._wanted_port = port
+        self._listener: Listener | None = None
+        self._stopped = False
+        self._lock = threading.Lock()
+        self._live: dict[socket.socket, threading.Thread] = {}
+
+    def application(self, sock: socket.socket) -> WSGIApplication:
+        """What answers the requests of one connection."""
+        raise NotImplementedError
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started and not stopped."""
+        return self._listener is not None
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on.
+
+        Raises:
+            ServerNotRunning: it has not been started, or has been stopped.
+        """
+        if self._listener is None:
+            raise ServerNotRunning("the port", self._stopped)
+        return self._listener.port
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The (host, port) pair; raises as `port` does."""
+        return self.host, self.port
+
+    @property
+    def root_url(self) -> str:
+        """The URL of its root, such as ``http://localhost:40123/``; raises as `port` does."""
+        return f"http://[{self.host}]:{self.port}/" if ":" in self.host else f"http://{self.host}:{self.port}/"
+
+    def start(self) -> Self:
+        """Listen and serve, in threads of its own.
+
+        Raises:
+            InvalidArgument: the host is not on loopback, or the port is none.
+            PortUnavailable: the port is in use.
+            ServerNotRunning: it was stopped before; a server runs once.
+        """
+        if self._stopped:
+            raise ServerNotRunning("start()", stopped=True)
+        if self._listener is None:
+            self._listener = Listener(self.host, self._wanted_port)
+            self._wake, woken = socket.socketpair()
+            self._acceptor = threading.Thread(
+                target=self._accept,
+                args=(self._listener, woken),
+                name=f"mtls-plain-accept-{self._listener.port}",
+                daemon=True,
+            )
+            self._acceptor.start()
+        return self
+
+    def stop(self) -> None:
+        """Close the port and every connection, and end the threads. Stopping twice is no error."""
+        listener, self._listener, self._stopped = self._listener, None, True
+        if listener is None:
+            return
+        self._wake.close()
+        self._acceptor.join()
+        with self._lock:
+            live = dict(self._live)
+        for sock in live:
+            _abort(sock)
+        for thread in live.values():
+            thread.join(_JOIN_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _accept(self, listener: Listener, woken: socket.socket) -> None:
+        with selectors.DefaultSelector() as selector, woken:
+            for sock in (*listener.sockets, woken):
+                selector.register(sock, selectors.EVENT_READ)
+            is_exhausted = False
+            while not (is_exhausted and wait_for(woken, _RETRY_SECONDS)):
+                ready = {key.fileobj for key, _ in selector.select()}
+                if woken in ready:
+                    break
+                is_exhausted = not all(self._take(sock) for sock in listener.sockets if sock in ready)
+        listener.close()
+
+    def _take(self, listening: socket.socket) -> bool:
+        """Take the next connection; whether that is possible in this process."""
+        try:
+            sock, address = listening.accept()
+        except (BlockingIOError, ConnectionError):
+            return True  # the client has gone before it was taken
+        except OSError as error:
+            log.error("the server on port %d cannot take a connection: %s", self._wanted_port, error)
+            return False
+        thread = threading.Thread(target=self._serve, args=(sock, address[:2]), name="mtls-plain", daemon=True)
+        with self._lock:
+            self._live[sock] = thread
+        try:
+            thread.start()
+        except RuntimeError as error:  # there can be no more threads
+            with self._lock:
+                del self._live[sock]
+            sock.close()
+            log.error("the server on port %d cannot serve a connection: %s", self._wanted_port, error)
+        return True
+
+    def _serve(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        try:
+            sock.settimeout(_IDLE_SECONDS)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+            plain = Handshake("server", None, local_address=sock.getsockname()[:2], peer_address=address)
+            serve_http1(sock, plain, partial(respond, self.application(sock), variables=False))
+            drain(sock, Deadline(_DRAIN_SECONDS))
+        except OSError as error:
+            log.debug("the connection from %s:%d ended: %s", *address, error)
+        finally:
+            with self._lock:
+                del self._live[sock]
+            sock.close()
+
+
+def _abort(sock: socket.socket) -> None:
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it has ended by itself
+
+
+def wait_for_end(sock: socket.socket) -> None:
+    """Wait until the client gives up, or the server is stopped."""
+    try:
+        sock.settimeout(None)
+        while sock.recv(_RECEIVED):
+            pass
+    except OSError:
+        pass  # which is an end too
