@@ -14,9 +14,10 @@ from pytest_mtls.errors import MtlsError
 from pytest_mtls.verdict.explain import explain, headline
 from pytest_mtls.verdict.twins import good_client
 
-__all__ = ["Trial", "story"]
+__all__ = ["NO_RULE", "Trial", "story"]
 
-_NO_RULE = "the server lets in clients without a certificate, so there is no rule to bypass"
+#: Why a bypass is not applicable to a server that requires nothing.
+NO_RULE = "the server lets in clients without a certificate, so there is no rule to bypass"
 
 
 class Trial:
@@ -55,7 +56,7 @@ class Trial:
             except Ended as end:
                 verdict, note = end.verdict, str(end)
                 if verdict is Verdict.BYPASSED and bypass.is_of_the_rule and self._is_open(attempt):
-                    verdict, note = Verdict.NOT_APPLICABLE, _NO_RULE
+                    verdict, note = Verdict.NOT_APPLICABLE, NO_RULE
             except MtlsError as error:
                 verdict, note = Verdict.NOT_APPLICABLE, str(error)
         return Finding(bypass, verdict, note, tuple(attempt.handshakes))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytest_mtls.bypasses.run import NO_RULE
 from pytest_mtls.conformance.inventory import compared
 from pytest_mtls.conformance.run import Outcome
 from pytest_mtls.errors import InvalidReport
@@ -220,7 +221,7 @@ def _compared_checks(old: Snapshot, new: Snapshot) -> Iterator[Change]:
             if not now.left_out:
                 groups.setdefault(("new", "", "checks that are made for the first time"), []).append(key)
         elif now.left_out:
-            if not _is_of_a_version_that_is_gone(now.left_out, old, new):
+            if not (_is_of_a_version_that_is_gone(now.left_out, old, new) or _is_of_no_rule(now.left_out, old, new)):
                 groups.setdefault(("weaker", "", f"no longer tested: {now.left_out}"), []).append(key)
         elif was != now:
             kind = "changed"
@@ -251,8 +252,19 @@ def _named(keys: Sequence[tuple[str, str]], *, is_short: bool) -> str:
 _MOST_NAMED = 12
 #: How the ids of the checks of TLS versions begin.
 _VERSION_CHECK = "check[tls-"
+_NO_CERTIFICATE = "no-certificate"
 #: Why checks over a TLS version are left out.
 _NOT_SPOKEN = "the server does not speak TLS "
+
+
+def _is_of_no_rule(cause: str, old: Snapshot, new: Snapshot) -> bool:
+    """Whether bypasses are left out because clients without a certificate get in now, which has a line of its own."""
+    lets_in = any(
+        state.seen == "accepted" and old.checks.get(key, state).seen != "accepted"
+        for key, state in new.checks.items()
+        if key[0] == _NO_CERTIFICATE
+    )
+    return cause == NO_RULE and lets_in
 
 
 def _is_of_a_version_that_is_gone(cause: str, old: Snapshot, new: Snapshot) -> bool:

@@ -12,6 +12,7 @@ from support.conforming import ALL
 from support.reports import validate
 
 from pytest_mtls import CertificateAuthority, MutualTLSServer
+from pytest_mtls.bypasses.run import NO_RULE
 from pytest_mtls.conformance.baseline import Snapshot, compare, read_snapshot, regression
 from pytest_mtls.errors import InvalidReport
 
@@ -92,6 +93,17 @@ def test_what_is_no_longer_tested_is_weaker() -> None:
     assert ["new: 2 checks: checks that are made for the first time", "gone: 1 check: not made in this run"] == told(
         [*new, old[2]], old[:2]
     )
+
+
+def test_server_without_a_rule_is_one_line() -> None:
+    """Where clients without a certificate get in now, the bypasses of that rule are left out, and that is no second line."""
+    bypass = facts("bypass[no-server-name]", "held", "-", expected="held")
+    gone = {**bypass, "seen": "not applicable", "outcome": "left out", "note": NO_RULE}
+    old = [facts("no-certificate", "refused"), bypass]
+    assert ["weaker: no-certificate over TLS 1.3: refused -> accepted"] == told(
+        old, [facts("no-certificate", "accepted"), gone]
+    )
+    assert [f"weaker: bypass[no-server-name]: no longer tested: {NO_RULE}"] == told(old, [old[0], gone])
 
 
 def test_baseline_is_sorted_and_small(tmp_path: Path) -> None:
