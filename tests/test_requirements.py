@@ -14,13 +14,13 @@ TESTS = Path(__file__).parent
 
 
 def required_packages() -> Iterator[str]:
-    """The `apt` argument of each call of `require_program` in the suite."""
+    """The `apt` argument of each call of `require_program` in the suite, and of functions that hand it on."""
     for path in sorted(TESTS.rglob("*.py")):
         if path == Path(__file__):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("require_program"):
-                yield from (ast.literal_eval(keyword.value) for keyword in node.keywords if keyword.arg == "apt")
+            if isinstance(node, ast.keyword) and node.arg == "apt" and isinstance(node.value, ast.Constant):
+                yield str(node.value.value)
 
 
 def test_a_program_on_the_path_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.client.probe import Conversation, connect, not_connected, probe, shake_hands
 from pytest_mtls.client.protocols import PROTOCOLS, Answer
 from pytest_mtls.client.protocols.channel import Channel
-from pytest_mtls.client.protocols.protocol import Prelude, Settle, UnexpectedAnswer
+from pytest_mtls.client.protocols.protocol import Preamble, UnexpectedAnswer, VerdictReader
 from pytest_mtls.client.reading import read_verdict
 from pytest_mtls.client.relay import Change, FirstRecord, Relay
 from pytest_mtls.tls.context import heedless_context
@@ -28,7 +28,7 @@ from pytest_mtls.tls.wire import Deadline
 from pytest_mtls.verdict.explain import headline
 from pytest_mtls.verdict.twins import good_client
 
-__all__ = ["VERSIONS", "Attempt", "Visit"]
+__all__ = ["VERSIONS", "Attempt", "ConnectionResult"]
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ _FIRST_ERROR = 400
 
 
 @dataclass(frozen=True)
-class Visit:
+class ConnectionResult:
     """One visit to the server.
 
     Attributes:
@@ -122,11 +122,11 @@ class Attempt:
         name: str | None = "",
         tls: str | None = None,
         context: ssl.SSLContext | None = None,
-        resume: Visit | None = None,
+        resume: ConnectionResult | None = None,
         change: Change | None = None,
-        speak: Settle | None = None,
-        prelude: Prelude | None = None,
-    ) -> Visit:
+        speak: VerdictReader | None = None,
+        preamble: Preamble | None = None,
+    ) -> ConnectionResult:
         """Do one handshake and ask what the protocol, or the requests, ask.
 
         Args:
@@ -139,11 +139,11 @@ class Attempt:
             resume: a visit whose session is to be resumed, with its context.
             change: what changes the client's records on their way.
             speak: what is said inside TLS, in place of the requests.
-            prelude: what is said before TLS, in place of the protocol's own.
+            preamble: what is said before TLS, in place of the protocol's own.
         """
         target = endpoint or self.target
-        if target.pace is not None:
-            target.pace.wait()
+        if target.rate_limiter is not None:
+            target.rate_limiter.wait()
         used = resume.context if resume is not None else context
         if used is None:
             used = heedless_context(client, tls=tls, alpn=PROTOCOLS[target.protocol].alpn)
@@ -151,24 +151,24 @@ class Attempt:
         try:
             plain, _, peer = connect(target, self.timeout)
         except OSError as error:
-            return self._seen(Visit(not_connected(target, PROTOCOLS[target.protocol], error)))
+            return self._seen(ConnectionResult(not_connected(target, PROTOCOLS[target.protocol], error)))
         with plain:
-            talk = _Talk(target, Channel(plain, deadline), requests or (Request(),), speak, prelude)
+            talk = _Talk(target, Channel(plain, deadline), requests or (Request(),), speak, preamble)
             talk.name = target.name if name == "" else name
             talk.session = None if resume is None else resume.session
             try:
                 talk.begin()
             except (OSError, UnexpectedAnswer) as error:
-                return self._seen(Visit(Handshake("client", None, error=f"before TLS: {error}")))
+                return self._seen(ConnectionResult(Handshake("client", None, error=f"before TLS: {error}")))
             if change is None:
                 seen = shake_hands(used, plain, talk, deadline)
             else:
                 with Relay(plain, FirstRecord(change)) as relay:
                     seen = shake_hands(used, relay.client, talk, deadline, relay.wait)
         seen = replace(seen, server_name=talk.name, peer_address=peer)
-        return self._seen(Visit(seen, tuple(talk.replies), len(requests) or 1, talk.new_session, used))
+        return self._seen(ConnectionResult(seen, tuple(talk.replies), len(requests) or 1, talk.new_session, used))
 
-    def _seen(self, visit: Visit) -> Visit:
+    def _seen(self, visit: ConnectionResult) -> ConnectionResult:
         self.handshakes.append(visit.handshake)
         return visit
 
@@ -184,8 +184,8 @@ class Attempt:
         Raises:
             OSError, UnexpectedAnswer: what ``speak`` raises.
         """
-        if self.target.pace is not None:
-            self.target.pace.wait()
+        if self.target.rate_limiter is not None:
+            self.target.rate_limiter.wait()
         with socket.create_connection(self.target.address, self.timeout) as plain:
             plain.setblocking(False)
             return speak(Channel(plain, Deadline(self.timeout)), self.target)
@@ -214,7 +214,7 @@ class Attempt:
 
     # --- verdicts ----------------------------------------------------------------------------------------------------
 
-    def must_refuse(self, visit: Visit, who: str) -> None:
+    def must_refuse(self, visit: ConnectionResult, who: str) -> None:
         """End the check unless the server rejected this visit.
 
         Args:
@@ -231,7 +231,7 @@ class Attempt:
         if seen.accepted is None or seen.rejected_by != "server":
             raise Undecided(f"there is no verdict on {who}: {headline(seen)}")
 
-    def must_accept(self, visit: Visit, who: str) -> Visit:
+    def must_accept(self, visit: ConnectionResult, who: str) -> ConnectionResult:
         """End the check, with nothing proved, unless the server let this visit in.
 
         Raises:
@@ -241,7 +241,9 @@ class Attempt:
             raise Undecided(f"{who} does not get in, so that nothing is proved: {headline(visit.handshake)}")
         return visit
 
-    def must_not_reach(self, visit: Visit, who: str, secret: Reply | None, public: Reply | None = None) -> None:
+    def must_not_reach(
+        self, visit: ConnectionResult, who: str, secret: Reply | None, public: Reply | None = None
+    ) -> None:
         """End the check if an attacker got an answer that is for clients with a certificate.
 
         Whoever gets what the public name or path gives to anybody was served there, and has reached nothing.
@@ -286,24 +288,24 @@ class _Talk(Conversation):
         target: Endpoint,
         channel: Channel,
         requests: tuple[Request, ...],
-        speak: Settle | None,
-        prelude: Prelude | None,
+        speak: VerdictReader | None,
+        preamble: Preamble | None,
     ) -> None:
         protocol = PROTOCOLS[target.protocol]
-        protocol = replace(protocol, prelude=prelude or protocol.prelude)
-        super().__init__(replace(protocol, settle=self._say), target, channel)
+        protocol = replace(protocol, preamble=preamble or protocol.preamble)
+        super().__init__(replace(protocol, read_verdict=self._say), target, channel)
         self.replies: list[Reply] = []
         self.new_session: ssl.SSLSession | None = None
         self._requests = requests
-        self._speak = speak or (self._ask if target.protocol in _HTTP else protocol.settle)
+        self._speak = speak or (self._ask if target.protocol in _HTTP else protocol.read_verdict)
 
-    def settle(self, sock: ssl.SSLSocket, wait: Callable[..., bool]) -> Answer:
+    def read_verdict(self, sock: ssl.SSLSocket, wait: Callable[..., bool]) -> Answer:
         try:
             if self._speak is None:
                 if sock.version() == "TLSv1.3":
                     read_verdict(sock, self._channel.deadline, wait)
                 return Answer(True, "")
-            return super().settle(sock, wait)
+            return super().read_verdict(sock, wait)
         finally:
             self.new_session = _resumable(sock.session)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_mtls.bypasses.attempt import Attempt, Visit
+from pytest_mtls.bypasses.attempt import Attempt, ConnectionResult
 from pytest_mtls.bypasses.bypass import bypass
 from pytest_mtls.bypasses.ends import NotApplicable
 from pytest_mtls.bypasses.request import Reply, Request
@@ -17,7 +17,7 @@ def _secret(attempt: Attempt) -> Reply | None:
     return attempt.must_accept(attempt.visit(attempt.good), "a good client").reply
 
 
-def _must_not_get_in(attempt: Attempt, visit: Visit, who: str, secret: Reply | None) -> None:
+def _must_not_get_in(attempt: Attempt, visit: ConnectionResult, who: str, secret: Reply | None) -> None:
     if attempt.speaks_http:
         attempt.must_not_reach(visit, who, secret, attempt.public_reply)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from pytest_mtls.bypasses.attempt import Attempt, Visit
+from pytest_mtls.bypasses.attempt import Attempt, ConnectionResult
 from pytest_mtls.bypasses.bypass import bypass
 from pytest_mtls.bypasses.ends import NotApplicable
 from pytest_mtls.bypasses.http2 import get_over_http2
@@ -119,7 +119,7 @@ def protected_path_over_http2(attempt: Attempt) -> str | None:
     return None
 
 
-def _visit_over_http2(attempt: Attempt, path: str) -> Visit:
+def _visit_over_http2(attempt: Attempt, path: str) -> ConnectionResult:
     def ask(channel: Channel, endpoint: Endpoint) -> Answer:
         return get_over_http2(channel, endpoint.authority, path)
 

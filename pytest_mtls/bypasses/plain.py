@@ -17,7 +17,7 @@ from pytest_mtls.client.protocols.channel import Channel
 from pytest_mtls.client.protocols.protocol import UnexpectedAnswer
 
 #: The protocols in which a client says nothing but for the sake of the application, so that what it says may come plain.
-_NEED_NO_PRELUDE = ("https", "postgres", "redis", "mqtt", "ldaps")
+_NEED_NO_PREAMBLE = ("https", "postgres", "redis", "mqtt", "ldaps")
 _SILENT_SECONDS = 0.3
 
 
@@ -28,10 +28,10 @@ def without_tls(attempt: Attempt) -> str | None:
     Some servers tell TLS from plain by the first byte, or leave it to the client to ask for TLS.
     """
     protocol = PROTOCOLS[attempt.target.protocol]
-    if protocol.name not in _NEED_NO_PRELUDE or protocol.settle is None:
+    if protocol.name not in _NEED_NO_PREAMBLE or protocol.read_verdict is None:
         raise NotApplicable(f"in {protocol.name} there is nothing to be said without TLS")
     try:
-        answer = attempt.talk_plainly(protocol.settle)
+        answer = attempt.talk_plainly(protocol.read_verdict)
     except TimeoutError as error:
         raise Undecided(f"the server did not answer a client without TLS: {error}") from None
     except (OSError, UnexpectedAnswer):
@@ -104,7 +104,7 @@ def bytes_before_tls(attempt: Attempt) -> str | None:
             return Answer(False, "silence")
         return Answer(True, f"the answer begins with {said!r}")
 
-    seen = attempt.visit(attempt.good, speak=listen, prelude=inject)
+    seen = attempt.visit(attempt.good, speak=listen, preamble=inject)
     if seen.accepted:
         raise Bypassed(f"the server answered what came before TLS: {seen.handshake.answer}")
     return None
@@ -124,8 +124,8 @@ def plain_bytes_and_end(attempt: Attempt) -> str | None:
     token = secrets.token_hex(8)
     request = Request(f"/{token}").as_bytes(attempt.target)
     for linger in (None, struct.pack("ii", 1, 0)):
-        if attempt.target.pace is not None:
-            attempt.target.pace.wait()
+        if attempt.target.rate_limiter is not None:
+            attempt.target.rate_limiter.wait()
         with socket.create_connection(attempt.target.address, attempt.timeout) as plain:
             plain.sendall(request)
             if linger is None:

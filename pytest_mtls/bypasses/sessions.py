@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
-from pytest_mtls.bypasses.attempt import Attempt, Visit
+from pytest_mtls.bypasses.attempt import Attempt, ConnectionResult
 from pytest_mtls.bypasses.bypass import RESUMPTION, bypass
 from pytest_mtls.bypasses.ends import NotApplicable
 from pytest_mtls.certificates.identity import Identity
@@ -107,7 +107,7 @@ def resume_after_expiry(attempt: Attempt) -> str | None:
     return None if sessions else _NO_SESSION
 
 
-def _sessions(attempt: Attempt, client: Identity) -> dict[str, Visit]:
+def _sessions(attempt: Attempt, client: Identity) -> dict[str, ConnectionResult]:
     """A session of this client over each version, where the server gives one."""
     visits = {tls: attempt.visit(client, tls=tls) for tls in attempt.versions}
     for visit in visits.values():

@@ -98,8 +98,8 @@ def client_renegotiates(attempt: Attempt) -> str | None:
     if "1.2" not in attempt.versions:
         raise NotApplicable("the server does not speak TLS 1.2")
     assert attempt.good is not None
-    if attempt.target.pace is not None:
-        attempt.target.pace.wait()
+    if attempt.target.rate_limiter is not None:
+        attempt.target.rate_limiter.wait()
     host = f"[{attempt.target.host}]" if ":" in attempt.target.host else attempt.target.host
     command = [program, "s_client", "-connect", f"{host}:{attempt.target.port}", "-tls1_2", "-state"]
     command += ["-servername", attempt.target.name, "-cert", attempt.good.combined_path]

@@ -170,7 +170,7 @@ class StatusAnswers:
         misbehaviour: str | None,
         moment: datetime,
     ) -> StatusAnswer:
-        signer, serial = self._signer_of(ca), request.serial_number
+        signer, serial, named_by = self._signer_of(ca), request.serial_number, ocsp.OCSPResponderEncoding.HASH
         since, until = moment - BACKDATED, moment + LEAF_LIFE
         revocation = ca.revocation_of(serial)
         if misbehaviour == "unknown":
@@ -181,6 +181,8 @@ class StatusAnswers:
             status = ocsp.OCSPCertStatus.REVOKED
         if misbehaviour == "stale":
             since, until = moment - _STALE_SINCE, moment - _STALE_UNTIL
+        elif misbehaviour == "forged":
+            signer, named_by = _forger(ca), ocsp.OCSPResponderEncoding.NAME
         elif misbehaviour == "of another issuer":
             signer = self._stranger
         is_revoked = revocation is not None and status is ocsp.OCSPCertStatus.REVOKED
@@ -195,13 +197,12 @@ class StatusAnswers:
             revocation_time=date,
             revocation_reason=None if reason is x509.ReasonFlags.unspecified else reason,
         )
-        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate)
+        builder = builder.responder_id(named_by, signer.certificate)
         if signer.sends_certificate:
             builder = builder.certificates([signer.certificate])
         if nonce is not None:
             builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
-        der = _sign(builder, signer)
-        return StatusAnswer(status.name.lower(), serial, nonce, _forged(der) if misbehaviour == "forged" else der)
+        return StatusAnswer(status.name.lower(), serial, nonce, _sign(builder, signer))
 
     def _signer_of(self, ca: CertificateAuthority) -> _Signer:
         if ca not in self._signers:
@@ -277,10 +278,11 @@ def _sign(builder: ocsp.OCSPResponseBuilder, signer: _Signer) -> bytes:
     return builder.sign(key, signature_hash(signer.key)).public_bytes(Encoding.DER)
 
 
-def _forged(der: bytes) -> bytes:
-    """The same answer with a signature in which one bit is another."""
-    signature = ocsp.load_der_ocsp_response(der).signature
-    return der.replace(signature, signature[:-1] + bytes([signature[-1] ^ 1]))
+def _forger(ca: CertificateAuthority) -> _Signer:
+    """Somebody of the CA's name, with a key of the same kind that is another."""
+    impostor = ca.impostor(key_kind=KeyKind.of(ca.certificate.public_key()) or KeyKind.P256)
+    assert impostor.private_key is not None
+    return _Signer(ca, impostor.certificate, impostor.private_key, sends_certificate=False)
 
 
 def _check_signs(signer: _Signer) -> None:

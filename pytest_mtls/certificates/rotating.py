@@ -126,7 +126,7 @@ class RotatingFiles:
         self._pkcs12_password = pkcs12_password
         self._owner = owner
         self._crl_source: CRLArgument | None = None
-        self._made: list[str] = []
+        self._is_half_way = False
         material = self._material(identity, trust, crl)
         if material.bundle is None and identity.root is not None:
             material = _Material(identity, identity.root.public_bytes(Encoding.PEM), material.crl)
@@ -200,7 +200,7 @@ class RotatingFiles:
         """
         material = self._next(identity, trust, crl)
         self._replace(self._contents(material))
-        self._now = material
+        self._now, self._is_half_way = material, False
         if crl is not None:
             self._crl_source = crl
 
@@ -214,7 +214,8 @@ class RotatingFiles:
     ) -> None:
         """Leave the files as they are in the middle of a rotation, or after one that went wrong.
 
-        Every state starts from whole files, whatever was there before; `rotate` makes them whole again.
+        Every state starts from whole files: where they were left half way before, the last whole ones are put back first,
+        so that no reader ever finds a pair that `rotate` has not written. `rotate` makes them whole again.
 
         Args:
             identity: what the files were about to hold.
@@ -228,6 +229,9 @@ class RotatingFiles:
         if state not in self.half_way_states:
             raise InvalidArgument("state", state, f"one of {', '.join(self.half_way_states)}, for these files")
         old, new = self._contents(self._now), self._contents(self._next(identity, trust, crl))
+        if self._is_half_way:
+            self._replace(old)
+        self._is_half_way = True
         self._replace(self._half_way(state, old, new))
 
     @property

@@ -42,12 +42,12 @@ def ask(target: Endpoint, offer: Offer, timeout: float = 5.0) -> Answer:
     A server that closes the connection has declined, as one that sends an alert has.
 
     Args:
-        target: the server; no more connections a second are made than its pace allows.
+        target: the server; no more connections a second are made than its limiter allows.
         offer: what to offer.
         timeout: seconds for all of it.
     """
-    if target.pace is not None:
-        target.pace.wait()
+    if target.rate_limiter is not None:
+        target.rate_limiter.wait()
     deadline = Deadline(timeout)
     try:
         plain, _, _ = connect(target, timeout)

@@ -14,7 +14,7 @@ from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.trust import TrustArgument
 from pytest_mtls.client.protocols import ALIASES, PROTOCOLS
-from pytest_mtls.client.rate import Pace
+from pytest_mtls.client.rate import RateLimiter
 from pytest_mtls.errors import InvalidEndpoint
 from pytest_mtls.tls.handshake import Handshake
 
@@ -45,7 +45,7 @@ class Endpoint:
             issues.
         client_cases: a directory of clients that were minted before the server was started, as ``<case>.crt`` and
             ``<case>.key``: they are presented in place of new ones, so that the server's CRL knows of them.
-        pace: how many connections a second are made at most; no limit by default.
+        rate_limiter: how many connections a second are made at most; no limit by default.
     """
 
     host: str
@@ -61,7 +61,7 @@ class Endpoint:
     strict: bool = True
     client: Identity | None = None
     client_cases: str | os.PathLike[str] | None = None
-    pace: Pace | None = field(default=None, repr=False, compare=False)
+    rate_limiter: RateLimiter | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.host, str) or not self.host:

@@ -18,7 +18,7 @@ from pytest_mtls.client.protocols.protocol import Answer, UnexpectedAnswer
 from pytest_mtls.client.protocols.target import Target
 from pytest_mtls.tls.context import kept_client_context
 from pytest_mtls.tls.transcript import ConnectedSocket
-from pytest_mtls.tls.wire import Deadline, drive, say_goodbye, wait_for
+from pytest_mtls.tls.wire import Deadline, drive, send_close_notify, wait_for
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -133,8 +133,8 @@ class HeldConnection:
             if self._dialogue is not None and self._dialogue.before is not None:
                 self._channel.go_inside(self._sock, wait_for)
                 self._dialogue.before(self._channel, target)
-            elif protocol.settle is not None:
-                answer = conversation.settle(self._sock, wait_for)
+            elif protocol.read_verdict is not None:
+                answer = conversation.read_verdict(self._sock, wait_for)
                 if not answer.accepted:
                     raise ConnectionRefusedError(f"the server's application rejected the client: {answer.text}")
             self._opened = opened.pop_all()
@@ -173,7 +173,7 @@ class HeldConnection:
     def close(self) -> None:
         """End it. Closing twice is no error."""
         with self._opened:
-            say_goodbye(self._sock)
+            send_close_notify(self._sock)
 
     def __enter__(self) -> Self:
         return self

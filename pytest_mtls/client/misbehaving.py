@@ -93,7 +93,7 @@ def shake_hands_badly(
     refused = replace(undecided, accepted=False, rejected_by="server", reason=Reason.UNSPECIFIED)
     try:
         _drive(_handshake(connection, presents.identity, name, tls), plain, deadline)
-        accepted = connection.version < (3, 4) or _settle(connection, plain, deadline)
+        accepted = connection.version < (3, 4) or _read_verdict(connection, plain, deadline)
     except TimeoutError as error:
         seen = replace(undecided, error=str(error))
     except errors.TLSRemoteAlert as error:
@@ -188,7 +188,7 @@ def _drive(steps: Iterator[Any], plain: socket.socket, deadline: Deadline) -> No
             raise TimeoutError(f"the other side was silent until the deadline of {deadline.seconds:g} s")
 
 
-def _settle(connection: Any, plain: socket.socket, deadline: Deadline) -> bool:
+def _read_verdict(connection: Any, plain: socket.socket, deadline: Deadline) -> bool:
     """Read until a TLS 1.3 server's judgement is known. False if its stream ended without one."""
     from tlslite import errors
 

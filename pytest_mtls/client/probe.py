@@ -29,7 +29,7 @@ from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.tls.context import kept_client_context
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure
 from pytest_mtls.tls.transcript import ConnectedSocket, Message, messages_of, was_sent
-from pytest_mtls.tls.wire import Deadline, drain, drive, say_goodbye, wait_for
+from pytest_mtls.tls.wire import Deadline, drain, drive, send_close_notify, wait_for
 
 __all__ = [
     "Conversation",
@@ -100,8 +100,8 @@ def run(plan: ProbePlan) -> Handshake:
         CaseNotPresentable: presenting it needs an extra.
     """
     target, protocol, presents = plan.target, plan.protocol, plan.presents
-    if target.pace is not None:
-        target.pace.wait()
+    if target.rate_limiter is not None:
+        target.rate_limiter.wait()
     if protocol.probe is not None:
         return _probe_by_hand(plan)
     context = kept_client_context(
@@ -176,7 +176,7 @@ def connect(target: Endpoint, timeout: float) -> tuple[socket.socket, tuple[str,
 def not_connected(target: Endpoint, protocol: Protocol, error: OSError) -> Handshake:
     """Nobody is there, which is undecided; or somebody was, and reset the connection at once, as if after the hello."""
     seen = Handshake("client", None, server_name=target.name)
-    if isinstance(error, ConnectionResetError) and protocol.prelude is None:
+    if isinstance(error, ConnectionResetError) and protocol.preamble is None:
         return judge_failure(seen, error)
     return replace(seen, error=f"cannot connect to {target}: {error.strerror or error}")
 
@@ -199,17 +199,17 @@ class Conversation:
 
     def begin(self) -> None:
         """Say what comes before TLS."""
-        if self.protocol.prelude is not None:
-            self.protocol.prelude(self._channel, self._target)
+        if self.protocol.preamble is not None:
+            self.protocol.preamble(self._channel, self._target)
             self._channel.expect_silence()
 
-    def settle(self, sock: ssl.SSLSocket, wait: Callable[..., bool]) -> Answer:
+    def read_verdict(self, sock: ssl.SSLSocket, wait: Callable[..., bool]) -> Answer:
         """Say what is said inside, until the verdict is known."""
-        assert self.protocol.settle is not None
+        assert self.protocol.read_verdict is not None
         self._channel.go_inside(sock, wait)
         if sock.version() == "TLSv1.3":
             self._channel.listen(_TICKET_SECONDS)
-        answer = self.protocol.settle(self._channel, self._target)
+        answer = self.protocol.read_verdict(self._channel, self._target)
         return answer if isinstance(answer, Answer) else Answer(answer, "")
 
 
@@ -244,8 +244,8 @@ def shake_hands(
         try:
             drive(sock, sock.do_handshake, deadline, wait=wait)
             is_done = True
-            if protocol.settle is not None:
-                answer = conversation.settle(sock, wait)
+            if protocol.read_verdict is not None:
+                answer = conversation.read_verdict(sock, wait)
                 accepted = answer.accepted
             else:
                 if sock.version() == "TLSv1.3":
@@ -260,10 +260,10 @@ def shake_hands(
         if isinstance(failed, UnexpectedAnswer):
             return replace(seen, answer=failed.answer or None, error=f"inside TLS, in {protocol.name}: {failed}")
         if answer is not None:
-            say_goodbye(sock)
+            send_close_notify(sock)
             return _answered(seen, answer, protocol.layer)
         if accepted:
-            say_goodbye(sock)
+            send_close_notify(sock)
             return replace(seen, accepted=True)
         assert failed is not None
         seen = judge_failure(seen, failed)

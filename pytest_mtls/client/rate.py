@@ -1,4 +1,4 @@
-"""`Pace`: no more than so many connections a second, for a server that others use too."""
+"""`RateLimiter`: no more than so many connections a second, for a server that others use too."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import time
 from pytest_mtls.errors import InvalidArgument
 from pytest_mtls.tls.wire import clock
 
-__all__ = ["Pace"]
+__all__ = ["RateLimiter"]
 
 
-class Pace:
+class RateLimiter:
     """Spaces out connections.
 
     Args:

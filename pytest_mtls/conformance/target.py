@@ -17,7 +17,7 @@ from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.loading import load_certificates, read
 from pytest_mtls.certificates.validity import now
 from pytest_mtls.client.endpoint import Endpoint
-from pytest_mtls.client.rate import Pace
+from pytest_mtls.client.rate import RateLimiter
 from pytest_mtls.errors import InvalidArgument, InvalidOption, MtlsError
 
 __all__ = ["TargetOptions", "read_authority", "read_target"]
@@ -68,7 +68,7 @@ def read_target(options: TargetOptions) -> Endpoint:
     if options.rate is not None:
         if not options.rate > 0:
             raise InvalidArgument("--mtls-rate", options.rate, "a number of connections a second, above 0")
-        endpoint = replace(endpoint, pace=Pace(options.rate / options.workers))
+        endpoint = replace(endpoint, rate_limiter=RateLimiter(options.rate / options.workers))
     directory = Path(options.ca) if options.ca is not None and Path(options.ca).is_dir() else None
     ca = read_authority(options.ca, options.ca_key)
     client = None if options.client is None else _client(options.client)

@@ -16,7 +16,7 @@ from functools import partial
 from pytest_mtls.server.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS, reset
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure, refused_by_alert
 from pytest_mtls.tls.transcript import ConnectedSocket, failure, late_failure, messages_of, server_name
-from pytest_mtls.tls.wire import Deadline, drain, drive, is_readable, say_goodbye, wait_for
+from pytest_mtls.tls.wire import Deadline, drain, drive, is_readable, send_close_notify, wait_for
 
 __all__ = ["Connection", "Handler", "ServingSocket"]
 
@@ -125,7 +125,7 @@ class Connection:
                     reset(sock)
                 else:
                     self._speak(sock, self.handshake, handler)
-                    say_goodbye(sock)
+                    send_close_notify(sock)
                     self._note_late_judgement(sock, self.handshake)
                     self._drain(sock, handshake_timeout)
             else:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-__all__ = ["Deadline", "clock", "drain", "drive", "is_readable", "say_goodbye", "send_all", "wait_for"]
+__all__ = ["Deadline", "clock", "drain", "drive", "is_readable", "send_all", "send_close_notify", "wait_for"]
 
 T = TypeVar("T")
 
@@ -133,7 +133,7 @@ def drain(sock: socket.socket, deadline: Deadline) -> None:
         pass  # the peer has reset the connection: it does not want to hear more
 
 
-def say_goodbye(sock: ssl.SSLSocket) -> None:
+def send_close_notify(sock: ssl.SSLSocket) -> None:
     """Send close_notify (RFC 8446 section 6.1), so that the peer sees an orderly end; its own is not waited for."""
     try:
         sock.setblocking(False)

@@ -6,8 +6,9 @@ import os
 import ssl
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from cryptography import x509
@@ -175,6 +176,32 @@ SEEN: dict[HalfWayState, type[MtlsError] | None] = {
 def test_every_state_is_described() -> None:
     """Each state has words and a row in this module's table."""
     assert set(get_args(HalfWayState)) == set(HALF_WAY_STATES) == set(SEEN)
+
+
+@pytest.mark.parametrize("state", get_args(HalfWayState))
+def test_no_new_pair_on_the_way_from_state_to_state(
+    tmp_path: Path,
+    state: HalfWayState,
+    monkeypatch: pytest.MonkeyPatch,
+    mtls_ca: CertificateAuthority,
+    old: Identity,
+    new: Identity,
+) -> None:
+    """A reader that looks after each file is replaced finds the new pair only in a state that has the whole of it."""
+    files = RotatingFiles(old, tmp_path, trust=mtls_ca, crl=mtls_ca)
+    files.half_way(new, "new-certificate")
+    found = []
+    replace = os.replace
+
+    def look(*arguments: Any) -> None:
+        replace(*arguments)
+        with suppress(MtlsError):
+            found.append(load(files))
+
+    monkeypatch.setattr(os, "replace", look)
+    files.half_way(new, state)
+    assert old.pem in found
+    assert (SEEN[state] is None) is (new.pem in found)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

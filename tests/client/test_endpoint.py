@@ -105,18 +105,18 @@ def own_protocol() -> Iterator[str]:
 def test_own_protocol_is_registered_in_two_functions(
     own_protocol: str, context: ssl.SSLContext, mtls_ca: CertificateAuthority, mtls_client_cert: Identity
 ) -> None:
-    """A prelude and what settles the verdict are functions of the user's; a bool is enough of an answer."""
+    """A preamble and what settles the verdict are functions of the user's; a bool is enough of an answer."""
 
-    def prelude(channel: Any, endpoint: Endpoint) -> None:
+    def preamble(channel: Any, endpoint: Endpoint) -> None:
         channel.send(b"secure?")
         assert (b"yes", b";") == (channel.exactly(3), channel.until(b";"))
 
-    def settle(channel: Any, endpoint: Endpoint) -> bool | Answer:
+    def read_verdict(channel: Any, endpoint: Endpoint) -> bool | Answer:
         channel.send(endpoint.path.encode() + b"\n")
         line: bytes = channel.line()
         return line == b"/x" if len(line) < 3 else Answer(False, "too long", Reason.ACCESS_DENIED)
 
-    register_protocol(own_protocol, port=7, prelude=prelude, settle=settle)
+    register_protocol(own_protocol, port=7, preamble=preamble, read_verdict=read_verdict)
     assert 7 == Endpoint.parse("echo://localhost").port
     for said, expected in ((b"/x\r\n", (True, None)), (b"no\n", (False, None)), (b"nononono\n", (False, "too long"))):
         with scripted_server(context, [heard(b"secure\\?"), b"yes;"], [heard(b"/x\n"), said]) as (address, wrong):
@@ -124,6 +124,16 @@ def test_own_protocol_is_registered_in_two_functions(
             seen = probe(endpoint, mtls_client_cert)
         assert ([], *expected) == (wrong, seen.accepted, seen.answer)
         assert seen.layer == (None if seen.accepted else "echo")
+
+
+def test_old_names_of_a_protocols_parts_warn(own_protocol: str) -> None:
+    """What 0.1 called prelude and settle still works, and says what it is called now."""
+    with pytest.warns(DeprecationWarning, match=r"register_protocol\(settle=\) is now called read_verdict="):
+        register_protocol(own_protocol, port=7, settle=lambda channel, endpoint: True)
+    assert PROTOCOLS[own_protocol].read_verdict is not None
+    with pytest.warns(DeprecationWarning, match=r"register_protocol\(prelude=\) is now called preamble="):
+        register_protocol(own_protocol, port=7, prelude=lambda channel, endpoint: None)
+    assert PROTOCOLS[own_protocol].preamble is not None
 
 
 @pytest.mark.parametrize("verdict", [True, False, None])
@@ -180,7 +190,7 @@ def _rewritten_cases() -> list[Any]:
         {"name": ""},
         {"name": "a:b"},
         {"name": "x", "port": 70000},
-        {"name": "x", "probe": print, "settle": print},
+        {"name": "x", "probe": print, "read_verdict": print},
     ],
     ids=["upper", "empty", "colon", "port", "both"],
 )
@@ -191,17 +201,17 @@ def test_registration_that_cannot_be_is_an_error(arguments: dict[str, Any]) -> N
 
 
 def test_connections_keep_the_pace(mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority) -> None:
-    """An endpoint's pace spaces out the connections to it."""
-    from pytest_mtls.client.rate import Pace
+    """A rate limiter spaces out the connections to it."""
+    from pytest_mtls.client.rate import RateLimiter
     from pytest_mtls.tls.wire import clock
 
-    endpoint = Endpoint("localhost", mtls_server.port, trust=mtls_ca, pace=Pace(50))
+    endpoint = Endpoint("localhost", mtls_server.port, trust=mtls_ca, rate_limiter=RateLimiter(50))
     start = clock()
     for _ in range(6):
         probe(endpoint)
     assert 0.1 <= clock() - start
     with pytest.raises(InvalidArgument):
-        Pace(0)
+        RateLimiter(0)
 
 
 # --- real servers ----------------------------------------------------------------------------------------------------

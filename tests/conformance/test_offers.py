@@ -19,7 +19,7 @@ from support.requirements import require_program
 
 from pytest_mtls import CertificateAuthority, Endpoint, Identity, MutualTLSServer
 from pytest_mtls.client.asking import ask
-from pytest_mtls.client.rate import Pace
+from pytest_mtls.client.rate import RateLimiter
 from pytest_mtls.conformance.inventory import ask_version, compared, offer_for, take_inventory
 from pytest_mtls.conformance.offers import check_offer
 from pytest_mtls.conformance.policy import SERVER_CHECKS, ExpectedException, Policy, read_policy
@@ -237,13 +237,13 @@ def test_inventory_keeps_the_rate(mtls_server: MutualTLSServer) -> None:
     """Each of its connections waits for its turn."""
     turns = []
 
-    class Counted(Pace):
+    class Counted(RateLimiter):
         def wait(self) -> None:
             turns.append(1)
             super().wait()
 
     before = len(mtls_server.handshakes)
-    take_inventory(https(mtls_server, pace=Counted(10_000)))
+    take_inventory(https(mtls_server, rate_limiter=Counted(10_000)))
     assert 10 < len(turns) < 80
     assert len(mtls_server.handshakes) - before <= len(turns)
 

@@ -214,7 +214,7 @@ def _reload_haproxy(server: LaunchedServer, files: RotatingFiles) -> None:
     _ask_haproxy(server, b"reload")
 
 
-def _program(name: str, apt: str, *arguments: str) -> Command:
+def _program(name: str, *arguments: str, apt: str) -> Command:
     return lambda: [str(require_program(name, apt=apt)), *arguments]
 
 
@@ -223,21 +223,21 @@ ROTATING: dict[str, RotatingServer] = {
     for server in (
         RotatingServer(
             "nginx",
-            _program("nginx", "nginx", "-c", "{dir}/nginx.conf", "-e", "stderr"),
+            _program("nginx", "-c", "{dir}/nginx.conf", "-e", "stderr", apt="nginx"),
             _signalled("SIGHUP"),
             "`nginx -s reload` (SIGHUP)",
             {"nginx.conf": _NGINX},
         ),
         RotatingServer(
             "Apache httpd",
-            _program("apache2", "apache2", "-f", "{dir}/httpd.conf", "-DFOREGROUND"),
+            _program("apache2", "-f", "{dir}/httpd.conf", "-DFOREGROUND", apt="apache2"),
             _signalled("SIGUSR1"),
             "`apachectl graceful` (SIGUSR1)",
             {"httpd.conf": _apache()},
         ),
         RotatingServer(
             "HAProxy",
-            _program("haproxy", "haproxy", "-W", "-S", "{dir}/master.sock", "-f", "{dir}/haproxy.cfg"),
+            _program("haproxy", "-W", "-S", "{dir}/master.sock", "-f", "{dir}/haproxy.cfg", apt="haproxy"),
             _reload_haproxy,
             "`reload` to its master process (`-W -S`)",
             {"haproxy.cfg": _HAPROXY},
@@ -246,7 +246,7 @@ ROTATING: dict[str, RotatingServer] = {
         ),
         RotatingServer(
             "stunnel",
-            _program("stunnel", "stunnel4", "{dir}/stunnel.conf"),
+            _program("stunnel", "{dir}/stunnel.conf", apt="stunnel4"),
             _signalled("SIGHUP"),
             "SIGHUP",
             {
@@ -258,7 +258,7 @@ ROTATING: dict[str, RotatingServer] = {
         ),
         RotatingServer(
             "Caddy",
-            _program("caddy", "caddy", "run", "--config", "{dir}/Caddyfile", "--adapter", "caddyfile"),
+            _program("caddy", "run", "--config", "{dir}/Caddyfile", "--adapter", "caddyfile", apt="caddy"),
             _run(
                 *("caddy", "reload", "--force", "--config", "DIR/Caddyfile", "--adapter", "caddyfile"),
                 *("--address", "unix//DIR/admin.sock"),
@@ -281,9 +281,10 @@ ROTATING: dict[str, RotatingServer] = {
         RotatingServer(
             "Redis",
             _program(
-                *("redis-server", "redis-server", "--port", "0", "--tls-port", "{port}", "--bind", "127.0.0.1"),
+                *("redis-server", "--port", "0", "--tls-port", "{port}", "--bind", "127.0.0.1"),
                 *("--tls-cert-file", "CERT", "--tls-key-file", "KEY", "--tls-ca-cert-file", "BUNDLE"),
                 *("--tls-auth-clients", "yes", "--save", "", "--unixsocket", "{dir}/redis.sock"),
+                apt="redis-server",
             ),
             _set_config_of_redis,
             "`CONFIG SET tls-cert-file ... tls-key-file ... tls-ca-cert-file ...`",
@@ -291,7 +292,7 @@ ROTATING: dict[str, RotatingServer] = {
         ),
         RotatingServer(
             "Mosquitto",
-            _program("mosquitto", "mosquitto", "-c", "{dir}/mosquitto.conf"),
+            _program("mosquitto", "-c", "{dir}/mosquitto.conf", apt="mosquitto"),
             _signalled("SIGHUP"),
             "SIGHUP",
             {"mosquitto.conf": _MOSQUITTO},

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 
 from pytest_mtls.client.protocols import database, directory, http, mail, messaging
-from pytest_mtls.client.protocols.protocol import Answer, OwnProbe, Prelude, Protocol, Settle
+from pytest_mtls.client.protocols.protocol import Answer, OwnProbe, Preamble, Protocol, VerdictReader
 from pytest_mtls.errors import InvalidArgument
 
 __all__ = ["ALIASES", "PROTOCOLS", "Answer", "Protocol", "register_protocol"]
@@ -49,34 +50,41 @@ def register_protocol(
     name: str,
     *,
     port: int | None = None,
-    prelude: Prelude | None = None,
-    settle: Settle | None = None,
+    preamble: Preamble | None = None,
+    read_verdict: VerdictReader | None = None,
     alpn: Iterable[str] = (),
     probe: OwnProbe | None = None,
+    prelude: Preamble | None = None,
+    settle: VerdictReader | None = None,
 ) -> None:
     """Make a protocol known: from then on an `Endpoint` or a URL may name it.
 
     Args:
         name: as in ``Endpoint(protocol=...)`` and before ``://``. A protocol of the same name is replaced.
         port: the TCP port that a URL without one means.
-        prelude: called with a channel and the `Endpoint` before the handshake, for what has to be said first. The
+        preamble: called with a channel and the `Endpoint` before the handshake, for what has to be said first. The
             channel has ``send(data)``, ``exactly(count)``, ``until(*ends)`` and ``line()``.
-        settle: called in the same way after this end's handshake: says and hears what is needed until the verdict is
-            known, and returns True for accepted or False for refused. Without it, TLS alone has to tell.
+        read_verdict: called in the same way after this end's handshake: says and hears what is needed until the
+            verdict is known, and returns True for accepted or False for refused. Without it, TLS alone has to tell.
         alpn: the application protocols that are offered.
         probe: in place of all that, a callable that connects by itself, with a client library say, and returns True for
             accepted, False for refused or None for undecided. It is called with the keywords ``endpoint``, ``client``
             (an `Identity` or None), ``trust`` (a path of CA certificates, or None for the system's), ``tls`` ("1.2",
             "1.3" or None) and ``timeout`` (seconds). An `OSError` that it raises makes the verdict undecided.
+        prelude, settle: what ``preamble`` and ``read_verdict`` were called in 0.1. Deprecated.
 
     Raises:
         InvalidArgument: the name cannot be that of a URL, the port is none, or both ``probe`` and a part of the conversation are given.
     """
+    for old, new, value in (("prelude", "preamble", prelude), ("settle", "read_verdict", settle)):
+        if value is not None:
+            warnings.warn(f"register_protocol({old}=) is now called {new}=", DeprecationWarning, stacklevel=2)
+    preamble, read_verdict = preamble or prelude, read_verdict or settle
     if not isinstance(name, str) or not name.isascii() or not name.replace("-", "").isalnum() or name != name.lower():
         raise InvalidArgument("name", name, "lower-case letters, digits and hyphens, as before the :// of a URL")
-    if probe is not None and (prelude or settle or alpn):
-        raise InvalidArgument("probe", probe, "alone: it does all that prelude, settle and alpn are for")
+    if probe is not None and (preamble or read_verdict or alpn):
+        raise InvalidArgument("probe", probe, "alone: it does all that preamble, read_verdict and alpn are for")
     if port is not None and not (isinstance(port, int) and 0 < port < 65536):
         raise InvalidArgument("port", port, "a number from 1 to 65535, or None")
     ALIASES.pop(name, None)
-    PROTOCOLS[name] = Protocol(name, port, prelude, settle, tuple(alpn), probe)
+    PROTOCOLS[name] = Protocol(name, port, preamble, read_verdict, tuple(alpn), probe)

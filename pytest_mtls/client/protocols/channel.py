@@ -23,7 +23,7 @@ class Channel:
         deadline: by when all has to be said.
 
     Attributes:
-        notes: what a prelude leaves for the rest of its protocol.
+        notes: what a preamble leaves for the rest of its protocol.
     """
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:

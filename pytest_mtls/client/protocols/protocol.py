@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_mtls.reasons.reason import Reason
 
-__all__ = ["Answer", "OwnProbe", "Prelude", "Protocol", "Settle", "UnexpectedAnswer", "shortened"]
+__all__ = ["Answer", "OwnProbe", "Preamble", "Protocol", "UnexpectedAnswer", "VerdictReader", "shortened"]
 
 _LONGEST_TEXT = 100
 
@@ -41,9 +41,9 @@ class Answer:
 
 
 #: Called with the plain connection, a `Channel`, and the `Endpoint`; returns when the server waits for a ClientHello.
-Prelude = Callable[[Any, Any], None]
+Preamble = Callable[[Any, Any], None]
 #: Called in the same way when this end's handshake is done. True and False stand for an answer without text.
-Settle = Callable[[Any, Any], "Answer | bool"]
+VerdictReader = Callable[[Any, Any], "Answer | bool"]
 #: Does everything itself. Called with keyword arguments; see `register_protocol`.
 OwnProbe = Callable[..., Any]
 
@@ -55,8 +55,8 @@ class Protocol:
     Attributes:
         name: as in `Endpoint.protocol`.
         port: the TCP port that a URL without one means; None if it has to be given.
-        prelude: what is said before the handshake; None where TLS comes first.
-        settle: what is said inside until the verdict is known; None where nothing is, and TLS alone has to tell.
+        preamble: what is said before the handshake; None where TLS comes first.
+        read_verdict: what is said inside until the verdict is known; None where nothing is, and TLS alone has to tell.
         alpn: the application protocols that are offered (RFC 7301).
         probe: in place of all that, a callable that does everything itself.
         layer: what a refusal that comes after the handshake is said to be refused by; the name by default.
@@ -64,8 +64,8 @@ class Protocol:
 
     name: str
     port: int | None = None
-    prelude: Prelude | None = None
-    settle: Settle | None = None
+    preamble: Preamble | None = None
+    read_verdict: VerdictReader | None = None
     alpn: tuple[str, ...] = ()
     probe: OwnProbe | None = None
     layer: str = ""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mtls.cases.case import Case
 from pytest_mtls.cases.presentation import PeerArgument
 from pytest_mtls.certificates.authority import CertificateAuthority
-from pytest_mtls.client.rate import Pace
+from pytest_mtls.client.rate import RateLimiter
 from pytest_mtls.conformance.client.call import Call, ClientArgument, client_of
 from pytest_mtls.conformance.client.target import ClientFiles, ClientTarget
 from pytest_mtls.errors import ClientNotUsable, HandshakeAssertionError, InvalidArgument
@@ -187,7 +187,7 @@ class ClientUnderTest:
         self.client = client_of(client, stdin=stdin, env=env, cwd=cwd)
         self.timeout = timeout
         self._given_ca = ca
-        self._pace = None if rate is None else Pace(rate)
+        self._rate_limiter = None if rate is None else RateLimiter(rate)
         self._inside = ExitStack()
 
     @property
@@ -282,8 +282,8 @@ class ClientUnderTest:
         target = ClientTarget(host, server.port, ADDRESS, tls, files or self.files)
         if self.client.takes_crl:
             Path(target.crl).write_bytes(b"".join((issuer or self.ca).crl_pems()))
-        if self._pace is not None:
-            self._pace.wait()
+        if self._rate_limiter is not None:
+            self._rate_limiter.wait()
         bookmark, before = server.bookmark(), len(app.requests)
         call = self.client.call(target, self.timeout)
         handshakes = tuple(seen for seen in server.handshakes_since(bookmark, wait=True) if _is_one(seen))
