@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_mtls import aio, clients
     from pytest_mtls.cases import Case, Tier, case
+    from pytest_mtls.cases.behaviour import ClientBehaviour, ServerBehaviour
     from pytest_mtls.certificates.authority import CertificateAuthority
     from pytest_mtls.certificates.identity import Identity
     from pytest_mtls.certificates.key import KeyKind
@@ -50,6 +51,7 @@ __all__ = [
     "Case",
     "CertificateAuthority",
     "CertificateSigningRequest",
+    "ClientBehaviour",
     "Endpoint",
     "ForwardedClient",
     "Handshake",
@@ -65,6 +67,7 @@ __all__ = [
     "RollOverStep",
     "RotatingFiles",
     "Rotation",
+    "ServerBehaviour",
     "SigningPolicy",
     "SigningRequestRefused",
     "Tier",
@@ -97,6 +100,7 @@ _HOMES = {
     "Case": "cases",
     "CertificateAuthority": "certificates.authority",
     "CertificateSigningRequest": "certificates.signing_request",
+    "ClientBehaviour": "cases.behaviour",
     "Endpoint": "client.endpoint",
     "ForwardedClient": "proxies",
     "Handshake": "tls.handshake",
@@ -112,6 +116,7 @@ _HOMES = {
     "RollOverStep": "certificates.rollover",
     "RotatingFiles": "certificates.rotating",
     "Rotation": "verdict.rotation",
+    "ServerBehaviour": "cases.behaviour",
     "SigningPolicy": "certificates.signing_request",
     "SigningRequestRefused": "errors",
     "Tier": "cases",

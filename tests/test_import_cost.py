@@ -14,6 +14,9 @@ HEAVY = frozenset(
     {"OpenSSL", "asyncio", "cryptography", "requests", "socket", "ssl", "threading", "trustme", "urllib3"}
 )
 
+#: What of ours every run loads: where the options and the fixtures are declared.
+ALWAYS = frozenset({"pytest_mtls", "pytest_mtls.plugin", "pytest_mtls.plugin.life"})
+
 #: Writes down what the whole run has loaded, at its very end.
 CONFTEST = """
 import json, pathlib, sys
@@ -54,7 +57,7 @@ def test_an_unrelated_run_is_free(tmp_path: Path) -> None:
     with_plugin = modules_after(tmp_path / "with", UNRELATED, "-p", "mtls")
     without_plugin = modules_after(tmp_path / "without", UNRELATED, "-p", "no:mtls")
     ours = with_plugin - without_plugin
-    assert {"pytest_mtls", "pytest_mtls.plugin"} == {name for name in ours if name.startswith("pytest_mtls")}
+    assert ALWAYS == {name for name in ours if name.startswith("pytest_mtls")}
     assert frozenset() == top_level(ours) & HEAVY
     assert frozenset() == top_level(ours) - sys.stdlib_module_names - {"pytest_mtls"}
 
@@ -65,9 +68,9 @@ def test_an_unrelated_run_on_workers_is_free(tmp_path: Path) -> None:
     xdist = ("-p", "xdist", "-n", "1")
     with_plugin = modules_after(tmp_path / "with", UNRELATED, "-p", "mtls", *xdist)
     without_plugin = modules_after(tmp_path / "without", UNRELATED, "-p", "no:mtls", *xdist)
-    assert {"pytest_mtls", "pytest_mtls.plugin"} == with_plugin - without_plugin
+    assert ALWAYS == with_plugin - without_plugin
     workers = [json.loads((tmp_path / run / "worker.json").read_text(encoding="utf-8")) for run in ("with", "without")]
-    assert {"pytest_mtls", "pytest_mtls.plugin"} == set(workers[0]) - set(workers[1])
+    assert ALWAYS == set(workers[0]) - set(workers[1])
 
 
 def test_a_fixture_is_what_costs(tmp_path: Path) -> None:

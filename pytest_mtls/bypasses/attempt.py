@@ -22,17 +22,17 @@ from pytest_mtls.client.protocols.channel import Channel
 from pytest_mtls.client.protocols.protocol import Preamble, UnexpectedAnswer, VerdictReader
 from pytest_mtls.client.reading import read_verdict
 from pytest_mtls.client.relay import Change, FirstRecord, Relay
+from pytest_mtls.reasons.versions import TLS_VERSIONS
 from pytest_mtls.tls.context import heedless_context
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.wire import Deadline
 from pytest_mtls.verdict.explain import headline
 from pytest_mtls.verdict.twins import good_client
 
-__all__ = ["VERSIONS", "Attempt", "ConnectionResult"]
+__all__ = ["Attempt", "ConnectionResult"]
 
 T = TypeVar("T")
 
-VERSIONS = ("1.2", "1.3")
 _HTTP = ("https",)
 _FIRST_ERROR = 400
 
@@ -197,8 +197,8 @@ class Attempt:
     @cached_property
     def versions(self) -> tuple[str, ...]:
         """The TLS versions that the server speaks."""
-        seen = {tls: self.visit(self.good, tls=tls).handshake for tls in VERSIONS}
-        return tuple(tls for tls in VERSIONS if seen[tls].accepted or seen[tls].tls_version == f"TLSv{tls}")
+        seen = {tls: self.visit(self.good, tls=tls).handshake for tls in TLS_VERSIONS}
+        return tuple(tls for tls in TLS_VERSIONS if seen[tls].accepted or seen[tls].tls_version == f"TLSv{tls}")
 
     @cached_property
     def stranger(self) -> Identity:

@@ -16,7 +16,7 @@ from pytest_mtls.bypasses.ends import Verdict
 from pytest_mtls.errors import InvalidArgument
 from pytest_mtls.tls.handshake import Handshake
 
-__all__ = ["BYPASSES", "RESUMPTION", "Bypass", "Finding", "bypass"]
+__all__ = ["BYPASSES", "Bypass", "Finding", "bypass"]
 
 #: Gives what else is to be said, if the server held.
 Function = Callable[[Attempt], "str | None"]
@@ -79,9 +79,6 @@ class Finding:
 
 #: By id, in the order of their definition.
 BYPASSES: dict[str, Bypass] = {}
-
-#: A server that claims it ends every session at the latest when its client's certificate ends.
-RESUMPTION = "resumption"
 
 
 def bypass(

@@ -6,10 +6,11 @@ import time
 from datetime import timedelta
 
 from pytest_mtls.bypasses.attempt import Attempt, ConnectionResult
-from pytest_mtls.bypasses.bypass import RESUMPTION, bypass
+from pytest_mtls.bypasses.bypass import bypass
 from pytest_mtls.bypasses.ends import NotApplicable
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.validity import now
+from pytest_mtls.reasons.settings import RESUMPTION
 
 _NO_SESSION = "the server gave no session to resume"
 

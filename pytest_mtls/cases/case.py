@@ -14,16 +14,20 @@ import fnmatch
 import functools
 import importlib.util
 import inspect
+import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, Literal, TypeVar
 
+from pytest_mtls.cases.behaviour import ClientBehaviour, ServerBehaviour
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.errors import CaseOfWrongSide, DuplicateCase, InvalidArgument, UnknownCase
 from pytest_mtls.reasons.reason import Reason
+from pytest_mtls.reasons.settings import SETTINGS
+from pytest_mtls.reasons.versions import TLS_VERSIONS
 
 __all__ = ["CATALOGUE", "Case", "Catalogue", "Function", "Rewrite", "Tier", "case"]
 
@@ -63,7 +67,8 @@ class Case:
         limbo: the id of the x509-limbo test case of the same defect, if there is one.
         tls: the only TLS version over which the peer can present itself, "1.2" or "1.3"; None for both.
         host: the host name or address by which a server of this case has to be asked for.
-        options: how a server of this case behaves, as arguments of `MutualTLSServer`; how a client misbehaves.
+        behaviour: how a server of this case treats its clients, or how a client breaks the handshake's rules; None for a
+            peer that behaves.
         rewrite: for a client whose Certificate message is replaced on the wire: makes the new body, of the CA and of the
             certificates, DER, that the client would have sent. Only over TLS 1.2.
     """
@@ -79,7 +84,7 @@ class Case:
     limbo: str | None
     tls: str | None
     host: str
-    options: Mapping[str, Any]
+    behaviour: ServerBehaviour | ClientBehaviour | None
     rewrite: Rewrite | None = field(repr=False, compare=False)
     build: Build = field(repr=False, compare=False)
 
@@ -96,7 +101,18 @@ class Case:
     @property
     def extra(self) -> str | None:
         """The extra of the distribution without which the peer cannot be played; None for nearly all."""
-        return "wire" if self.side == "client" and "misbehaviour" in self.options else None
+        return "wire" if isinstance(self.behaviour, ClientBehaviour) else None
+
+    @property
+    def misbehaves(self) -> bool:
+        """Whether the peer does not shake hands as the protocol has it, whatever it presents."""
+        return self.behaviour is not None and self.behaviour.misbehaviour is not None
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The TLS versions over which there is such a peer."""
+        spoken = self.behaviour.tls if isinstance(self.behaviour, ServerBehaviour) else None
+        return tuple(tls for tls in TLS_VERSIONS if {self.tls, spoken} <= {None, tls})
 
     def identity(self, ca: CertificateAuthority, *, like: Identity | None = None) -> Identity | None:
         """What the peer presents, made anew at each call.
@@ -137,9 +153,18 @@ class Case:
             tier=tiers[0],
             requires=self.requires | other.requires,
             tls=self.tls or other.tls,
-            options={**self.options, **other.options},
+            behaviour=_joined(self.behaviour, other.behaviour),
             rewrite=self.rewrite or other.rewrite,
             build=build,
+        )
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What `behaviour` says, as a mapping. Deprecated: this is how 0.1 had it."""
+        warnings.warn("Case.options is now called Case.behaviour", DeprecationWarning, stacklevel=2)
+        behaviour = self.behaviour
+        return (
+            {} if behaviour is None else {name: value for name, value in vars(behaviour).items() if value is not None}
         )
 
     def __str__(self) -> str:
@@ -209,6 +234,7 @@ def case(
     limbo: str | None = None,
     tls: str | None = None,
     host: str = "localhost",
+    behaviour: ServerBehaviour | ClientBehaviour | None = None,
     options: Mapping[str, Any] | None = None,
     rewrite: Rewrite | None = None,
     id: str | None = None,
@@ -227,21 +253,28 @@ def case(
         limbo: the id of the same case in x509-limbo.
         tls: the only TLS version over which it can be presented; both by default.
         host: the name or address by which a server of this case has to be asked for.
-        options: how a server of this case behaves, as arguments of `MutualTLSServer`; how a client misbehaves.
+        behaviour: a `ServerBehaviour` or a `ClientBehaviour`, for a peer that is odd in what it does.
+        options: the same as a mapping, as 0.1 had it. Deprecated.
         rewrite: for a client, what makes the body of its Certificate message, under TLS 1.2; see `Case`.
         id: the name; that of the function, with hyphens, by default.
 
     Raises:
-        InvalidArgument: an unknown side, reason, tier or setting.
+        InvalidArgument: an unknown side, reason, tier or setting; a behaviour of the other side, or that there is not.
         DuplicateCase: the side has another case of this id.
     """
     if side not in ("client", "server", "both"):
         raise InvalidArgument("side", side, "'client', 'server' or 'both'")
     known_reason = None if reason is None else _member(Reason, "reason", reason)
     known_tier = _member(Tier, "tier", tier)
-    unknown = set(requires) - _SETTINGS
+    unknown = set(requires) - set(SETTINGS)
     if unknown:
-        raise InvalidArgument("requires", sorted(unknown), f"of {', '.join(sorted(_SETTINGS))}")
+        raise InvalidArgument("requires", sorted(unknown), f"of {', '.join(sorted(SETTINGS))}")
+    if options is not None:
+        warnings.warn("case(options=) is now called behaviour=", DeprecationWarning, stacklevel=2)
+        behaviour = _behaviour_of(side, options)
+    kind = _BEHAVIOURS.get(side)
+    if behaviour is not None and (kind is None or not isinstance(behaviour, kind)):
+        raise InvalidArgument("behaviour", behaviour, f"None, or a {kind.__name__}" if kind else "None for both sides")
 
     def register(function: Function) -> Function:
         name = id or function.__name__.strip("_").replace("_", "-")
@@ -259,7 +292,7 @@ def case(
                 limbo=limbo,
                 tls=tls,
                 host=host,
-                options=dict(options or {}),
+                behaviour=behaviour,
                 rewrite=rewrite,
                 build=_builder(function),
             )
@@ -279,7 +312,33 @@ def _can_be_played(case: Case) -> bool:
 
 _Member = TypeVar("_Member", bound=Enum)
 
-_SETTINGS = {"crl", "level", "strict", "usage"}
+_BEHAVIOURS: Mapping[str, type[ServerBehaviour] | type[ClientBehaviour]] = {
+    "server": ServerBehaviour,
+    "client": ClientBehaviour,
+}
+
+
+def _behaviour_of(side: str, options: Mapping[str, Any]) -> ServerBehaviour | ClientBehaviour | None:
+    """What 0.1 called the options of a case, typed."""
+    kind = _BEHAVIOURS.get(side)
+    if not options or kind is None:
+        return None
+    allowed = [one.name for one in fields(kind)]
+    unknown = sorted(set(options) - set(allowed))
+    if unknown:
+        raise InvalidArgument("options", unknown, f"of {', '.join(allowed)}")
+    return kind(**options)
+
+
+def _joined(
+    one: ServerBehaviour | ClientBehaviour | None, other: ServerBehaviour | ClientBehaviour | None
+) -> ServerBehaviour | ClientBehaviour | None:
+    """What a peer does of whom both are said; the first has the say where they differ."""
+    if isinstance(one, ServerBehaviour) and isinstance(other, ServerBehaviour):
+        return one.over(other)
+    if isinstance(one, ClientBehaviour) and isinstance(other, ClientBehaviour):
+        return one.over(other)
+    return other if one is None else one
 
 
 def _member(kind: type[_Member], argument: str, value: object) -> _Member:

@@ -11,16 +11,9 @@ from typing import Literal
 
 from pytest_mtls.cases import CATALOGUE, THEMES, Case, Tier
 from pytest_mtls.errors import UnknownCase
+from pytest_mtls.reasons.settings import SETTINGS
 
-__all__ = ["SETTINGS", "as_json", "as_markdown", "as_table", "reasons_of", "select", "settings_of", "verdict_of"]
-
-#: What each setting of `Case.requires` is, in words.
-SETTINGS = {
-    "crl": "the whole chain is checked by CRL",
-    "level": "weak keys and hashes are refused, as OpenSSL's security level 2 does",
-    "strict": "the profile of RFC 5280 is enforced, as OpenSSL's `X509_V_FLAG_X509_STRICT` does",
-    "usage": "the key usage of an end entity is looked at, as OpenSSL always does",
-}
+__all__ = ["as_json", "as_markdown", "as_table", "reasons_of", "select", "settings_of", "verdict_of"]
 
 _VERDICTS = {
     Tier.MUST: "refused",
@@ -153,7 +146,7 @@ def _section(theme: str, cases: Sequence[Case]) -> Iterator[str]:
         only = f" Over TLS {case.tls} alone." if case.tls else ""
         asked = f" Asked for as `{case.host}`." if case.side == "server" and case.host != "localhost" else ""
         rests_on = ", ".join(filter(None, (case.rfc, f"`{case.limbo}`" if case.limbo else "")))
-        extra = " Needs the extra `wire`." if case.side == "client" and case.options else ""
+        extra = f" Needs the extra `{case.extra}`." if case.extra else ""
         cells = (f"`{case.id}`", sides, verdict, reasons_of(case), case.summary + only + asked + extra, rests_on)
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
     yield ""

@@ -16,13 +16,14 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pytest_mtls.cases import CATALOGUE, Case
-from pytest_mtls.cases.listing import SETTINGS, reasons_of, settings_of, verdict_of
+from pytest_mtls.cases.listing import reasons_of, settings_of, verdict_of
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.files import FileContent, write_files
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.key import private_key_pem
 from pytest_mtls.certificates.validity import prolonged
 from pytest_mtls.errors import InvalidArgument, UnusableDirectory
+from pytest_mtls.reasons.settings import SETTINGS
 
 __all__ = ["MintedCase", "mint"]
 
@@ -116,7 +117,7 @@ _LONGEST = (datetime(9999, 1, 1) - datetime(2100, 1, 1)).days  # noqa: DTZ001
 def _minted(case: Case, authority: CertificateAuthority) -> MintedCase:
     if case.rewrite is not None:
         return MintedCase(case, None, "what is bad about it is made on the wire")
-    if case.options:
+    if case.behaviour is not None:
         return MintedCase(case, None, "what is odd about it is what it does")
     identity = case.identity(authority)
     return MintedCase(case, identity, "" if identity is not None else "it presents no certificate")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Union
 
+from pytest_mtls.cases.behaviour import ClientBehaviour
 from pytest_mtls.cases.case import Case
 from pytest_mtls.cases.minted import minted_identity
 from pytest_mtls.certificates.authority import CertificateAuthority
@@ -75,7 +76,7 @@ def presented(
     if isinstance(value, Case):
         if value.side != side:
             raise CaseOfWrongSide(value.id, value.side, side)
-        misbehaviour = value.options.get("misbehaviour") if side == "client" else None
+        misbehaviour = value.behaviour.misbehaviour if isinstance(value.behaviour, ClientBehaviour) else None
         before = None if minted is None else minted_identity(minted, value)
         if before is not None and value.rewrite is None:
             return Presentation(before, value.tls, is_weak=True, name=value.id, misbehaviour=misbehaviour)

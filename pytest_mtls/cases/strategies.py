@@ -123,7 +123,7 @@ def chains(
 
 def _is_in_the_chain(case: Case) -> bool:
     """Whether a case's defect is in what it presents, and not in how it does so."""
-    return case.rewrite is None and not case.options and case.tls is None
+    return case.rewrite is None and case.behaviour is None and case.tls is None
 
 
 def _fits(kind: KeyKind, defect: Case | None) -> bool:

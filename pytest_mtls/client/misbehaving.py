@@ -21,6 +21,7 @@ from pytest_mtls.errors import CaseNotPresentable
 from pytest_mtls.reasons.alert import Alert
 from pytest_mtls.reasons.reason import Reason, reasons_of_alert
 from pytest_mtls.reasons.side import Side
+from pytest_mtls.reasons.versions import TLS_VERSIONS, VERSION_NUMBERS
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.transcript import Message, certificates_from, message_of, negotiated
 from pytest_mtls.tls.wire import Deadline, wait_for
@@ -31,7 +32,7 @@ __all__ = ["shake_hands_badly"]
 _UNDEFINED_SCHEME = (0xFE, 0x00)
 _RSA_PSS_SHA256 = (0x08, 0x04)
 
-_VERSIONS = {"1.2": (3, 3), "1.3": (3, 4)}
+_VERSIONS = {tls: divmod(VERSION_NUMBERS[tls], 256) for tls in TLS_VERSIONS}
 
 
 def _leave(message: Any) -> None:

@@ -19,9 +19,10 @@ from pytest_mtls.client.plan import ProbePlan
 from pytest_mtls.client.probe import run
 from pytest_mtls.client.protocols import PROTOCOLS
 from pytest_mtls.conformance.chains import chain_facts
+from pytest_mtls.reasons.versions import VERSION_NUMBERS
 from pytest_mtls.tls.context import heedless_context
 from pytest_mtls.tls.handshake import Handshake
-from pytest_mtls.tls.hello import VERSION_NUMBERS, Choice, Offer
+from pytest_mtls.tls.hello import Choice, Offer
 from pytest_mtls.tls.registry import (
     GROUPS,
     SUITES_OF_TLS13,

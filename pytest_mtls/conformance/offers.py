@@ -19,6 +19,7 @@ from pytest_mtls.client.protocols import PROTOCOLS
 from pytest_mtls.conformance.inventory import ask_version, offer_for
 from pytest_mtls.conformance.policy import SERVER_CHECKS, Policy
 from pytest_mtls.conformance.run import Outcome
+from pytest_mtls.reasons.versions import ALL_VERSIONS
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.registry import is_weak_suite, suite_name
 from pytest_mtls.verdict.expiry import describe_expiry, first_to_end, remaining_words
@@ -220,7 +221,7 @@ def _check_expiry(target: Endpoint, policy: Policy, timeout: float) -> OfferResu
 
 
 _CHECKS: Mapping[str, Callable[[Endpoint, Policy, float], OfferResult]] = {
-    **{f"tls-{tls}": _version_check(tls) for tls in ("1.0", "1.1", "1.2", "1.3")},
+    **{f"tls-{tls}": _version_check(tls) for tls in ALL_VERSIONS},
     "weak-cipher-suites": _check_suites,
     "server-certificate-expires-soon": _check_expiry,
 }

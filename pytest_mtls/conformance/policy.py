@@ -11,18 +11,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pytest_mtls.bypasses import BYPASSES, RESUMPTION, Site, Verdict
+from pytest_mtls.bypasses import BYPASSES, Site, Verdict
 from pytest_mtls.cases import CATALOGUE
-from pytest_mtls.cases.listing import SETTINGS
 from pytest_mtls.conformance.site import read_site
 from pytest_mtls.conformance.toml import Checker
 from pytest_mtls.errors import InvalidArgument, InvalidPolicy, UnknownCase
+from pytest_mtls.reasons.settings import RUN_SETTINGS, SETTINGS
+from pytest_mtls.reasons.versions import ALL_VERSIONS, TLS_VERSIONS
 
 #: pytest itself brings the older one where the standard library has none.
 _toml_library = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 __all__ = [
-    "ALL_VERSIONS",
     "CLIENT_SETTINGS",
     "NO_HOSTNAME",
     "SERVER_CHECKS",
@@ -31,15 +31,11 @@ __all__ = [
     "read_policy",
 ]
 
-_SETTINGS = (*sorted(SETTINGS), RESUMPTION)
 #: Those of a client: it has to compare the host's name with the certificate, unless it says that it does not.
 NO_HOSTNAME = "no-hostname"
 CLIENT_SETTINGS = (*sorted(SETTINGS), NO_HOSTNAME)
 _REASONS = ("alert", "any")
 _SEEN = ("accepted", "refused", "undecided")
-_VERSIONS = ("1.2", "1.3")
-#: The versions that a policy may name as those of the server.
-ALL_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 #: The checks of what a server offers; see `pytest_mtls.conformance.offers`.
 SERVER_CHECKS = (*(f"tls-{tls}" for tls in ALL_VERSIONS), "weak-cipher-suites", "server-certificate-expires-soon")
 _TABLE = "tool.pytest-mtls"
@@ -133,7 +129,7 @@ def read_policy(
     else:
         source, table = "the options", {}
     check = Checker(source)
-    known = _SETTINGS if client_checks is None else CLIENT_SETTINGS
+    known = RUN_SETTINGS if client_checks is None else CLIENT_SETTINGS
     of_server = ("site", "versions", "expiry_days") if client_checks is None else ()
     check.keys(table, ("settings", "reasons", "exceptions", *of_server), "it")
     claimed = {check.one_of(name, known, "a setting") for name in check.list_of(table, "settings")}
@@ -204,5 +200,5 @@ def _exception(check: Checker, entry: Any, client_checks: Collection[str] | None
         case=case,
         seen=check.one_of(check.text(entry, "seen"), _SEEN, "seen"),
         reason=check.text(entry, "reason"),
-        tls=None if tls is None else check.one_of(tls, _VERSIONS, "tls"),
+        tls=None if tls is None else check.one_of(tls, TLS_VERSIONS, "tls"),
     )

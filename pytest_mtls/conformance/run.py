@@ -21,6 +21,7 @@ from pytest_mtls.errors import MissingPrivateKey, MtlsError
 from pytest_mtls.reasons.alert import Alert
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side
+from pytest_mtls.reasons.versions import TLS_VERSIONS
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.transcript import was_sent
 from pytest_mtls.verdict.expected import Expected
@@ -28,9 +29,8 @@ from pytest_mtls.verdict.explain import headline, tell
 from pytest_mtls.verdict.judge import DIFFERENT_ANSWERS, Evidence, judge, was_withheld
 from pytest_mtls.verdict.twins import control_of, good_client, own_der
 
-__all__ = ["VERSIONS", "Outcome", "Result", "Run", "checks", "theme_of"]
+__all__ = ["Outcome", "Result", "Run", "checks", "theme_of"]
 
-VERSIONS = ("1.2", "1.3")
 _CASES = "pytest_mtls.cases.themes."
 _ASKED_AND_SENT: tuple[tuple[Side, str], ...] = (("server", "CertificateRequest"), ("client", "Certificate"))
 
@@ -91,7 +91,7 @@ def theme_of(case: Case) -> str:
 def checks() -> Iterator[tuple[Case, str]]:
     """Every client case with each TLS version over which it can present itself."""
     for case in CATALOGUE["client"].select("*"):
-        yield from ((case, tls) for tls in VERSIONS if case.tls in (None, tls))
+        yield from ((case, tls) for tls in case.versions)
 
 
 @dataclass(frozen=True)
@@ -269,7 +269,7 @@ class Run:
     def _find_obstacle(self, tls: str) -> tuple[Outcome, str, Handshake] | None:
         control = self._control(tls)
         if not self._speaks(tls):
-            if any(map(self._speaks, VERSIONS)):
+            if any(map(self._speaks, TLS_VERSIONS)):
                 return Outcome.LEFT_OUT, f"the server does not speak TLS {tls}", control
             return (
                 Outcome.DEVIATES,

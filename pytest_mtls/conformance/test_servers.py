@@ -7,7 +7,8 @@ import pytest
 from pytest_mtls.cases import Case
 from pytest_mtls.conformance.client.run import ClientRun, client_checks
 from pytest_mtls.conformance.collected import keep
-from pytest_mtls.conformance.run import VERSIONS, Outcome, theme_of
+from pytest_mtls.conformance.run import Outcome, theme_of
+from pytest_mtls.reasons.versions import TLS_VERSIONS
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -21,7 +22,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             ],
         )
     elif "tls" in metafunc.fixturenames:
-        metafunc.parametrize("tls", VERSIONS, ids=lambda tls: f"tls{tls}")
+        metafunc.parametrize("tls", TLS_VERSIONS, ids=lambda tls: f"tls{tls}")
 
 
 def test_server(request: pytest.FixtureRequest, mtls_client_conformance: ClientRun, case: Case, tls: str) -> None:

@@ -14,6 +14,7 @@ from cryptography import x509
 
 from pytest_mtls.errors import InvalidArgument, MissingExtra
 from pytest_mtls.proxies.environ import tls_extension
+from pytest_mtls.reasons.versions import VERSION_NUMBERS
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.transcript import negotiated
 
@@ -29,7 +30,7 @@ ASGIApplication = Callable[
     [Any, Callable[[], Awaitable[_Message]], Callable[[_Message], Awaitable[None]]], Awaitable[None]
 ]
 
-_VERSIONS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
+_VERSIONS = {f"TLSv{tls}": number for tls, number in VERSION_NUMBERS.items()}
 
 
 def asgi_app(app: ASGIApplication) -> ServedASGI:

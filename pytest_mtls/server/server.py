@@ -14,11 +14,11 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
+from pytest_mtls.cases.behaviour import ClientCerts, ServerBehaviour, ServerMisbehaviour
 from pytest_mtls.cases.case import Case
 from pytest_mtls.cases.presentation import PeerArgument, presented
 from pytest_mtls.certificates.identity import Identity
@@ -33,10 +33,9 @@ from pytest_mtls.server.history import History
 from pytest_mtls.server.http import default_app, http_handler
 from pytest_mtls.server.http2 import HTTP2, require_http2
 from pytest_mtls.server.listener import Listener
-from pytest_mtls.server.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS
 from pytest_mtls.server.workers import Turns, Workers
 from pytest_mtls.server.wsgi import WSGIApplication
-from pytest_mtls.tls.context import ClientCerts, server_context
+from pytest_mtls.tls.context import server_context
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.wire import is_readable, wait_for
 from pytest_mtls.verdict.assertions import Expectation, expect_accepted, expect_rejected
@@ -64,19 +63,6 @@ _JOIN_SECONDS = 5.0
 #: How long is waited for what accepted clients said last to be read, in seconds: it may be that they refuse the server.
 #: It is read at once, but by an app that does not read.
 _HEAR_OUT_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class _Behaviour:
-    """How a server treats its clients, besides what it presents."""
-
-    client_certs: ClientCerts
-    tls: str | None
-    misbehaviour: str | None
-
-    def of(self, case: Case | None) -> _Behaviour:
-        """The same as the case that the server plays has it."""
-        return self if case is None else replace(self, **case.options)
 
 
 class MutualTLSServer:
@@ -128,32 +114,27 @@ class MutualTLSServer:
         revocation: bool | None = None,
         handshake_timeout: float = 5.0,
         idle_timeout: float = 60.0,
-        misbehaviour: str | None = None,
+        misbehaviour: ServerMisbehaviour | None = None,
         keep: int | None = 1000,
         client: Identity | None = None,
     ) -> None:
-        if misbehaviour not in (None, AFTER_HANDSHAKE, *MISBEHAVIOURS):
-            allowed = ", ".join(map(repr, (AFTER_HANDSHAKE, *MISBEHAVIOURS)))
-            raise InvalidArgument("misbehaviour", misbehaviour, f"None, or one of {allowed}")
+        behaviour = ServerBehaviour(client_certs, tls, alpn, misbehaviour)
         if app is not None and not callable(app):
             raise InvalidArgument("app", app, "a WSGI application")
-        if isinstance(alpn, (str, bytes)):
-            raise InvalidArgument("alpn", alpn, "a list of protocol names, such as ['h2', 'http/1.1']")
         if app is not None and handler is not None:
             raise InvalidArgument("handler", handler, "None where there is an app: a server speaks one protocol")
-        if HTTP2 in alpn and handler is None:
-            require_http2()
         for name, seconds in (("handshake_timeout", handshake_timeout), ("idle_timeout", idle_timeout)):
             if not seconds > 0:
                 raise InvalidArgument(name, seconds, "a number of seconds above 0")
         self._history = History(keep)
         self._client = client
         self.host = host
-        self._behaviour = _Behaviour(client_certs, tls, misbehaviour)
+        self._behaviour = behaviour
         self.handshake_timeout = handshake_timeout
         self.idle_timeout = idle_timeout
         self._wanted_port = port
-        self._alpn, self._strict, self._revocation = tuple(alpn), strict, revocation
+        self._strict, self._revocation = strict, revocation
+        self._speaks_http = handler is None
         self._handler = handler or http_handler(app or default_app)
         self._app = app
         self._inside = ExitStack()
@@ -213,7 +194,7 @@ class MutualTLSServer:
     @property
     def client_certs(self) -> ClientCerts:
         """Whether a client certificate is "required" or "optional", or "none" is asked for; a case may have its own way."""
-        return self._behaviour.of(self._case).client_certs
+        return self._behaviour_of(self._case).client_certs or "required"
 
     @property
     def cert(self) -> Identity:
@@ -483,20 +464,27 @@ class MutualTLSServer:
     def _make_context(
         self, identity: Identity, trust: Trust | None, case: Case | None, weak: bool
     ) -> tuple[ssl.SSLContext, int]:
-        behaviour = self._behaviour.of(case)
+        behaviour = self._behaviour_of(case)
         revision = trust.revision if trust is not None else 0
+        if HTTP2 in (behaviour.alpn or ()) and self._speaks_http:
+            require_http2()
         context = server_context(
             identity,
             trust,
-            client_certs=behaviour.client_certs,
+            client_certs=behaviour.client_certs or "required",
             tls=behaviour.tls,
-            alpn=self._alpn,
+            alpn=behaviour.alpn or (),
             strict=self._strict,
             revocation=self._revocation,
             weak=weak,
         )
         context.sslsocket_class = ServingSocket
         return context, revision
+
+    def _behaviour_of(self, case: Case | None) -> ServerBehaviour:
+        """How it treats its clients: as the case that it plays has it, and else as it was told."""
+        of_case = None if case is None else case.behaviour
+        return of_case.over(self._behaviour) if isinstance(of_case, ServerBehaviour) else self._behaviour
 
     def _current_context(self) -> ssl.SSLContext:
         """The context for the next connection, made anew if a CA has revoked anything since."""
@@ -549,7 +537,7 @@ class MutualTLSServer:
                     address[:2],
                     context,
                     self._turns,
-                    self._behaviour.of(self._case).misbehaviour,
+                    self._behaviour_of(self._case).misbehaviour,
                     self._notify,
                     self._record,
                 )

@@ -19,18 +19,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from pytest_mtls.cases.behaviour import ClientCerts
 from pytest_mtls.certificates.files import PrivateDirectory
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.key import KeyKind
 from pytest_mtls.certificates.trust import Trust, TrustArgument
 from pytest_mtls.errors import InvalidArgument, KeyMismatch, UnsupportedKeyKind, UnusableIdentity
 from pytest_mtls.reasons.side import Side
+from pytest_mtls.reasons.versions import OLD_VERSIONS, TLS_VERSIONS, VERSION_NUMBERS
 from pytest_mtls.tls.keylog import key_log_path, log_keys
 from pytest_mtls.tls.standard import new_standard_context
 from pytest_mtls.tls.transcript import observe
 
 __all__ = [
-    "ClientCerts",
     "client_context",
     "heedless_context",
     "identity_context",
@@ -39,11 +40,8 @@ __all__ = [
     "server_context",
 ]
 
-ClientCerts = Literal["required", "optional", "none"]
 
 _VERIFY_MODES = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "none": ssl.CERT_NONE}
-_OLD_VERSIONS = {"1.0": ssl.TLSVersion.TLSv1, "1.1": ssl.TLSVersion.TLSv1_1}
-_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 #: What OpenSSL says of an identity that is below its security level.
 _TOO_WEAK = ("EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK")
 #: The first OpenSSL that can use ML-DSA keys in TLS.
@@ -180,15 +178,15 @@ def heedless_context(
         ssl.SSLError: this OpenSSL has none of the ciphers.
         MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: the identity cannot be presented.
     """
-    context = _new_context("client", None if tls in _OLD_VERSIONS else tls)
+    context = _new_context("client", None if tls in OLD_VERSIONS else tls)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_ciphers(ciphers)
-    if tls in _OLD_VERSIONS:
+    if tls in OLD_VERSIONS:
         context.options &= ~(ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # that they are old is why they are asked for
-            context.minimum_version = context.maximum_version = _OLD_VERSIONS[tls]
+            context.minimum_version = context.maximum_version = ssl.TLSVersion(VERSION_NUMBERS[tls])
     context.post_handshake_auth = post_handshake
     if alpn:
         context.set_alpn_protocols(list(alpn))
@@ -264,9 +262,9 @@ def _new_context(side: Side, tls: str | None) -> ssl.SSLContext:
     context = new_standard_context(ssl.PROTOCOL_TLS_SERVER if side == "server" else ssl.PROTOCOL_TLS_CLIENT)
     observe(context, side)
     if tls is not None:
-        if tls not in _VERSIONS:
+        if tls not in TLS_VERSIONS:
             raise InvalidArgument("tls", tls, "'1.2', '1.3', or None for both")
-        context.minimum_version = context.maximum_version = _VERSIONS[tls]
+        context.minimum_version = context.maximum_version = ssl.TLSVersion(VERSION_NUMBERS[tls])
     log_keys(context)
     return context
 

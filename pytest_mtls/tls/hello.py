@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pytest_mtls.reasons.alert import Alert
+from pytest_mtls.reasons.versions import VERSION_NUMBERS
 from pytest_mtls.tls.transcript import Message, message_of, negotiated, negotiated_group
 
-__all__ = ["VERSION_NUMBERS", "Choice", "Offer", "choice_of", "client_hello", "messages_in"]
+__all__ = ["Choice", "Offer", "choice_of", "client_hello", "messages_in"]
 
 #: The versions by which users name them, with their numbers on the wire (RFC 8446 section 4.2.1).
-VERSION_NUMBERS = {"1.0": 0x0301, "1.1": 0x0302, "1.2": 0x0303, "1.3": 0x0304}
 _RECORD_HEADER = 5
 _HANDSHAKE = 22
 

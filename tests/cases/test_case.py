@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
 
 import pytest
 from cryptography import x509
 
 from pytest_mtls import CertificateAuthority, Identity, MutualTLSServer, Reason, Tier, assert_rejected, case, probe
 from pytest_mtls.cases import CATALOGUE, Case
+from pytest_mtls.cases.behaviour import ClientBehaviour, ClientMisbehaviour, ServerBehaviour, ServerMisbehaviour
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.certificates.profile import EXTENDED_KEY_USAGES
+from pytest_mtls.client import misbehaving
 from pytest_mtls.errors import CaseOfWrongSide, DuplicateCase, InvalidArgument, UnknownCase
+from pytest_mtls.server import misbehaviour
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +71,76 @@ class TestMaking:
             made.rfc,
         )
         assert (False, Tier.MUST, Reason.EXPIRED) == (made.accepted, made.tier, made.reason)
+
+    def test_behaviour_of_a_server(self, ca: CertificateAuthority) -> None:
+        """A server does as its case says, and `reload` follows the behaviour of another case."""
+
+        @case(
+            "server", tier="informative", behaviour=ServerBehaviour(client_certs="optional", alpn=["mqtt"], tls="1.2")
+        )
+        def odd(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+            """It is odd."""
+            return leaf(ca)
+
+        assert ("1.2",) == server("odd").versions
+        context = ca.issue_client().ssl_context(trust=ca)
+        context.set_alpn_protocols(["mqtt", "h2"])
+
+        def spoken() -> tuple[str | None, str | None]:
+            with (
+                socket.create_connection(running.address) as plain,
+                context.wrap_socket(plain, server_hostname="localhost") as sock,
+            ):
+                return sock.selected_alpn_protocol(), sock.version()
+
+        with MutualTLSServer(cert=ca.issue_server(), trust=ca, alpn=["h2"], handler=lambda sock, seen: None) as running:
+            before = spoken()
+            running.reload(cert=server("odd"))
+            after = spoken(), probe(running, None).accepted
+        assert ("h2", "TLSv1.3") == before
+        assert (("mqtt", "TLSv1.2"), True) == after
+
+    def test_old_options(self) -> None:
+        """What 0.1 called options still works, and says what it is called now."""
+        with pytest.warns(DeprecationWarning, match=r"case\(options=\) is now called behaviour="):
+
+            @case("server", tier="informative", options={"client_certs": "none"})
+            def old(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+                """It is old."""
+                return leaf(ca)
+
+        assert ServerBehaviour(client_certs="none") == server("old").behaviour
+        with pytest.warns(DeprecationWarning, match=r"Case\.options is now called Case\.behaviour"):
+            assert {"client_certs": "none"} == server("old").options
+
+    @pytest.mark.parametrize(
+        ("side", "behaviour", "problem"),
+        [
+            ("server", lambda: ServerBehaviour(client_certs="maybe"), "client_certs is 'maybe'"),  # type: ignore[arg-type]
+            ("server", lambda: ServerBehaviour(tls="1.1"), "tls is '1.1'"),
+            ("server", lambda: ServerBehaviour(alpn="h2"), "alpn is 'h2'"),
+            ("server", lambda: ServerBehaviour(misbehaviour="dance"), "misbehaviour is 'dance'"),  # type: ignore[arg-type]
+            ("client", lambda: ClientBehaviour("reset"), "misbehaviour is 'reset'"),  # type: ignore[arg-type]
+            ("client", lambda: ServerBehaviour(tls="1.2"), "must be None, or a ClientBehaviour"),
+            ("server", lambda: ClientBehaviour("certificate verify empty"), "must be None, or a ServerBehaviour"),
+            ("both", lambda: ServerBehaviour(tls="1.2"), "must be None for both sides"),
+        ],
+    )
+    def test_behaviour_that_cannot_be(self, side: Any, behaviour: Callable[[], Any], problem: str) -> None:
+        """A behaviour is checked when the case is defined; the error names the value and what there can be."""
+        with pytest.raises(InvalidArgument, match=problem):
+            case(side, tier="informative", behaviour=behaviour())
+
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+    def test_options_that_cannot_be(self) -> None:
+        """So is an option."""
+        with pytest.raises(InvalidArgument, match=r"options.*colour.*of client_certs, tls, alpn"):
+            case("server", tier="informative", options={"colour": "red"})
+
+    def test_every_behaviour_is_played(self) -> None:
+        """The names here are those that servers and clients can play."""
+        assert {*misbehaviour.MISBEHAVIOURS, misbehaviour.AFTER_HANDSHAKE} == set(get_args(ServerMisbehaviour))
+        assert set(misbehaving.MISBEHAVIOURS) - {"none"} == set(get_args(ClientMisbehaviour))
 
     def test_for_both_sides(self, ca: CertificateAuthority) -> None:
         """A case of both sides gets the ordinary certificate of the side that it is used for."""

@@ -14,17 +14,14 @@ from pytest_mtls.cases import CATALOGUE
 from pytest_mtls.cases.presentation import Presentation, presented
 
 CLIENTS = CATALOGUE["client"].select(["*"])
-SERVERS = [case for case in CATALOGUE["server"].select(["*"]) if "misbehaviour" not in case.options]
+SERVERS = [case for case in CATALOGUE["server"].select(["*"]) if not case.misbehaves]
 VERSIONS = ("1.2", "1.3")
 
 
 def over_both_versions(cases: list[Case]) -> list[Any]:
     """Each case over each TLS version over which it can present itself."""
     return [
-        pytest.param(case, tls, id=f"{case.id}-{tls}")
-        for case in cases
-        for tls in VERSIONS
-        if {case.tls, case.options.get("tls")} <= {None, tls}
+        pytest.param(case, tls, id=f"{case.id}-{tls}") for case in cases for tls in VERSIONS if tls in case.versions
     ]
 
 
@@ -69,7 +66,7 @@ def test_client(judge: MutualTLSServer, ca: CertificateAuthority, case: Case, tl
 @pytest.mark.parametrize(("case", "tls"), over_both_versions(SERVERS))
 def test_server(judged: MutualTLSServer, ca: CertificateAuthority, client: Identity, case: Case, tls: str) -> None:
     """Our probe accepts the server, or refuses it with the alert, code and reason of its row."""
-    if case.options:
+    if case.behaviour is not None:
         with MutualTLSServer(cert=case, trust=ca) as odd:
             seen = probe(odd, client, tls=tls)
     else:

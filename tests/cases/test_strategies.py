@@ -21,7 +21,7 @@ DEFECTS = {
     side: [
         case
         for case in catalogue.select(["*"])
-        if case.accepted is False and case.rewrite is None and not case.options and case.tls is None
+        if case.accepted is False and case.rewrite is None and case.behaviour is None and case.tls is None
     ]
     for side, catalogue in CATALOGUE.items()
 }

@@ -72,8 +72,10 @@ class TestAgainstOurServer:
 
 def test_each_case_names_one() -> None:
     """The cases of the catalogue and the misbehaviours are the same, but for the one that is none."""
-    cases = [case for case in CATALOGUE["client"].select(["*"]) if case.options]
-    assert sorted(set(MISBEHAVIOURS) - {"none"}) == sorted(case.options["misbehaviour"] for case in cases)
+    cases = [case for case in CATALOGUE["client"].select(["*"]) if case.misbehaves]
+    assert sorted(set(MISBEHAVIOURS) - {"none"}) == sorted(
+        str(case.behaviour.misbehaviour) for case in cases if case.behaviour is not None
+    )
 
 
 def test_a_plain_stack_says_no_more_than_it_knows(ca: CertificateAuthority) -> None:

@@ -121,6 +121,7 @@ def test_marker_and_fixtures_are_documented(run: Run) -> None:
         "mtls_client_case",
         "mtls_client_cert",
         "mtls_launch",
+        "mtls_ocsp",
         "mtls_server",
         "mtls_server_case",
         "mtls_server_cert",

@@ -16,7 +16,8 @@ from pytest_mtls.conformance.bypassing import check_bypass
 from pytest_mtls.conformance.inventory import take_inventory
 from pytest_mtls.conformance.offers import check_offer
 from pytest_mtls.conformance.policy import SERVER_CHECKS, Policy
-from pytest_mtls.conformance.run import VERSIONS, Run
+from pytest_mtls.conformance.run import Run
+from pytest_mtls.reasons.versions import TLS_VERSIONS
 
 NGINX = """
 daemon off; pid {dir}/pid; error_log stderr; worker_processes 1;
@@ -128,7 +129,7 @@ def snapshot(
     with launch(command, files=files, ca=ca, cert=cert, strict=False, run_as=account) as server:
         run = Run(server.endpoint, POLICY)
         cases = CATALOGUE["client"].select(CASES)
-        results = [run.check(case, tls).facts() for case in cases for tls in VERSIONS]
+        results = [run.check(case, tls).facts() for case in cases for tls in TLS_VERSIONS]
         target = server.endpoint
         results += [check_offer(target, POLICY, name).facts() for name in SERVER_CHECKS]
         trial = Trial(target, Site(echo_path="/headers", identity_headers=("X-SSL-Client-S-DN",)))

@@ -69,7 +69,7 @@ def subjects(ca: CertificateAuthority) -> list[Subject]:
     found = []
     for catalogue in CATALOGUE.values():
         for case in catalogue.select(["*"]):
-            if case.rewrite is None and not case.options and case.theme != "possession":
+            if case.rewrite is None and case.behaviour is None and case.theme != "possession":
                 identity = case.identity(ca)
                 if identity is not None:
                     found.append(Subject(case, identity))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pytest_mtls.cases import CATALOGUE, Case
 from pytest_mtls.conformance.client.run import ClientRun
-from pytest_mtls.conformance.run import VERSIONS, Outcome
+from pytest_mtls.conformance.run import Outcome
+from pytest_mtls.reasons.versions import TLS_VERSIONS
 
 __all__ = ["CURL", "CURL_INSECURE", "client_outcomes", "server_case"]
 
@@ -21,6 +22,6 @@ def server_case(id: str) -> Case:
     return case
 
 
-def client_outcomes(run: ClientRun, *ids: str, tls: tuple[str, ...] = VERSIONS) -> dict[str, set[Outcome]]:
+def client_outcomes(run: ClientRun, *ids: str, tls: tuple[str, ...] = TLS_VERSIONS) -> dict[str, set[Outcome]]:
     """What some cases come to, over both versions."""
     return {id: {run.check(server_case(id), version).outcome for version in tls} for id in ids}

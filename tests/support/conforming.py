@@ -11,9 +11,10 @@ import pytest_mtls
 from pytest_mtls import Endpoint, MutualTLSServer
 from pytest_mtls.bypasses import BYPASSES
 from pytest_mtls.cases import CATALOGUE, Case
-from pytest_mtls.cases.listing import SETTINGS
 from pytest_mtls.conformance.policy import SERVER_CHECKS, Policy
-from pytest_mtls.conformance.run import VERSIONS, Outcome, Run, checks
+from pytest_mtls.conformance.run import Outcome, Run, checks
+from pytest_mtls.reasons.settings import SETTINGS
+from pytest_mtls.reasons.versions import TLS_VERSIONS
 
 __all__ = ["ALL", "EVERYTHING", "case_of", "https", "outcomes"]
 
@@ -46,6 +47,6 @@ def https(server: MutualTLSServer, **known: Any) -> Endpoint:
     return replace(server.endpoint, protocol="https", **known)
 
 
-def outcomes(run: Run, *ids: str, tls: Sequence[str] = VERSIONS) -> dict[str, set[Outcome]]:
+def outcomes(run: Run, *ids: str, tls: Sequence[str] = TLS_VERSIONS) -> dict[str, set[Outcome]]:
     """What some cases come to, over both versions."""
     return {id: {run.check(case_of(id), version).outcome for version in tls} for id in ids}

@@ -199,7 +199,7 @@ def test_every_case_can_be_explained(
 ) -> None:
     """No certificate of the catalogue, however odd, keeps its handshake from being told."""
     for case in CATALOGUE[side].select(["*"]):
-        if "misbehaviour" not in case.options:
+        if not case.misbehaves:
             assert explain(_handshake(case, mtls_server, mtls_server_factory, mtls_client_cert))
 
 

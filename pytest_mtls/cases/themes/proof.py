@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pytest_mtls.cases.behaviour import ClientBehaviour, ClientMisbehaviour
 from pytest_mtls.cases.case import Function, case
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.certificates.authority import CertificateAuthority
@@ -15,8 +16,8 @@ from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.reasons.reason import Reason
 
 
-def _spoilt(reason: Reason, misbehaviour: str) -> Callable[[Function], Function]:
-    return case("client", reason, rfc="RFC 8446 section 4.4.3", options={"misbehaviour": misbehaviour})
+def _spoilt(reason: Reason, misbehaviour: ClientMisbehaviour) -> Callable[[Function], Function]:
+    return case("client", reason, rfc="RFC 8446 section 4.4.3", behaviour=ClientBehaviour(misbehaviour))
 
 
 @_spoilt(Reason.UNEXPECTED_MESSAGE, "certificate verify missing")

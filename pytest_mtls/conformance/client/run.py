@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pytest_mtls.cases import CATALOGUE, Case, Tier
 from pytest_mtls.conformance.client.under_test import ClientUnderTest, Observation
 from pytest_mtls.conformance.policy import NO_HOSTNAME, Policy
-from pytest_mtls.conformance.run import VERSIONS, Outcome, Result
+from pytest_mtls.conformance.run import Outcome, Result
 from pytest_mtls.errors import ClientNotUsable, MtlsError
 from pytest_mtls.reasons.reason import Reason
+from pytest_mtls.reasons.versions import TLS_VERSIONS
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import headline, tell
@@ -33,8 +34,7 @@ def client_checks() -> Iterator[tuple[Case, str]]:
     One that answers no hello, or speaks one version alone, comes once.
     """
     for case in CATALOGUE["server"].select("*"):
-        only = case.tls or case.options.get("tls") or ("1.3" if "misbehaviour" in case.options else None)
-        yield from ((case, tls) for tls in VERSIONS if only in (None, tls))
+        yield from ((case, tls) for tls in (case.versions[-1:] if case.misbehaves else case.versions))
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class ClientRun:
         control = self._control(tls)
         if _is_good(control):
             return None
-        if not self._speaks(tls) and any(_is_good(self._control(other)) for other in VERSIONS if other != tls):
+        if not self._speaks(tls) and any(_is_good(self._control(other)) for other in TLS_VERSIONS if other != tls):
             return Outcome.LEFT_OUT, f"the client does not speak TLS {tls}", None
         note = f"the client does not reach a good server, so that nothing is proved: {headline(control.verdict)}"
         if control.is_accepted:

@@ -230,7 +230,7 @@ class ClientUnderTest:
             ClientNotUsable: the client cannot be started, or cannot be told where the case's host is.
             MtlsError: the case cannot be presented.
         """
-        misbehaves = isinstance(cert, Case) and "misbehaviour" in cert.options
+        misbehaves = isinstance(cert, Case) and cert.misbehaves
         settings: dict[str, Any] = {"tls": tls, "revocation": False, "keep": None}
         if misbehaves:
             settings["handshake_timeout"] = _PATIENCE

@@ -21,8 +21,9 @@ from pytest_mtls.conformance.client.run import ClientRun, client_checks
 from pytest_mtls.conformance.client.target import ClientTarget
 from pytest_mtls.conformance.client.under_test import ClientUnderTest
 from pytest_mtls.conformance.policy import CLIENT_SETTINGS, ExpectedException, Policy, read_policy
-from pytest_mtls.conformance.run import VERSIONS, Outcome
+from pytest_mtls.conformance.run import Outcome
 from pytest_mtls.errors import ClientNotUsable, InvalidPolicy
+from pytest_mtls.reasons.versions import TLS_VERSIONS
 
 Testing = Callable[..., ClientRun]
 
@@ -372,4 +373,4 @@ def test_every_check_has_a_version() -> None:
     assert len(checks) == len(set(checks))
     assert [("hangs", "1.3")] == [check for check in checks if check[0] == "hangs"]
     assert [("tls-1-2-only", "1.2")] == [check for check in checks if check[0] == "tls-1-2-only"]
-    assert [("expired", tls) for tls in VERSIONS] == [check for check in checks if check[0] == "expired"]
+    assert [("expired", tls) for tls in TLS_VERSIONS] == [check for check in checks if check[0] == "expired"]

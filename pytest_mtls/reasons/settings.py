@@ -1,0 +1,21 @@
+"""What a peer may have turned on or off, and under which a case must be rejected: one name for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["RESUMPTION", "RUN_SETTINGS", "SETTINGS"]
+
+#: What each setting of `Case.requires` is, in words.
+SETTINGS: Mapping[str, str] = {
+    "crl": "the whole chain is checked by CRL",
+    "level": "weak keys and hashes are rejected, as OpenSSL's security level 2 does",
+    "strict": "the profile of RFC 5280 is enforced, as OpenSSL's `X509_V_FLAG_X509_STRICT` does",
+    "usage": "the key usage of an end entity is looked at, as OpenSSL always does",
+}
+
+#: The setting of bypasses of which stacks differ: a resumed session is judged by the rules of now.
+RESUMPTION = "resumption"
+
+#: What a server under test can claim.
+RUN_SETTINGS = tuple(sorted((*SETTINGS, RESUMPTION)))
