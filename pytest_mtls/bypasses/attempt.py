@@ -26,7 +26,9 @@ from pytest_mtls.reasons.versions import TLS_VERSIONS
 from pytest_mtls.tls.context import heedless_context
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.wire import Deadline
+from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import headline
+from pytest_mtls.verdict.judge import ACCEPTED_INSTEAD_OF_REJECTED, judge
 from pytest_mtls.verdict.twins import good_client
 
 __all__ = ["Attempt", "ConnectionResult"]
@@ -35,6 +37,10 @@ T = TypeVar("T")
 
 _HTTP = ("https",)
 _FIRST_ERROR = 400
+#: What becomes of an attacker.
+_REJECTED = Expected(accepted=False, by="server")
+#: And of a good client.
+_ACCEPTED = Expected(accepted=True)
 
 
 @dataclass(frozen=True)
@@ -214,7 +220,7 @@ class Attempt:
 
     # --- verdicts ----------------------------------------------------------------------------------------------------
 
-    def must_refuse(self, visit: ConnectionResult, who: str) -> None:
+    def must_reject(self, visit: ConnectionResult, who: str) -> None:
         """End the check unless the server rejected this visit.
 
         Args:
@@ -226,9 +232,10 @@ class Attempt:
             Undecided: there is no verdict.
         """
         seen = visit.handshake
-        if seen.accepted:
+        judgement = judge(_REJECTED, [seen])
+        if judgement.rule == ACCEPTED_INSTEAD_OF_REJECTED:
             raise Bypassed(f"the server let in {who}{_resumed(seen)}")
-        if seen.accepted is None or seen.rejected_by != "server":
+        if not judgement.is_met:
             raise Undecided(f"there is no verdict on {who}: {headline(seen)}")
 
     def must_accept(self, visit: ConnectionResult, who: str) -> ConnectionResult:
@@ -237,7 +244,7 @@ class Attempt:
         Raises:
             Undecided: it did not.
         """
-        if not visit.accepted:
+        if not judge(_ACCEPTED, [visit.handshake]).is_met:
             raise Undecided(f"{who} does not get in, so that nothing is proved: {headline(visit.handshake)}")
         return visit
 
@@ -260,7 +267,7 @@ class Attempt:
         """
         reply = visit.reply
         if reply is None or not visit.accepted:
-            if visit.accepted or visit.handshake.rejected_by != "server":
+            if not judge(_REJECTED, [visit.handshake]).is_met:
                 raise Undecided(f"there is no verdict on {who}: {headline(visit.handshake)}")
             return
         if public is not None and reply.same_as(public):

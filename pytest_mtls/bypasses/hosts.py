@@ -21,7 +21,7 @@ def _must_not_get_in(attempt: Attempt, visit: ConnectionResult, who: str, secret
     if attempt.speaks_http:
         attempt.must_not_reach(visit, who, secret, attempt.public_reply)
     else:
-        attempt.must_refuse(visit, who)
+        attempt.must_reject(visit, who)
 
 
 def _check_that_it_has_a_name(attempt: Attempt) -> None:
@@ -42,7 +42,7 @@ def name_without_certificate(attempt: Attempt) -> str | None:
                 good = attempt.visit(attempt.good, endpoint=attempt.at(name), tls=tls)
                 attempt.must_accept(good, f"a good client of {name}")
             anybody = attempt.visit(endpoint=attempt.at(name), tls=tls)
-            attempt.must_refuse(anybody, f"a client without a certificate for {name} over TLS {tls}")
+            attempt.must_reject(anybody, f"a client without a certificate for {name} over TLS {tls}")
     return None
 
 
@@ -57,7 +57,7 @@ def host_other_than_server_name(attempt: Attempt) -> str | None:
     public, secret = attempt.at(attempt.site.public_name), _secret(attempt)
     attempt.must_accept(attempt.visit(endpoint=public), "a client of the public name")
     for name in (attempt.target.name, *attempt.site.names):
-        host = attempt.at(name).authority
+        host = attempt.at(name).netloc
         for spelling in (host, host.upper(), name):
             for tls in attempt.versions:
                 seen = attempt.visit(None, Request(host=spelling), endpoint=public, tls=tls)

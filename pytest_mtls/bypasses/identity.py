@@ -55,7 +55,7 @@ def common_name_in_place_of_alternative_name(attempt: Attempt) -> str | None:
     """
     allowed = _allowed_alone(attempt)
     client = attempt.ca.issue_client(allowed, sans=[_OTHER])
-    attempt.must_refuse(attempt.visit(client), f"a client named {_OTHER} whose common name is {allowed}")
+    attempt.must_reject(attempt.visit(client), f"a client named {_OTHER} whose common name is {allowed}")
     return None
 
 
@@ -77,7 +77,7 @@ def allowed_name_of_another_type(attempt: Attempt) -> str | None:
     }
     for what, name in names.items():
         client = attempt.ca.issue_client("client", sans=[name])
-        attempt.must_refuse(attempt.visit(client), f"a client that has {allowed} in {what}")
+        attempt.must_reject(attempt.visit(client), f"a client that has {allowed} in {what}")
     return None
 
 
@@ -155,5 +155,5 @@ def client_of_a_ca_for_servers(attempt: Attempt) -> str | None:
     assert attempt.site.server_ca is not None
     client: Identity = attempt.site.server_ca.issue_client("client of another CA")
     for tls in attempt.versions:
-        attempt.must_refuse(attempt.visit(client, tls=tls), f"a client of a CA for servers over TLS {tls}")
+        attempt.must_reject(attempt.visit(client, tls=tls), f"a client of a CA for servers over TLS {tls}")
     return None

@@ -36,7 +36,7 @@ def every_listener(attempt: Attempt) -> str | None:
         if attempt.good is not None:
             attempt.must_accept(attempt.visit(attempt.good, endpoint=known), f"a good client at {listener}")
         for who, client in refused_first.items():
-            attempt.must_refuse(attempt.visit(client, endpoint=known), f"{who} at {listener}")
+            attempt.must_reject(attempt.visit(client, endpoint=known), f"{who} at {listener}")
     return None
 
 

@@ -115,13 +115,13 @@ def protected_path_over_http2(attempt: Attempt) -> str | None:
     protected, public = _paths(attempt)
     if attempt.site.public_path is not None and not _visit_over_http2(attempt, public).accepted:
         raise NotApplicable("the server does not serve its public path over HTTP/2")
-    attempt.must_refuse(_visit_over_http2(attempt, protected), "a client without a certificate over HTTP/2")
+    attempt.must_reject(_visit_over_http2(attempt, protected), "a client without a certificate over HTTP/2")
     return None
 
 
 def _visit_over_http2(attempt: Attempt, path: str) -> ConnectionResult:
     def ask(channel: Channel, endpoint: Endpoint) -> Answer:
-        return get_over_http2(channel, endpoint.authority, path)
+        return get_over_http2(channel, endpoint.netloc, path)
 
     seen = attempt.visit(context=heedless_context(alpn=("h2",)), speak=ask)
     if seen.handshake.alpn != "h2" and seen.accepted is not False:

@@ -35,7 +35,7 @@ class Request:
 
     def as_bytes(self, target: Endpoint, *, is_last: bool = True) -> bytes:
         """What goes over the wire. The last one of a connection says so."""
-        fields = [("Host", self.host or target.authority), ("Accept", "*/*"), *self.headers]
+        fields = [("Host", self.host or target.netloc), ("Accept", "*/*"), *self.headers]
         fields.append(("Connection", "close" if is_last else "keep-alive"))
         lines = [f"GET {self.path or target.path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

@@ -32,7 +32,7 @@ def resume_across_names(attempt: Attempt) -> str | None:
             raise NotApplicable(f"{attempt.target.name} takes the client of {site.other_name} in any case")
         if first.session is not None:
             given = True
-            attempt.must_refuse(attempt.visit(resume=first), f"a client of {site.other_name} over TLS {tls}")
+            attempt.must_reject(attempt.visit(resume=first), f"a client of {site.other_name} over TLS {tls}")
     return None if given else _NO_SESSION
 
 
@@ -51,7 +51,7 @@ def resume_from_public_name(attempt: Attempt) -> str | None:
         if first.session is not None:
             given = True
             who = f"a client without a certificate that comes from {attempt.site.public_name} over TLS {tls}"
-            attempt.must_refuse(attempt.visit(resume=first), who)
+            attempt.must_reject(attempt.visit(resume=first), who)
     return None if given else _NO_SESSION
 
 
@@ -67,10 +67,10 @@ def resume_after_refusal(attempt: Attempt) -> str | None:
     for tls in attempt.versions:
         for who, client in strangers.items():
             first = attempt.visit(client, tls=tls)
-            attempt.must_refuse(first, f"{who} over TLS {tls}")
+            attempt.must_reject(first, f"{who} over TLS {tls}")
             if first.session is not None:
                 given = True
-                attempt.must_refuse(attempt.visit(resume=first), f"{who}, refused before over TLS {tls}")
+                attempt.must_reject(attempt.visit(resume=first), f"{who}, refused before over TLS {tls}")
     return None if given else _NO_SESSION
 
 
@@ -86,8 +86,8 @@ def resume_after_revocation(attempt: Attempt) -> str | None:
     sessions = _sessions(attempt, client)
     attempt.site.revoke(client)
     for tls, first in sessions.items():
-        attempt.must_refuse(attempt.visit(client, tls=tls), f"a revoked client over TLS {tls}")
-        attempt.must_refuse(attempt.visit(resume=first), f"a revoked client over TLS {tls}")
+        attempt.must_reject(attempt.visit(client, tls=tls), f"a revoked client over TLS {tls}")
+        attempt.must_reject(attempt.visit(resume=first), f"a revoked client over TLS {tls}")
     return None if sessions else _NO_SESSION
 
 
@@ -103,8 +103,8 @@ def resume_after_expiry(attempt: Attempt) -> str | None:
     while (rest := (over - now()).total_seconds()) > 0:
         time.sleep(rest)
     for tls, first in sessions.items():
-        attempt.must_refuse(attempt.visit(client, tls=tls), f"an expired client over TLS {tls}")
-        attempt.must_refuse(attempt.visit(resume=first), f"an expired client over TLS {tls}")
+        attempt.must_reject(attempt.visit(client, tls=tls), f"an expired client over TLS {tls}")
+        attempt.must_reject(attempt.visit(resume=first), f"an expired client over TLS {tls}")
     return None if sessions else _NO_SESSION
 
 

@@ -42,7 +42,7 @@ def older_version(attempt: Attempt) -> str | None:
     for tls in _OLD:
         seen = attempt.visit(context=heedless_context(tls=tls, alpn=PROTOCOLS[attempt.target.protocol].alpn))
         if seen.handshake.rejected_by != "client":
-            attempt.must_refuse(seen, f"a client without a certificate over TLS {tls}")
+            attempt.must_reject(seen, f"a client without a certificate over TLS {tls}")
             refused.append(tls)
     if not refused:
         raise NotApplicable("this OpenSSL does not speak TLS 1.0 and 1.1")
@@ -63,7 +63,7 @@ def other_cipher_suite(attempt: Attempt) -> str | None:
             continue  # this OpenSSL has none of them
         seen = attempt.visit(context=context)
         if seen.handshake.rejected_by != "client":
-            attempt.must_refuse(seen, f"a client without a certificate that offers suites {name} ({suites})")
+            attempt.must_reject(seen, f"a client without a certificate that offers suites {name} ({suites})")
     return None
 
 
@@ -79,7 +79,7 @@ def other_application_protocol(attempt: Attempt) -> str | None:
             context = heedless_context(tls=tls, alpn=() if protocol is None else (protocol,))
             seen = attempt.visit(context=context)
             if seen.handshake.rejected_by != "client":  # which some servers' answers to an unknown one make it do
-                attempt.must_refuse(seen, f"a client without a certificate that offers {protocol or 'no protocol'}")
+                attempt.must_reject(seen, f"a client without a certificate that offers {protocol or 'no protocol'}")
     return None
 
 

@@ -126,7 +126,7 @@ def _minted(case: Case, authority: CertificateAuthority) -> MintedCase:
 def _files(name: str, identity: Identity) -> Iterator[FileContent]:
     yield FileContent(f"{name}.crt", identity.cert_pem, secret=False)
     yield FileContent(f"{name}.key", identity.key_pem)
-    yield FileContent(f"{name}.pem", identity.pem)
+    yield FileContent(f"{name}.pem", identity.combined_pem)
 
 
 def _case_files(cases: Sequence[MintedCase], side: str) -> Iterator[FileContent]:

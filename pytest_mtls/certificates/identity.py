@@ -151,13 +151,22 @@ class Identity:
         return private_key_pem(self._known_key("its PEM"))
 
     @property
-    def pem(self) -> bytes:
+    def combined_pem(self) -> bytes:
         """The private key, the certificate and its intermediates, PEM.
 
         Raises:
             MissingPrivateKey: the private key is not here.
         """
         return self.key_pem + self.cert_pem
+
+    @property
+    def pem(self) -> bytes:
+        """The same as `combined_pem`. Beware: unlike `CertificateAuthority.pem`, it holds the private key.
+
+        Raises:
+            MissingPrivateKey: the private key is not here.
+        """
+        return self.combined_pem
 
     @cached_property
     def der(self) -> bytes:
@@ -190,7 +199,7 @@ class Identity:
         Raises:
             MissingPrivateKey: the private key is not here.
         """
-        return self.files.keep(f"{self._stem}.pem", lambda: self.pem)
+        return self.files.keep(f"{self._stem}.pem", lambda: self.combined_pem)
 
     def pkcs12(self, password: str | bytes | None = None, name: str | None = None) -> bytes:
         """Key, certificate and intermediates as PKCS#12 (RFC 7292).

@@ -273,7 +273,7 @@ class RotatingFiles:
         identity = material.identity
         files = {_KEY: identity.key_pem, _CERT: identity.cert_pem}
         if self.layout == "combined":
-            files = {_COMBINED: identity.pem}
+            files = {_COMBINED: identity.combined_pem}
         if self._pkcs12_password is not None:
             files[_PKCS12] = identity.pkcs12(self._pkcs12_password)
         if material.bundle is not None:

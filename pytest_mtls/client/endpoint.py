@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any, Protocol, Union, runtime_checkable
@@ -122,10 +123,16 @@ class Endpoint:
         return self.server_name or self.host
 
     @property
-    def authority(self) -> str:
+    def netloc(self) -> str:
         """Name and port as in a URL, without the port where it is the protocol's own."""
         name = f"[{self.name}]" if ":" in self.name else self.name
         return name if self.port == PROTOCOLS[self.protocol].port else f"{name}:{self.port}"
+
+    @property
+    def authority(self) -> str:
+        """What 0.1 called `netloc`. Deprecated."""
+        warnings.warn("Endpoint.authority is now called Endpoint.netloc", DeprecationWarning, stacklevel=2)
+        return self.netloc
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

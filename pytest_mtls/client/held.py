@@ -44,7 +44,7 @@ class _Dialogue:
 
 
 def _begin_request(channel: Channel, target: Target) -> None:
-    channel.send(f"GET {target.path} HTTP/1.1\r\nHost: {target.authority}\r\n".encode("ascii", "backslashreplace"))
+    channel.send(f"GET {target.path} HTTP/1.1\r\nHost: {target.netloc}\r\n".encode("ascii", "backslashreplace"))
 
 
 def _end_request(channel: Channel, target: Target) -> Answer:

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -130,6 +131,10 @@ def client_context(
     return context
 
 
+#: The last context of each identity, as long as there is one, and what it was made of.
+_LAST_CONTEXTS: WeakKeyDictionary[Identity, tuple[object, ssl.SSLContext]] = WeakKeyDictionary()
+
+
 def kept_client_context(
     identity: Identity | None,
     trust: Trust | None,
@@ -148,10 +153,10 @@ def kept_client_context(
         return client_context(identity, trust, **how)
     crls = trust.crl_pem() if trust.can_revoke else b""
     made_of = (trust.pem, crls, trust.is_partial, how, key_log_path())
-    kept: tuple[object, ssl.SSLContext] | None = identity.__dict__.get("kept_client_context")
+    kept = _LAST_CONTEXTS.get(identity)
     if kept is None or kept[0] != made_of:
         kept = (made_of, client_context(identity, trust, **how))
-        identity.__dict__["kept_client_context"] = kept
+        _LAST_CONTEXTS[identity] = kept
     return kept[1]
 
 

@@ -14,7 +14,17 @@ from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.transcript import was_sent
 from pytest_mtls.verdict.expected import Expected
 
-__all__ = ["DIFFERENT_ANSWERS", "NO_HANDSHAKE", "RULES", "Evidence", "Judgement", "Rule", "judge", "was_withheld"]
+__all__ = [
+    "ACCEPTED_INSTEAD_OF_REJECTED",
+    "DIFFERENT_ANSWERS",
+    "NO_HANDSHAKE",
+    "RULES",
+    "Evidence",
+    "Judgement",
+    "Rule",
+    "judge",
+    "was_withheld",
+]
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,8 @@ def _was_not_presented(expected: Expected, seen: Handshake, evidence: Evidence) 
     return names_no_certificate and not is_said_inside and not was_sent(seen.transcript, "server", "CertificateRequest")
 
 
+ACCEPTED_INSTEAD_OF_REJECTED = "accepted-instead-of-rejected"
+
 #: In this order; the first that applies decides about a handshake.
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -127,7 +139,7 @@ RULES: tuple[Rule, ...] = (
         "One side rejected the other, and should not have.",
     ),
     Rule(
-        "accepted-instead-of-rejected",
+        ACCEPTED_INSTEAD_OF_REJECTED,
         lambda expected, seen, evidence: seen.accepted is True,
         False,
         "Both sides accepted, and one should have rejected the other.",

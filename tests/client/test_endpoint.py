@@ -63,7 +63,7 @@ def test_what_is_known_wins_over_the_url(mtls_ca: CertificateAuthority) -> None:
     """Attributes are given beside the URL."""
     endpoint = Endpoint.parse("https://10.0.0.1:8443", server_name="web.example", trust=mtls_ca, port=1)
     assert ("web.example", mtls_ca, 1) == (endpoint.name, endpoint.trust, endpoint.port)
-    assert ("web.example:1", "web.example") == (endpoint.authority, replace(endpoint, port=443).authority)
+    assert ("web.example:1", "web.example") == (endpoint.netloc, replace(endpoint, port=443).netloc)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,12 @@ def test_own_protocol_is_registered_in_two_functions(
             seen = probe(endpoint, mtls_client_cert)
         assert ([], *expected) == (wrong, seen.accepted, seen.answer)
         assert seen.layer == (None if seen.accepted else "echo")
+
+
+def test_old_name_of_netloc_warns() -> None:
+    """What 0.1 called authority still works."""
+    with pytest.warns(DeprecationWarning, match=r"Endpoint\.authority is now called Endpoint\.netloc"):
+        assert "localhost:7" == Endpoint("localhost", 7).authority
 
 
 def test_old_names_of_a_protocols_parts_warn(own_protocol: str) -> None:

@@ -19,7 +19,7 @@ _LONGEST_PAGE = 4096
 
 def get(channel: Channel, endpoint: Target) -> Answer:
     """Ask for the endpoint's path, with user and password if it has them; `meanings.MEANINGS` says what a status means."""
-    lines = [f"GET {endpoint.path} HTTP/1.1", f"Host: {endpoint.authority}", "Accept: */*", "Connection: close"]
+    lines = [f"GET {endpoint.path} HTTP/1.1", f"Host: {endpoint.netloc}", "Accept: */*", "Connection: close"]
     if endpoint.user is not None:  # RFC 7617
         credentials = b64encode(f"{endpoint.user}:{endpoint.password or ''}".encode()).decode()
         lines.append(f"Authorization: Basic {credentials}")

@@ -15,7 +15,7 @@ class Target(Protocol):
         """The name that the server is asked for by."""
 
     @property
-    def authority(self) -> str:
+    def netloc(self) -> str:
         """Name and port as in a URL."""
 
     @property
