@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_mtls.plugin.life import mtls_ocsp
+from pytest_mtls.plugin.life import mtls_est, mtls_ocsp
 
 if TYPE_CHECKING:
     import httpx
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_mtls import Case, CertificateAuthority, Endpoint, Identity, LaunchedServer, MutualTLSServer
 
-__all__ = ["client_cases", "mtls_ocsp", "run_ca", "server_cases"]
+__all__ = ["client_cases", "mtls_est", "mtls_ocsp", "run_ca", "server_cases"]
 
 _SERVERS = pytest.StashKey[list[Any]]()
 _CASE_FIXTURES: dict[str, Literal["client", "server"]] = {"mtls_client_case": "client", "mtls_server_case": "server"}
