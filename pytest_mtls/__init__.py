@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_mtls.reasons.verdict import Verdict
     from pytest_mtls.server.asgi import asgi_app
     from pytest_mtls.server.crl import CRLServer
+    from pytest_mtls.server.est import ESTRequest, ESTServer
     from pytest_mtls.server.launch import LaunchedServer, launch
     from pytest_mtls.server.ocsp import OCSPQuery, OCSPResponder
     from pytest_mtls.server.server import MutualTLSServer
@@ -52,6 +53,8 @@ __all__ = [
     "CertificateAuthority",
     "CertificateSigningRequest",
     "ClientBehaviour",
+    "ESTRequest",
+    "ESTServer",
     "Endpoint",
     "ForwardedClient",
     "Handshake",
@@ -101,6 +104,8 @@ _HOMES = {
     "CertificateAuthority": "certificates.authority",
     "CertificateSigningRequest": "certificates.signing_request",
     "ClientBehaviour": "cases.behaviour",
+    "ESTRequest": "server.est",
+    "ESTServer": "server.est",
     "Endpoint": "client.endpoint",
     "ForwardedClient": "proxies",
     "Handshake": "tls.handshake",

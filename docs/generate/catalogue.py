@@ -84,6 +84,12 @@ def bypasses() -> None:
     replace_generated_part(DOCS / "reference" / "bypasses.md", as_markdown())
 
 
+def mapping() -> None:
+    from support.mapping_page import as_markdown
+
+    replace_generated_part(DOCS / "reference" / "mapping.md", as_markdown())
+
+
 PAGES: Mapping[str, Callable[[], None]] = {
     "cases": cases,
     "judges": judges,
@@ -92,6 +98,7 @@ PAGES: Mapping[str, Callable[[], None]] = {
     "clients": clients,
     "stacks": stacks,
     "bypasses": bypasses,
+    "mapping": mapping,
 }
 
 

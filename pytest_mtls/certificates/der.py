@@ -10,18 +10,22 @@ from cryptography import x509
 __all__ = [
     "BIT_STRING",
     "INTEGER",
+    "OBJECT_IDENTIFIER",
     "OCTET_STRING",
     "SEQUENCE",
+    "SET",
     "element",
     "integer",
     "load_name",
+    "object_identifier",
     "read_der",
     "sequence",
+    "set_of",
     "take_apart",
 ]
 
 #: Tags of universal types.
-INTEGER, BIT_STRING, OCTET_STRING, SEQUENCE = 0x02, 0x03, 0x04, 0x30
+INTEGER, BIT_STRING, OCTET_STRING, OBJECT_IDENTIFIER, SEQUENCE, SET = 0x02, 0x03, 0x04, 0x06, 0x30, 0x31
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -44,6 +48,23 @@ def sequence(*parts: bytes) -> bytes:
 def integer(number: int) -> bytes:
     """An INTEGER that is not negative."""
     return element(INTEGER, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
+def set_of(*parts: bytes) -> bytes:
+    """A SET OF elements, in the order that DER demands (X.690 section 11.6)."""
+    return element(SET, b"".join(sorted(parts)))
+
+
+def object_identifier(dotted: str) -> bytes:
+    """An OBJECT IDENTIFIER, such as ``2.5.29.17`` (X.690 section 8.19)."""
+    first, second, *others = map(int, dotted.split("."))
+    content = b""
+    for number in (first * 40 + second, *others):
+        groups = [number & 0x7F]
+        while number := number >> 7:
+            groups.append(0x80 | number & 0x7F)
+        content += bytes(reversed(groups))
+    return element(OBJECT_IDENTIFIER, content)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ OPTIONS: dict[str, tuple[str, str]] = {
     "policy": ("FILE", "expected exceptions, TOML; by default [tool.pytest-mtls] of pyproject.toml"),
     "setting": ("NAME", "a setting that the server claims: crl, level, resumption, strict or usage; several times"),
     "report": ("FILE", "write all results; several times"),
+    "mapping": ("", "tell in the reports which published requirements each check is evidence for"),
     "baseline": ("FILE", "a check that got weaker than in this file is a failure"),
     "baseline-update": ("", "write the file of --baseline"),
     "rate": ("N", "at most N connections a second"),

@@ -16,6 +16,7 @@ from pytest_mtls.conformance.baseline import Change, Snapshot, compare, read_sna
 from pytest_mtls.conformance.bypassing import BypassResult, report_id
 from pytest_mtls.conformance.chains import chain_facts
 from pytest_mtls.conformance.inventory import Inventory
+from pytest_mtls.conformance.mapping import mapped
 from pytest_mtls.conformance.offers import OfferResult, check_id
 from pytest_mtls.conformance.policy import SERVER_CHECKS, Policy
 from pytest_mtls.conformance.report import summary, table
@@ -191,6 +192,8 @@ class Collected:
             inventory=self._inventory,
             changes=self._told_changes,
         )
+        if self._config.getoption("mtls_mapping"):
+            document = mapped(document)
         for path in paths:
             write_report(path, document)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_mtls.plugin.life import mtls_ocsp
+from pytest_mtls.plugin.life import mtls_est, mtls_ocsp
 
 if TYPE_CHECKING:
     import httpx
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_mtls import Case, CertificateAuthority, Endpoint, Identity, LaunchedServer, MutualTLSServer
 
-__all__ = ["client_cases", "mtls_ocsp", "run_ca", "server_cases"]
+__all__ = ["client_cases", "mtls_est", "mtls_ocsp", "run_ca", "server_cases"]
 
 _SERVERS = pytest.StashKey[list[Any]]()
 _CASE_FIXTURES: dict[str, Literal["client", "server"]] = {"mtls_client_case": "client", "mtls_server_case": "server"}
@@ -135,6 +135,7 @@ _OPTIONS: dict[str, tuple[str, str]] = {
     "--mtls-policy": ("FILE", "expected exceptions, TOML; by default [tool.pytest-mtls] of pyproject.toml"),
     "--mtls-setting": ("NAME", "a setting that the server claims: crl, level, resumption, strict or usage"),
     "--mtls-report": ("FILE", "write a report: .json, .html, .md or .sarif; several times if need be"),
+    "--mtls-mapping": ("", "tell in the reports which published requirements each check is evidence for"),
     "--mtls-baseline": ("FILE", "a check that got weaker than in this file is a failure"),
     "--mtls-baseline-update": ("", "write the file of --mtls-baseline"),
     "--mtls-rate": ("N", "at most N connections a second"),
@@ -142,6 +143,7 @@ _OPTIONS: dict[str, tuple[str, str]] = {
 }
 _OPTION_KINDS: dict[str, dict[str, Any]] = {
     "--mtls-baseline-update": {"action": "store_true"},
+    "--mtls-mapping": {"action": "store_true"},
     "--mtls-report": {"action": "append"},
     "--mtls-setting": {"action": "append"},
     "--mtls-rate": {"type": float},

@@ -8,9 +8,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_mtls import CertificateAuthority, OCSPResponder
+    from pytest_mtls import CertificateAuthority, ESTServer, OCSPResponder
 
-__all__ = ["mtls_ocsp"]
+__all__ = ["mtls_est", "mtls_ocsp"]
+
+
+@pytest.fixture
+def mtls_est(mtls_ca: CertificateAuthority) -> Iterator[ESTServer]:
+    """A running `ESTServer` of ``mtls_ca``, for clients with a certificate of that CA, or with the password of ``client``.
+
+    The password is ``mtls_est.users["client"]``.
+    """
+    from pytest_mtls import ESTServer
+
+    with ESTServer(mtls_ca, users={"client": "first-enrolment"}) as server:
+        yield server
 
 
 @pytest.fixture

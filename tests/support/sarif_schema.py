@@ -23,12 +23,24 @@ def _object(required: str, **properties: Any) -> dict[str, Any]:
 _TEXT = {"type": "string", "minLength": 1}
 _MESSAGE = _object("text", text=_TEXT)  # 3.11, 3.12
 _LEVEL = {"enum": ["none", "note", "warning", "error"]}  # 3.27.10
+_RELATIONSHIP = _object(  # 3.53
+    "target kinds",
+    target=_object("id toolComponent", id=_TEXT, toolComponent=_object("name", name=_TEXT)),  # 3.52, 3.54
+    kinds={"type": "array", "items": _TEXT, "uniqueItems": True},
+)
+_TAXONOMY = _object(  # 3.19
+    "name informationUri taxa",
+    name=_TEXT,
+    informationUri={"type": "string", "format": "uri"},
+    taxa={"type": "array", "items": _object("id name", id=_TEXT, name=_TEXT, shortDescription=_MESSAGE), "minItems": 1},
+)
 _RULE = _object(  # 3.49
     "id shortDescription fullDescription help defaultConfiguration properties",
     id=_TEXT,
     shortDescription=_MESSAGE,
     fullDescription=_MESSAGE,
     help=_MESSAGE,
+    relationships={"type": "array", "items": _RELATIONSHIP, "minItems": 1, "uniqueItems": True},
     defaultConfiguration=_object("level", level=_LEVEL),
     properties={"type": "object", "properties": {"tags": {"type": "array", "items": _TEXT, "uniqueItems": True}}},
 )
@@ -73,6 +85,7 @@ _RUN = _object(  # 3.14
             startTimeUtc={"type": "string", "format": "date-time"},
         ),
     },
+    taxonomies={"type": "array", "items": _TAXONOMY, "minItems": 1, "uniqueItems": True},
     columnKind={"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
     results={"type": "array", "items": _RESULT},
 )

@@ -14,9 +14,11 @@ from pytest_mtls.conformance.reports.ladder import ladder
 from pytest_mtls.conformance.reports.page import POLICY, SCRIPT, STYLE
 from pytest_mtls.conformance.reports.words import (
     OUTCOMES,
+    REQUIREMENT_COLUMNS,
     alert_of,
     failures,
     left_out,
+    requirement_rows,
     rests_on,
     target_of,
     verdict_of,
@@ -95,6 +97,7 @@ def _page(document: Document) -> Iterator[str]:
     yield from _summary(document)
     yield from _changes(document)
     yield from _failures(document)
+    yield from _requirements(document)
     yield from _inventory(document)
     yield from _server(document)
     yield from _causes(document)
@@ -168,6 +171,26 @@ def _changes(document: Document) -> Iterator[str]:
         yield f'<div class="card">{f"<ul class=changes>{items}</ul>" if items else "Nothing."}</div>'
 
 
+def _requirements(document: Document) -> Iterator[str]:
+    """What the checks are evidence for, each requirement with a link to its source."""
+    rows = requirement_rows(document)
+    if not rows:
+        return
+    yield "<h2>Requirements that the checks are evidence for</h2>"
+    yield '<p class="shown">Evidence is what this run saw; whether a requirement is met takes more than that.</p>'
+    links = {one["id"]: one["url"] for one in document["requirements"]}
+    top = "".join(f'<th scope="col">{column}</th>' for column in REQUIREMENT_COLUMNS)
+    body = "".join(
+        f'<tr><th scope="row"><a href="{escape(links[id])}" rel="noreferrer">{escape(id)}</a></th>'
+        f'<td class="title">{escape(says)}</td>{"".join(f"<td>{count}</td>" for count in counts)}</tr>'
+        for id, says, *counts in rows
+    )
+    yield (
+        '<div class="frame" tabindex="0" role="region" aria-label="Requirements"><table>'
+        f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
 def _number(count: int, word: str) -> str:
     return f"{count or 'no'} {word}{'' if count == 1 else 's'}"
 
@@ -212,6 +235,8 @@ def _failure(number: int, facts: Facts) -> Iterator[str]:
         cause = f" <b>Likely cause:</b> {diagnosis}" if diagnosis else ""
         note = note[:1].upper() + note[1:]
         yield f'<p class="diagnosis">{note}{"." if note and not note.endswith(".") else ""}{cause}</p>'
+    if "requirements" in facts:
+        yield f'<p class="why">Evidence for {escape("; ".join(facts["requirements"]))}.</p>'
     for handshake in facts.get("handshakes", ()) if number < _MOST_DRAWN else ():
         yield from _evidence(handshake)
     yield "</article>"
@@ -321,6 +346,8 @@ def _row(facts: Facts, number: int | None) -> str:
     outcome = Outcome(facts["outcome"])
     case = escape(facts["case"])
     note = f"<small>{escape(facts['note'])}</small>" if "note" in facts and number is None else ""
+    if "requirements" in facts:
+        note += f"<small>Evidence for {escape('; '.join(facts['requirements']))}</small>"
     cells = (
         facts["tls"],
         None,

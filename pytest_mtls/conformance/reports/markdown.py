@@ -13,9 +13,11 @@ from typing import Any
 from pytest_mtls.conformance.reports.document import Document
 from pytest_mtls.conformance.reports.words import (
     OUTCOMES,
+    REQUIREMENT_COLUMNS,
     alert_of,
     failures,
     left_out,
+    requirement_rows,
     rests_on,
     target_of,
     verdict_of,
@@ -115,6 +117,12 @@ def _failures(document: Document) -> Iterator[str]:
 
 
 def _rest(document: Document) -> Iterator[str]:
+    requirements = requirement_rows(document)
+    if requirements:
+        yield "### Requirements that the checks are evidence for"
+        yield ""
+        yield from _table(REQUIREMENT_COLUMNS, requirements)
+        yield ""
     causes = left_out(document)
     if causes:
         yield "### What was left out"

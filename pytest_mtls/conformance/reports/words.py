@@ -9,7 +9,17 @@ from typing import Any
 from pytest_mtls.conformance.reports.document import Document
 from pytest_mtls.conformance.run import Outcome
 
-__all__ = ["OUTCOMES", "alert_of", "failures", "left_out", "rests_on", "target_of", "verdict_of"]
+__all__ = [
+    "OUTCOMES",
+    "REQUIREMENT_COLUMNS",
+    "alert_of",
+    "failures",
+    "left_out",
+    "requirement_rows",
+    "rests_on",
+    "target_of",
+    "verdict_of",
+]
 
 #: Each outcome in words, the most urgent first.
 OUTCOMES: Mapping[Outcome, str] = {
@@ -67,3 +77,16 @@ def rests_on(facts: Mapping[str, Any]) -> str:
 def alert_of(facts: Mapping[str, Any]) -> str:
     """The alert with its number, or what the application answered; a dash for neither."""
     return f"{facts['alert']} ({facts['alert_number']})" if "alert" in facts else str(facts.get("answer", "-"))
+
+
+#: The head of the table of requirements.
+REQUIREMENT_COLUMNS = ("requirement", "what it asks for", "as expected", "failed", "agreed", "no evidence")
+
+
+def requirement_rows(document: Document) -> list[tuple[str, ...]]:
+    """For each requirement of the document how many checks are evidence for it, and against it."""
+    kinds = ("as_expected", "failed", "agreed", "not_evidence")
+    return [
+        (str(one["id"]), str(one["says"]), *(str(one[kind]) for kind in kinds))
+        for one in document.get("requirements", ())
+    ]
