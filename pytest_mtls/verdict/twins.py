@@ -14,7 +14,9 @@ from pytest_mtls.cases.case import Case
 from pytest_mtls.cases.presentation import PeerArgument
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.certificates.key import KeyKind
 from pytest_mtls.certificates.profile import client_profile
+from pytest_mtls.certificates.readable import UNREADABLE
 from pytest_mtls.certificates.validity import now
 from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.client.plan import ProbePlan
@@ -26,13 +28,16 @@ __all__ = ["control_of", "good_client", "has_names_of", "own_der", "twin_of"]
 #: The themes of cases whose defect is a name, so that their control cannot have the same.
 _THEMES_OF_NAMES = ("names", "constraints")
 
+#: Reasons that are about a key or what it signs with, so that a control has to have another.
+_REASONS_OF_KEYS = frozenset({Reason.WEAK_KEY, Reason.NO_COMMON_PARAMETERS, Reason.UNSPECIFIED, Reason.BAD_CERTIFICATE})
+
 #: How long a client that is kept as a control still has to be valid to be used again.
 _LEFT = timedelta(hours=1)
 _MOST_KEPT = 256
 _CONTROL = "control"
 
-#: The controls that were issued, by CA and names; the oldest goes first.
-_KEPT: OrderedDict[tuple[bytes, bytes, bytes], Identity] = OrderedDict()
+#: The controls that were issued, by CA, names and kind of key; the oldest goes first.
+_KEPT: OrderedDict[tuple[bytes, bytes, bytes, KeyKind], Identity] = OrderedDict()
 
 
 def good_client(target: Endpoint, issuer: CertificateAuthority | None) -> Identity | None:
@@ -61,10 +66,13 @@ def control_of(plan: ProbePlan, client: PeerArgument | None, expected: Expected)
     is_about_a_certificate = any(reason is not Reason.ACCESS_DENIED for reason in expected.reasons)
     if identity is None or is_about_names or not is_about_a_certificate:
         good, is_twin = general, identity is None or is_about_names
-    elif general is not None and has_names_of(general, identity):
-        good, is_twin = general, True
     else:
-        twin = twin_of(identity, plan.issuer)
+        kind = (
+            None if isinstance(client, Case) or not _REASONS_OF_KEYS.isdisjoint(expected.reasons) else _kind(identity)
+        )
+        if general is not None and has_names_of(general, identity) and kind in (None, _kind(general)):
+            return plan.presenting(general), True
+        twin = twin_of(identity, plan.issuer, kind)
         good, is_twin = (general, False) if twin is None else (twin, True)
     return (None if good is None else plan.presenting(good)), is_twin
 
@@ -74,21 +82,34 @@ def own_der(identity: Identity | None) -> bytes | None:
     return None if identity is None else identity.certificate.public_bytes(Encoding.DER)
 
 
-def twin_of(client: Identity, issuer: CertificateAuthority | None) -> Identity | None:
+def twin_of(client: Identity, issuer: CertificateAuthority | None, kind: KeyKind | None = None) -> Identity | None:
     """A good client with this one's subject and alternative names; None if it cannot be issued.
 
     Names that cannot be read, or that no good certificate may have, have no twin.
+
+    Args:
+        client: the client.
+        issuer: who issues its twin.
+        kind: the kind of the twin's key; the ordinary one by default.
     """
     names = _names(client.certificate)
     if names is None or issuer is None or issuer.private_key is None:
         return None
-    return _issued(issuer, *names)
+    return _issued(issuer, *names, kind)
 
 
 def has_names_of(control: Identity, client: Identity) -> bool:
     """Whether two certificates have the same subject and alternative names."""
     names = _names(client.certificate)
     return names is not None and names == _names(control.certificate)
+
+
+def _kind(client: Identity) -> KeyKind | None:
+    """The kind of a client's key; None for one that no good client has, or that cannot be read."""
+    try:
+        return KeyKind.of(client.certificate.public_key())
+    except UNREADABLE:
+        return None
 
 
 def _names(certificate: x509.Certificate) -> tuple[x509.Name, tuple[x509.GeneralName, ...]] | None:
@@ -104,12 +125,18 @@ def _names(certificate: x509.Certificate) -> tuple[x509.Name, tuple[x509.General
     return (subject, sans) if list(subject) or sans else None
 
 
-def _issued(issuer: CertificateAuthority, subject: x509.Name, sans: tuple[x509.GeneralName, ...]) -> Identity:
-    key = (issuer.certificate.public_bytes(Encoding.DER), subject.public_bytes(), repr(sans).encode())
+def _issued(
+    issuer: CertificateAuthority,
+    subject: x509.Name,
+    sans: tuple[x509.GeneralName, ...],
+    kind: KeyKind | None = None,
+) -> Identity:
+    kind = kind or KeyKind.P256
+    key = (issuer.certificate.public_bytes(Encoding.DER), subject.public_bytes(), repr(sans).encode(), kind)
     kept = _KEPT.get(key)
     if kept is None or kept.certificate.not_valid_after_utc < now() + _LEFT:
         profile = replace(client_profile(_CONTROL), subject=subject, sans=sans)
-        kept = _KEPT[key] = issuer.issue(profile)
+        kept = _KEPT[key] = issuer.issue(profile, key_kind=kind)
         while len(_KEPT) > _MOST_KEPT:
             _KEPT.popitem(last=False)
     return kept

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from support.balancer import balancer
 
 from pytest_mtls import (
@@ -77,6 +78,35 @@ def test_untrusted_namesake_that_gets_in_is_found_out(
 
 
 # --- balancers -------------------------------------------------------------------------------------------------------
+
+
+def no_rsa(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """An app that denies everybody who has an RSA key, whoever issued the certificate."""
+    certificate = environ["pytest_mtls.handshake"].peer_certificate
+    start_response("403 Forbidden" if isinstance(certificate.public_key(), RSAPublicKey) else "200 OK", [])
+    return [b""]
+
+
+def test_a_twin_has_a_key_of_the_same_kind(
+    mtls_server_factory: Factory, mtls_ca: CertificateAuthority, mtls_untrusted_ca: CertificateAuthority
+) -> None:
+    """A server that trusts the wrong CA is not taken for a good one since its app denies RSA keys."""
+    server = mtls_server_factory(no_rsa, trust=[mtls_ca, mtls_untrusted_ca])
+    endpoint = https(server, ca=mtls_ca)
+    stranger = mtls_untrusted_ca.issue_client("billing", key_kind="rsa2048")
+    with pytest.raises(HandshakeAssertionError, match="a good client does not get in either"):
+        assert_rejected(endpoint, stranger, Reason.UNKNOWN_CA)
+    with pytest.raises(HandshakeAssertionError, match="accepted"):
+        assert_rejected(endpoint, mtls_untrusted_ca.issue_client("billing"), Reason.UNKNOWN_CA)
+
+
+def test_a_twin_has_another_key_where_the_key_is_the_reason(
+    mtls_server_factory: Factory, mtls_ca: CertificateAuthority
+) -> None:
+    """An application that denies a kind of key is proved by a twin with another one."""
+    endpoint = https(mtls_server_factory(no_rsa), ca=mtls_ca)
+    rsa = mtls_ca.issue_client("billing", key_kind="rsa2048")
+    assert Reason.ACCESS_DENIED is assert_rejected(endpoint, rsa, Reason.WEAK_KEY).reason
 
 
 @pytest.mark.parametrize("strict", [1, 2])
