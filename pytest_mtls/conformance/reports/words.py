@@ -13,6 +13,7 @@ __all__ = [
     "OUTCOMES",
     "REQUIREMENT_COLUMNS",
     "alert_of",
+    "evidence_of",
     "failures",
     "left_out",
     "requirement_rows",
@@ -90,3 +91,12 @@ def requirement_rows(document: Document) -> list[tuple[str, ...]]:
         (str(one["id"]), str(one["says"]), *(str(one[kind]) for kind in kinds))
         for one in document.get("requirements", ())
     ]
+
+
+def evidence_of(facts: Mapping[str, Any]) -> str:
+    """The requirements that a check is evidence for, those of a source together."""
+    sections: dict[str, list[str]] = {}
+    for id in facts["requirements"]:
+        source, _, section = str(id).partition(", ")
+        sections.setdefault(source, []).append(section)
+    return "; ".join(f"{source}, {' and '.join(ours)}" for source, ours in sections.items())
