@@ -37,7 +37,8 @@ def main() -> None:
         document = mapped(make_document(target, Policy(), facts, date=datetime.now(timezone.utc)))
         print(f"{CHECKS} checks of which {failing} failed: facts in {time.perf_counter() - started:.3f} s")
         for ending, form in FORMS.items():
-            times = []
+            times: list[float] = []
+            text = ""
             for _ in range(ROUNDS):
                 started = time.perf_counter()
                 text = form(document)
