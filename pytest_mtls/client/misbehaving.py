@@ -19,7 +19,8 @@ from pytest_mtls.cases.presentation import Presentation
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.errors import CaseNotPresentable
 from pytest_mtls.reasons.alert import Alert
-from pytest_mtls.reasons.reason import Reason, reasons_of_alert
+from pytest_mtls.reasons.alert_meaning import reasons_of_alert
+from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side
 from pytest_mtls.reasons.versions import TLS_VERSIONS, VERSION_NUMBERS
 from pytest_mtls.tls.handshake import Handshake

@@ -318,9 +318,9 @@ class Run:
         return Outcome.DEVIATES, _NOTES[judgement.rule](expected, odd)
 
     def _evidence(self, case: Case, plan: ProbePlan, expected: Expected, seen: Handshake) -> Evidence:
-        """What is known beside the handshake; the twin is asked only where the application's answer hangs on it."""
+        """What is known beside the handshake; the twin is asked only where a denial of access hangs on it."""
         evidence = Evidence(None if _was_being_sent(seen) else own_der(plan.presents.identity))
-        if seen.reason is not Reason.ACCESS_DENIED or seen.layer == "tls":
+        if seen.reason is not Reason.ACCESS_DENIED:
             return evidence
         control, is_twin = control_of(plan, case, expected)
         if control is None:

@@ -2,15 +2,14 @@
 
 Two kinds of evidence exist. The side that refuses knows exactly: OpenSSL gives it a verification code
 (`REASON_BY_VERIFY_CODE`) or an error name (`REASON_BY_SSL_ERROR`). The side that is refused sees an alert at most,
-and an alert stands for several reasons (`REASONS_BY_ALERT`); which of them a stack sends it for is its own choice.
+and an alert stands for several reasons (`alert_meaning.ALERT_MEANINGS`); which of them a stack sends it for is its own
+choice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-
-from pytest_mtls.reasons.alert import Alert
 
 __all__ = ["Reason"]
 
@@ -165,102 +164,7 @@ REASON_BY_SSL_ERROR: Mapping[str, Reason] = {
     "LENGTH_TOO_SHORT": Reason.MALFORMED_MESSAGE,
 }
 
-_CERTIFICATE_REASONS = frozenset(
-    {
-        Reason.EXPIRED,
-        Reason.NOT_YET_VALID,
-        Reason.UNKNOWN_CA,
-        Reason.SELF_SIGNED,
-        Reason.INVALID_CA,
-        Reason.PATH_LENGTH_EXCEEDED,
-        Reason.CHAIN_TOO_LONG,
-        Reason.NAME_CONSTRAINT_VIOLATED,
-        Reason.UNKNOWN_CRITICAL_EXTENSION,
-        Reason.BAD_SIGNATURE,
-        Reason.PROFILE_VIOLATED,
-        Reason.MALFORMED_CERTIFICATE,
-        Reason.WEAK_KEY,
-        Reason.WEAK_SIGNATURE,
-        Reason.WRONG_PURPOSE,
-        Reason.HOSTNAME_MISMATCH,
-        Reason.BAD_CERTIFICATE,
-        Reason.REVOKED,
-        Reason.CRL_MISSING,
-        Reason.CRL_EXPIRED,
-        Reason.CRL_NOT_YET_VALID,
-        Reason.CRL_BAD_SIGNATURE,
-        Reason.CRL_ISSUER_INVALID,
-    }
-)
-_TRUST_REASONS = frozenset(
-    {
-        Reason.UNKNOWN_CA,
-        Reason.SELF_SIGNED,
-        Reason.INVALID_CA,
-        Reason.PATH_LENGTH_EXCEEDED,
-        Reason.CHAIN_TOO_LONG,
-        Reason.CRL_MISSING,
-        Reason.BAD_SIGNATURE,
-    }
-)
-
-#: What each alert may stand for; the first is what it says by its name.
-REASONS_BY_ALERT: Mapping[Alert, tuple[Reason, frozenset[Reason]]] = {
-    Alert.UNEXPECTED_MESSAGE: (
-        Reason.UNEXPECTED_MESSAGE,
-        frozenset({Reason.POSSESSION_NOT_PROVED, Reason.NO_CERTIFICATE, Reason.NOT_TLS}),
-    ),
-    Alert.RECORD_OVERFLOW: (Reason.NOT_TLS, frozenset()),
-    Alert.HANDSHAKE_FAILURE: (
-        Reason.NO_COMMON_PARAMETERS,
-        _CERTIFICATE_REASONS | {Reason.NO_CERTIFICATE, Reason.POSSESSION_NOT_PROVED},
-    ),
-    Alert.NO_CERTIFICATE: (Reason.NO_CERTIFICATE, frozenset()),
-    Alert.BAD_CERTIFICATE: (
-        Reason.BAD_CERTIFICATE,
-        _CERTIFICATE_REASONS | {Reason.NO_CERTIFICATE, Reason.POSSESSION_NOT_PROVED},
-    ),
-    Alert.UNSUPPORTED_CERTIFICATE: (
-        Reason.WRONG_PURPOSE,
-        frozenset({Reason.UNKNOWN_CRITICAL_EXTENSION, Reason.MALFORMED_CERTIFICATE, Reason.WEAK_KEY}),
-    ),
-    Alert.CERTIFICATE_REVOKED: (Reason.REVOKED, frozenset()),
-    Alert.CERTIFICATE_EXPIRED: (Reason.EXPIRED, frozenset({Reason.NOT_YET_VALID, Reason.CRL_EXPIRED})),
-    Alert.CERTIFICATE_UNKNOWN: (Reason.BAD_CERTIFICATE, _CERTIFICATE_REASONS | {Reason.NO_CERTIFICATE}),
-    Alert.ILLEGAL_PARAMETER: (
-        Reason.MALFORMED_MESSAGE,
-        frozenset({Reason.POSSESSION_NOT_PROVED, Reason.WEAK_KEY, Reason.CHAIN_TOO_LONG}),
-    ),
-    Alert.UNKNOWN_CA: (Reason.UNKNOWN_CA, _TRUST_REASONS),
-    Alert.ACCESS_DENIED: (Reason.ACCESS_DENIED, frozenset()),
-    Alert.DECODE_ERROR: (Reason.MALFORMED_MESSAGE, frozenset({Reason.MALFORMED_CERTIFICATE})),
-    Alert.DECRYPT_ERROR: (
-        Reason.POSSESSION_NOT_PROVED,
-        frozenset({Reason.BAD_SIGNATURE, Reason.CRL_BAD_SIGNATURE}),
-    ),
-    Alert.PROTOCOL_VERSION: (Reason.PROTOCOL_VERSION, frozenset({Reason.NOT_TLS})),
-    Alert.INSUFFICIENT_SECURITY: (
-        Reason.NO_COMMON_PARAMETERS,
-        frozenset({Reason.WEAK_KEY, Reason.WEAK_SIGNATURE}),
-    ),
-    Alert.INTERNAL_ERROR: (Reason.INTERNAL_ERROR, frozenset()),
-    Alert.UNRECOGNIZED_NAME: (Reason.UNRECOGNIZED_NAME, frozenset()),
-    Alert.CERTIFICATE_REQUIRED: (Reason.NO_CERTIFICATE, frozenset()),
-    Alert.NO_APPLICATION_PROTOCOL: (Reason.NO_APPLICATION_PROTOCOL, frozenset()),
-}
-
 
 def reason_of_verify_code(code: int) -> Reason:
     """The reason behind one of OpenSSL's verification codes; `Reason.BAD_CERTIFICATE` for one not in the table."""
     return REASON_BY_VERIFY_CODE.get(code, Reason.BAD_CERTIFICATE)
-
-
-def reasons_of_alert(alert: Alert | None) -> tuple[Reason, frozenset[Reason]]:
-    """What a refusal by this alert says by its name, and all that it may stand for.
-
-    No alert at all (the connection just ended) says `Reason.UNSPECIFIED` and may stand for anything.
-    """
-    if alert is None:
-        return Reason.UNSPECIFIED, frozenset(Reason)
-    said, others = REASONS_BY_ALERT.get(alert, (Reason.UNSPECIFIED, frozenset(Reason)))
-    return said, others | {said}

@@ -16,7 +16,8 @@ from cryptography import x509
 
 from pytest_mtls.certificates.readable import UNREADABLE
 from pytest_mtls.reasons.alert import Alert
-from pytest_mtls.reasons.reason import REASON_BY_SSL_ERROR, Reason, reason_of_verify_code, reasons_of_alert
+from pytest_mtls.reasons.alert_meaning import reasons_of_alert
+from pytest_mtls.reasons.reason import REASON_BY_SSL_ERROR, Reason, reason_of_verify_code
 from pytest_mtls.reasons.side import Side, opposite
 from pytest_mtls.reasons.verdict import Verdict
 from pytest_mtls.tls.transcript import (

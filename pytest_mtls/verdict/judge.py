@@ -82,13 +82,14 @@ def _is_for_reason(expected: Expected, seen: Handshake, evidence: Evidence) -> b
 
 
 def _is_for_the_defect(expected: Expected, seen: Handshake, evidence: Evidence) -> bool:
-    """An application's rejection that its good twin does not meet is for what tells the two apart."""
+    """A denial of access that its good twin does not meet is for what tells the two apart."""
     control = evidence.control
     return bool(evidence.control_is_twin and control is not None and control.accepted)
 
 
 def _is_denied(expected: Expected, seen: Handshake, evidence: Evidence) -> bool:
-    return seen.reason is Reason.ACCESS_DENIED and seen.layer != "tls"
+    """By the application, or by the alert access_denied, which GnuTLS's server sends for every bad certificate."""
+    return seen.reason is Reason.ACCESS_DENIED and seen.rejected_by == "server"
 
 
 def was_withheld(certificate_der: bytes, seen: Handshake) -> bool:
@@ -159,7 +160,8 @@ RULES: tuple[Rule, ...] = (
             and not _was_not_presented(expected, seen, evidence)
         ),
         True,
-        "The application denied access to the bad client and served its good twin, so the defect is the reason.",
+        "The server denied access to the bad client, inside or by the alert access_denied, and served its good twin: "
+        "the defect is the reason.",
     ),
     Rule(
         "rejected-for-another-reason",

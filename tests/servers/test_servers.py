@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from support.alerts_seen import alerts_seen, meanings_seen_of
 from support.generated_pages import generated_part
 from support.real_server_verdicts import PAGE, as_markdown, by_case, recorded
 from support.real_servers import SERVERS, Server, policy_of
+from support.s_client import s_client_gets_in
 
 from pytest_mtls import CertificateAuthority
 from pytest_mtls.bypasses import BYPASSES, Trial, Verdict
 from pytest_mtls.cases import CATALOGUE
+from pytest_mtls.cases.mint import mint
 from pytest_mtls.conformance.run import Outcome, Run
 from pytest_mtls.errors import ServerNotLaunched
 
@@ -23,6 +27,7 @@ _NOBODY_GETS_IN = {"valid"}
 #: What fails of those, for each mistake. Where the CA's file is wrong, no good client gets in, and nothing is proved.
 FOUND = {
     "optional verification": {"no-certificate"},
+    "nothing asked for": {"no-certificate"},
     "verification off": {"no-certificate", "expired", "untrusted-ca"},
     "wrong CA file": _NOBODY_GETS_IN,
     "missing CA file": _NOBODY_GETS_IN,
@@ -77,7 +82,10 @@ def test_every_client_comes_to_every_server(
     excepted = {result.case.id for result in results if result.outcome is Outcome.EXCEPTED}
     assert set(server.deviations) == excepted
     assert expected_of(server) == by_case(results)
-    assert [] == [(id, one.note) for id, one in found.items() if one.verdict in (Verdict.BYPASSED, Verdict.UNDECIDED)]
+    if server.stack:
+        assert alerts_seen(results) == meanings_seen_of(server.stack)
+    bypassed = [(id, one.note) for id, one in found.items() if one.verdict in (Verdict.BYPASSED, Verdict.UNDECIDED)]
+    assert list(server.bypassed) == [id for id, _ in bypassed], bypassed
     held = {id for id, one in found.items() if one.verdict is Verdict.HELD}
     assert TRIED - ({"without-tls"} if server.protocol in ("tls", "h2") else set()) <= held
 
@@ -101,6 +109,23 @@ def test_a_mistake_is_found(
             raise
         return
     assert FOUND[mistake] & {case.id for case in cases} == failed
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+@pytest.mark.parametrize(
+    "server", [pytest.param(server, id=name) for name, server in SERVERS.items() if server.deviations]
+)
+def test_deviations_are_those_that_another_client_meets(
+    ca: CertificateAuthority, wrong_ca: CertificateAuthority, tmp_path: Path, server: Server
+) -> None:
+    """openssl s_client with the minted files is let in or rejected as the record says, and with a good client's let in."""
+    cases = [one for one in mint(tmp_path / "certs", ca=ca) if one.case.side == "client"]
+    minted = {one.case.id: one.identity for one in cases if one.identity is not None}
+    with server.start(ca, wrong_ca) as running:
+        port = running.endpoint.port
+        assert s_client_gets_in(port, minted["valid"], protocol=server.protocol)
+        for case, (seen, _) in server.deviations.items():
+            assert (seen == "accepted") is s_client_gets_in(port, minted[case], protocol=server.protocol), case
 
 
 def test_page_is_current() -> None:

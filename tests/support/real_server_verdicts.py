@@ -65,7 +65,8 @@ def as_markdown(verdicts: Verdicts) -> str:
     """The servers with their notes, and the cases of which they think differently."""
     lines = []
     for server in SERVERS.values():
-        lines += [server.name, f": {' '.join(server.notes) or 'Nothing is special about it.'}", ""]
+        notes = [*server.notes, *(f"The bypass `{id}` is found: {why}." for id, why in server.bypassed.items())]
+        lines += [server.name, f": {' '.join(notes) or 'Nothing is special about it.'}", ""]
     differing = {id: row for id, row in verdicts.items() if len({_judged(found) for found in row.values()}) > 1}
     agreed = f"{len(verdicts) - len(differing)} of {len(verdicts)}"
     lines += [
@@ -76,6 +77,14 @@ def as_markdown(verdicts: Verdicts) -> str:
     ]
     for id, row in differing.items():
         lines.append(f"| `{id}` | {' | '.join(row[name] for name in SERVERS)} |")
+    lines += [
+        "",
+        "These are deviations of a server from what any correct one does, cross-checked by `openssl s_client`:",
+        "",
+    ]
+    lines += ["| server | case | the client is | because |", "|---|---|---|---|"]
+    for server in SERVERS.values():
+        lines += [f"| {server.name} | `{case}` | {seen} | {why} |" for case, (seen, why) in server.deviations.items()]
     return "\n".join(lines)
 
 

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
+from support.programs_built import PROGRAMS, build_go
 from support.requirements import require_postgres, require_program
 
 from pytest_mtls import CertificateAuthority, LaunchedServer, launch, probe
@@ -34,6 +35,9 @@ class Server:
         notes: why it differs from others, for the documentation.
         deviations: by case id, what is known of it that a policy has to agree to, and why.
         known: other arguments of `launch`.
+        bypassed: the bypasses that are found in it, and why that is so.
+        stack: the TLS stack whose alerts it shows, by its name in the table of alerts; empty for one that shows no more of
+            a stack than another server here.
     """
 
     name: str
@@ -46,6 +50,8 @@ class Server:
     notes: tuple[str, ...] = ()
     deviations: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     known: Mapping[str, Any] = field(default_factory=dict)
+    bypassed: Mapping[str, str] = field(default_factory=dict)
+    stack: str = ""
 
     def start(
         self, ca: CertificateAuthority, wrong_ca: CertificateAuthority, twin: str | None = None
@@ -70,6 +76,23 @@ def module(name: str, *arguments: str) -> Command:
         return [sys.executable, *arguments]
 
     return command
+
+
+def java(name: str, *arguments: str) -> Command:
+    """One of the programs beside this file, by the JDK."""
+
+    def command() -> list[str]:
+        program = require_program("java", apt="openjdk-17-jdk-headless")
+        require_program("javac", apt="openjdk-17-jdk-headless")
+        quick = ["-XX:+UseSerialGC", "-Xshare:auto"]
+        return [str(program), *quick, str(PROGRAMS / f"{name}.java"), *arguments]
+
+    return command
+
+
+def compiled_go(name: str, *arguments: str) -> Command:
+    """One of the programs beside this file, by the Go compiler."""
+    return lambda: [str(build_go(name)), *arguments]
 
 
 _CA = "{ca}"
@@ -193,6 +216,10 @@ _WITH_CRL = frozenset({"crl"})
 #: The first CPython whose `ssl.create_default_context` is strict.
 _STRICT_CPYTHON = (3, 13)
 _STRICT_NOTE = "On CPython 3.13 and later it refuses what strict verification does; here it runs on an older one."
+_NO_CRL_NOTE = "It is given no CRL, so that revoked clients get in."
+_RENEGOTIATES = {
+    "client-renegotiates": "under TLS 1.2 it starts the handshake anew when a client asks for it (RFC 5746)"
+}
 _PYTHON_NOTE = "It takes no CRL on its command line, so that revoked clients get in."
 
 SERVERS: dict[str, Server] = {
@@ -215,6 +242,7 @@ SERVERS: dict[str, Server] = {
             settings=_WITH_CRL | {"usage"},
             twins=_mistakes("SSLVerifyClient require", "SSLVerifyClient optional", "SSLCARevocationCheck chain"),
             notes=("It refuses by an alert, in the handshake.",),
+            stack="OpenSSL",
         ),
         Server(
             "stunnel",
@@ -298,6 +326,88 @@ SERVERS: dict[str, Server] = {
             twins=_mistakes("required", "optional", name="verification off"),
             notes=("It has BoringSSL inside in place of OpenSSL.", "It takes no CRL that it could be given here."),
             known={"ready": "ready"},
+        ),
+        Server(
+            "Go net/http",
+            compiled_go("server", "{server_cert}", "{server_key}", "{ca}", "127.0.0.1:{port}", "required"),
+            twins=_mistakes("required", "optional"),
+            notes=("It sends bad_certificate for nearly everything.", _NO_CRL_NOTE),
+            stack="Go",
+        ),
+        Server(
+            "granian",
+            module(
+                "granian",
+                *("-m", "granian", "--interface", "asgi", "--working-dir", "{dir}", "--no-access-log"),
+                *("--host", "127.0.0.1", "--port", "{port}", "--ssl-certificate", "{server_cert}"),
+                *("--ssl-keyfile", "{server_key}", "--ssl-ca", "{ca}", "--ssl-protocol-min", "tls1.2"),
+                *("--ssl-client-verify", "server_app:app"),
+            ),
+            {"server_app.py": ASGI},
+            settings=frozenset({"level"}),
+            twins=_mistakes("--ssl-client-verify", "", name="nothing asked for"),
+            notes=("It has rustls inside, and webpki, which takes six intermediates at most.", _NO_CRL_NOTE),
+            deviations={
+                "through-nine-intermediates": ("refused", "webpki takes chains of six intermediates at most"),
+                "issuer-without-cert-sign": ("accepted", "webpki does not look at the keyCertSign bit"),
+            },
+            stack="rustls",
+        ),
+        Server(
+            "gnutls-serv",
+            lambda: [
+                str(require_program("gnutls-serv", apt="gnutls-bin")),
+                *("--http", "--quiet", "--port", "{port}", "--x509certfile", "{server_cert}"),
+                *("--x509keyfile", "{server_key}", "--x509cafile", "{ca}"),
+                *("--require-client-cert", "--verify-client-cert"),
+            ],
+            twins=_mistakes("--require-client-cert", ""),
+            notes=(
+                "It sends access_denied for every certificate that it does not verify, so that the good twin has to tell.",
+                "It asks for no purpose, and GnuTLS looks at name constraints on DNS names, IP addresses and e-mail alone.",
+                _NO_CRL_NOTE,
+            ),
+            deviations={
+                **dict.fromkeys(
+                    ("server-only", "email-only", "code-signing-only", "intermediate-for-the-other-side"),
+                    ("accepted", "gnutls-serv asks for no purpose when it verifies a client"),
+                ),
+                **dict.fromkeys(
+                    ("uri-not-permitted", "directory-name-not-permitted"),
+                    ("accepted", "GnuTLS looks at no name constraints on URIs and directory names"),
+                ),
+            },
+            bypassed=_RENEGOTIATES,
+            stack="GnuTLS",
+        ),
+        Server(
+            "Java",
+            java("Server", "{server_cert}", "{server_key}", "{ca}", "{port}", "required"),
+            twins=_mistakes("required", "optional"),
+            notes=("It is JSSE, by an SSLServerSocket.", _NO_CRL_NOTE),
+            deviations={
+                "intermediate-for-the-other-side": (
+                    "accepted",
+                    "JSSE looks at the extended key usage of the end entity alone",
+                )
+            },
+            bypassed=_RENEGOTIATES,
+            stack="Java",
+        ),
+        Server(
+            "Node https",
+            lambda: [
+                str(require_program("node", apt="nodejs")),
+                str(PROGRAMS / "server.js"),
+                *("{server_cert}", "{server_key}", "{ca}", "{port}", "required"),
+            ],
+            settings=frozenset({"usage"}),
+            twins=_mistakes("required", "requested", name="verification off"),
+            notes=(
+                "It verifies after the handshake, and then closes the connection without an alert.",
+                _NO_CRL_NOTE,
+            ),
+            bypassed=_RENEGOTIATES,
         ),
     )
 }

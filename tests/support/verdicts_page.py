@@ -1,18 +1,19 @@
-"""The tables of docs/reference/verdicts.md, made of the judge's own rules and of what answers mean."""
+"""The tables of docs/reference/verdicts.md, made of the judge's own rules and of what answers and alerts mean."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from pytest_mtls.client.protocols.meanings import MEANINGS
+from pytest_mtls.reasons.alert_meaning import ALERT_MEANINGS
 from pytest_mtls.verdict.judge import RULES
 
 __all__ = ["as_markdown"]
 
 
 def as_markdown() -> str:
-    """Both tables."""
-    return "\n".join(_lines())
+    """All tables."""
+    return "\n".join(_lines()).rstrip("\n")
 
 
 def _lines() -> Iterator[str]:
@@ -33,3 +34,23 @@ def _lines() -> Iterator[str]:
     for row in MEANINGS:
         pattern = row.pattern.replace("|", "\\|")
         yield f"| {row.layer} | `{pattern}` | {row.means.value} | {row.source} |"
+    yield ""
+    yield "## Alerts"
+    yield ""
+    yield "What an alert may stand for, by RFC 8446 section 6.2 and by what correct stacks were seen to send. A rejection counts"
+    yield "for a reason only if its alert may stand for it; `tests/servers/test_servers.py` shows each stack's. The alert"
+    yield "access_denied counts only where a good client of the same names gets in."
+    yield ""
+    yield "| alert | reason | seen in |"
+    yield "|---|---|---|"
+    for meaning in ALERT_MEANINGS:
+        alert = meaning.alert.name.lower()
+        yield from (f"| {alert} | {reason.words} | {', '.join(seen)} |" for reason, seen in meaning.seen.items())
+        others = sorted(reason.words for reason in (meaning.allowed | {meaning.says}) - set(meaning.seen))
+        if others:
+            yield f"| {alert} | {', '.join(others)} | - |"
+    yield ""
+    yield "The words that allow it:"
+    yield ""
+    for meaning in ALERT_MEANINGS:
+        yield from (meaning.alert.name.lower(), f": {meaning.allowed_by}", "")

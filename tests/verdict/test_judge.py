@@ -9,6 +9,7 @@ from support.generated_pages import DOCS, generated_part
 from support.verdicts_page import as_markdown
 
 from pytest_mtls import Alert, Reason
+from pytest_mtls.reasons.alert_meaning import ALERT_MEANINGS, AlertMeaning
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.transcript import Message
 from pytest_mtls.verdict.expected import Expected
@@ -29,6 +30,7 @@ EXPIRED = Handshake(
     transcript=(REQUEST,),
 )
 DENIED = replace(EXPIRED, reason=Reason.ACCESS_DENIED, alert=None, layer="http", answer="HTTP 403")
+DENIED_BY_ALERT = replace(EXPIRED, reason=Reason.ACCESS_DENIED, alert=Alert.ACCESS_DENIED)
 RESET_AT_ONCE = Handshake("client", False, "server", Reason.UNSPECIFIED)
 BY_THE_CLIENT = replace(EXPIRED, rejected_by="client", reason=Reason.UNKNOWN_CA, alert=Alert.UNKNOWN_CA)
 
@@ -51,6 +53,8 @@ TABLE: list[tuple[Expected, Handshake, Evidence, bool, str]] = [
     (REJECT, ACCEPTED, SENT, False, "accepted-instead-of-rejected"),
     (REJECT, BY_THE_CLIENT, SENT, False, "rejected-by-the-other-side"),
     (FOR_EXPIRED, DENIED, TWIN, True, "denied-but-not-its-twin"),
+    (FOR_EXPIRED, DENIED_BY_ALERT, TWIN, True, "denied-but-not-its-twin"),
+    (FOR_EXPIRED, DENIED_BY_ALERT, SENT, False, "rejected-for-another-reason"),
     (FOR_EXPIRED, DENIED, SENT, False, "rejected-for-another-reason"),
     (FOR_EXPIRED, DENIED, Evidence(OWN), False, "rejected-for-another-reason"),
     (Expected(accepted=False, reasons=(Reason.REVOKED,)), EXPIRED, TWIN, False, "rejected-for-another-reason"),
@@ -97,3 +101,20 @@ def test_the_absence_of_a_handshake_is_no_verdict() -> None:
 def test_the_reference_page_has_every_rule() -> None:
     """docs/reference/verdicts.md is what the judge's rules and the table of answers give."""
     assert as_markdown() == generated_part(DOCS / "reference" / "verdicts.md")
+
+
+@pytest.mark.parametrize("meaning", ALERT_MEANINGS, ids=lambda meaning: meaning.alert.name.lower())
+def test_an_alert_counts_for_the_reasons_of_its_row_and_no_others(meaning: AlertMeaning) -> None:
+    """The judge goes by the table of alerts: for each reason a rejection by this alert counts, or does not."""
+    seen = replace(EXPIRED, reason=meaning.says, alert=meaning.alert)
+    for reason in Reason:
+        expected = Expected(accepted=False, reasons=(reason,))
+        assert (reason in meaning.reasons) == judge(expected, [seen], SENT).is_met
+
+
+def test_every_alert_is_once_in_the_table() -> None:
+    """No alert has two rows, and those about certificates have one, but for what no stack sends since RFC 8446."""
+    alerts = [meaning.alert for meaning in ALERT_MEANINGS]
+    assert len(alerts) == len(set(alerts))
+    gone = {Alert.CERTIFICATE_UNOBTAINABLE, Alert.BAD_CERTIFICATE_STATUS_RESPONSE, Alert.BAD_CERTIFICATE_HASH_VALUE}
+    assert {alert for alert in Alert if alert.is_about_a_certificate} - gone <= set(alerts)

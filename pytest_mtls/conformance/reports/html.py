@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
+from itertools import chain as joined
+from itertools import groupby
 from typing import Any
 
 from pytest_mtls.conformance.reports.document import Document
@@ -16,16 +18,18 @@ from pytest_mtls.conformance.reports.words import (
     OUTCOMES,
     REQUIREMENT_COLUMNS,
     alert_of,
+    evidence_of,
     failures,
     left_out,
     requirement_rows,
     rests_on,
     target_of,
     verdict_of,
+    versions_of,
 )
 from pytest_mtls.conformance.run import Outcome
 
-__all__ = ["as_html"]
+__all__ = ["as_html", "drawn", "frame", "moment", "page_of"]
 
 Facts = Mapping[str, Any]
 
@@ -74,39 +78,53 @@ def as_html(document: Document) -> str:
 
 
 def _page(document: Document) -> Iterator[str]:
-    title = f"Mutual TLS of {target_of(document)}"
     state = "passed" if document["passed"] else "failed"
+    head = f"""<p class="kicker">Mutual TLS conformance report, {moment(document["date"])}</p>
+<h1>{escape(target_of(document))}</h1>
+<p class="verdict">{"✓" if document["passed"] else "✗"} {escape(verdict_of(document))}</p>
+{_counts(document)}"""
+    parts = (_summary, _changes, _failures, _requirements, _inventory, _server, _causes, _checks)
+    body = joined.from_iterable(part(document) for part in parts)
+    title = f"Mutual TLS of {target_of(document)}: {state}"
+    yield from page_of(title, state, head, body, document["versions"]["pytest-mtls"])
+
+
+def page_of(title: str, state: str, head: str, body: Iterable[str], version: str) -> Iterator[str]:
+    """A page with our style and script, and nothing else that loads or runs.
+
+    Args:
+        title: of the page, as text.
+        state: "passed" or "failed".
+        head: HTML of what stands at the top.
+        body: HTML of all the rest; something in it has the id ``checks``.
+        version: of this package.
+    """
     yield f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">
-<title>{escape(title)}: {state}</title>
+<title>{escape(title)}</title>
 <style>{STYLE}</style>
 </head>
 <body>
-<a class="skip" href="#checks">Skip to all checks</a>
+<a class="skip" href="#checks">Skip to the table</a>
 <header class="{state}"><div>
-<p class="kicker">Mutual TLS conformance report, {escape(document["date"])}</p>
-<h1>{escape(target_of(document))}</h1>
-<p class="verdict">{"✓" if document["passed"] else "✗"} {escape(verdict_of(document))}</p>
-{_counts(document)}
+{head}
 </div></header>
 <main>"""
-    yield from _summary(document)
-    yield from _changes(document)
-    yield from _failures(document)
-    yield from _requirements(document)
-    yield from _inventory(document)
-    yield from _server(document)
-    yield from _causes(document)
-    yield from _checks(document)
+    yield from body
     yield f"""</main>
-<footer>Written by pytest-mtls {escape(document["versions"]["pytest-mtls"])}. This page loads nothing and sends nothing.</footer>
+<footer>Written by pytest-mtls {escape(version)}. This page loads nothing and sends nothing.</footer>
 <script>{SCRIPT}</script>
 </body>
 </html>"""
+
+
+def moment(date: str) -> str:
+    """HTML of a moment as people write it."""
+    return f'<time datetime="{escape(date)}">{escape(date.replace("T", " ").replace("Z", " UTC"))}</time>'
 
 
 def _counts(document: Document) -> str:
@@ -130,16 +148,11 @@ def _summary(document: Document) -> Iterator[str]:
         ("Date", f"{document['date']}, for {document['seconds']} seconds"),
         ("Settings that it claims", ", ".join(document["settings"]) or "none"),
         ("Policy", f"a refusal {answers}; {_number(len(policy['exceptions']), 'agreed exception')}"),
-        ("Versions", ", ".join(map(_version, document["versions"].items()))),
+        ("Versions", versions_of(document)),
     ]
     yield '<h2 id="summary">What was tested</h2>\n<div class="card"><dl>'
     yield "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows)
     yield "</dl></div>"
-
-
-def _version(entry: tuple[str, str]) -> str:
-    name, version = entry
-    return version if version.lower().startswith(name) else f"{name} {version}"
 
 
 def _inventory(document: Document) -> Iterator[str]:
@@ -157,7 +170,7 @@ def _server(document: Document) -> Iterator[str]:
     if chains:
         yield f"<h2>{'The chain that the server presents' if len(chains) == 1 else 'The chains that the server presents'}</h2>"
         yield '<div id="server">'
-        yield from (f'<div class="card">{_tree(chain)}</div>' for chain in chains)
+        yield from (f'<div class="card">{_tree(certificates)}</div>' for certificates in chains)
         yield "</div>"
 
 
@@ -177,7 +190,7 @@ def _requirements(document: Document) -> Iterator[str]:
     if not rows:
         return
     yield "<h2>Requirements that the checks are evidence for</h2>"
-    yield '<p class="shown">Evidence is what this run saw; whether a requirement is met takes more than that.</p>'
+    yield '<p class="why">Evidence is what this run saw; whether a requirement is met takes more than that.</p>'
     links = {one["id"]: one["url"] for one in document["requirements"]}
     top = "".join(f'<th scope="col">{column}</th>' for column in REQUIREMENT_COLUMNS)
     body = "".join(
@@ -185,10 +198,7 @@ def _requirements(document: Document) -> Iterator[str]:
         f'<td class="title">{escape(says)}</td>{"".join(f"<td>{count}</td>" for count in counts)}</tr>'
         for id, says, *counts in rows
     )
-    yield (
-        '<div class="frame" tabindex="0" role="region" aria-label="Requirements"><table>'
-        f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    yield (f"{frame('Requirements')}<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>")
 
 
 def _number(count: int, word: str) -> str:
@@ -202,6 +212,8 @@ def _failures(document: Document) -> Iterator[str]:
     failed = failures(document)
     if failed or document["errors"]:
         yield f'<h2 id="failed">What failed ({len(failed)})</h2>'
+    if len(failed) > 1:
+        yield _contents(failed[:_MOST_TOLD])
     for number, facts in enumerate(failed[:_MOST_TOLD]):
         yield from _failure(number, facts)
     if len(failed) > _MOST_TOLD:
@@ -209,6 +221,25 @@ def _failures(document: Document) -> Iterator[str]:
     if document["errors"]:
         items = "".join(f"<li>{escape(test)}</li>" for test in document["errors"][:_MOST_TOLD])
         yield f'<div class="card"><h3>Tests that ended without a result</h3><ul>{items}</ul></div>'
+
+
+def _contents(failed: Sequence[Facts]) -> str:
+    """A line for each check that failed, with a link to each version over which it did."""
+    lines: dict[tuple[str, ...], list[str]] = {}
+    for number, facts in enumerate(failed):
+        key = (facts["case"], facts.get("title", ""), facts["expected"], facts["seen"])
+        name = "details" if facts["tls"] == "-" else f"TLS {facts['tls']}"
+        lines.setdefault(key, []).append(f'<a href="#f{number}">{escape(name)}</a>')
+    rows = "".join(
+        f'<tr><th scope="row">{escape(case)}</th><td class="title">{escape(title)}</td><td>{escape(expected)}</td>'
+        f'<td class="bad">{escape(seen)}</td><td>{" ".join(links)}</td></tr>'
+        for (case, title, expected, seen), links in lines.items()
+    )
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("check", "what it is", "expected", "seen", "details"))
+    return (
+        f"{frame('Overview of what failed', 'contents')}<table>"
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
 
 
 def _failure(number: int, facts: Facts) -> Iterator[str]:
@@ -227,7 +258,9 @@ def _failure(number: int, facts: Facts) -> Iterator[str]:
         ("rests on", rests_on(facts), ""),
     )
     cells = "".join(
-        f'<div><span>{name}</span> <b class="{kind}">{escape(str(value))}</b></div>' for name, value, kind in parts
+        f'<div><span>{name}</span> <b class="{kind}">{escape(str(value))}</b></div>'
+        for name, value, kind in parts
+        if value != "-"
     )
     yield f'<div class="against">{cells}</div>'
     note, diagnosis = escape(facts.get("note", "")), escape(facts.get("diagnosis", ""))
@@ -236,13 +269,18 @@ def _failure(number: int, facts: Facts) -> Iterator[str]:
         note = note[:1].upper() + note[1:]
         yield f'<p class="diagnosis">{note}{"." if note and not note.endswith(".") else ""}{cause}</p>'
     if "requirements" in facts:
-        yield f'<p class="why">Evidence for {escape("; ".join(facts["requirements"]))}.</p>'
+        yield f'<p class="why">Evidence for {escape(evidence_of(facts))}.</p>'
     for handshake in facts.get("handshakes", ()) if number < _MOST_DRAWN else ():
-        yield from _evidence(handshake)
+        yield from drawn(handshake)
     yield "</article>"
 
 
-def _evidence(handshake: Facts) -> Iterator[str]:
+def drawn(handshake: Facts) -> Iterator[str]:
+    """HTML of a handshake: its ladder, and both chains as trees.
+
+    Args:
+        handshake: as `pytest_mtls.conformance.reports.evidence.handshake_facts` has it.
+    """
     names = ("tls_version", "cipher", "alpn")
     told = [handshake[name] for name in names if name in handshake]
     if "server_name" in handshake:
@@ -305,19 +343,26 @@ def _causes(document: Document) -> Iterator[str]:
     causes = left_out(document)
     if causes:
         yield f"<h2>What was left out ({sum(causes.values())})</h2>"
-        yield _table(("checks", "cause"), ((str(count), cause) for cause, count in causes.most_common()))
+        yield _table(
+            "What was left out", ("checks", "cause"), ((str(count), cause) for cause, count in causes.most_common())
+        )
     agreed = [facts for facts in document["results"] if facts["outcome"] == Outcome.EXCEPTED.value]
     if agreed:
         yield f"<h2>What is agreed in the policy ({len(agreed)})</h2>"
         names = ("case", "tls", "expected", "seen", "note")
         cells = (tuple(str(facts.get(name, "-")) for name in names) for facts in agreed)
-        yield _table(("check", "TLS", "expected", "seen", "why"), cells)
+        yield _table("What is agreed in the policy", ("check", "TLS", "expected", "seen", "why"), cells)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def frame(label: str, kind: str = "") -> str:
+    """The start of what holds a table: it scrolls where the table is wider, by keys too (WCAG 2.2, 2.1.1)."""
+    return f'<div class="frame {kind}" tabindex="0" role="region" aria-label="{escape(label)}">'
+
+
+def _table(label: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="frame"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f"{frame(label)}<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
 def _checks(document: Document) -> Iterator[str]:
@@ -337,19 +382,33 @@ def _checks(document: Document) -> Iterator[str]:
 <div class="frame" id="checks" tabindex="0" role="region" aria-label="All checks"><table>
 <thead><tr>{"".join(f'<th scope="col">{column}</th>' for column in _COLUMNS)}</tr></thead>
 <tbody>"""
-    for facts in results:
-        yield _row(facts, numbers.get(id(facts)))
+    for group in _groups(results, numbers):
+        yield _row(group, numbers.get(id(group[0])))
     yield "</tbody></table></div>"
 
 
-def _row(facts: Facts, number: int | None) -> str:
+def _groups(results: Sequence[Facts], numbers: Mapping[int, int]) -> Iterator[list[Facts]]:
+    """Results that follow each other and differ in the TLS version alone share a row; what failed has one for each."""
+
+    def key(facts: Facts) -> object:
+        if id(facts) in numbers or facts["tls"] == "-":
+            return id(facts)
+        names = ("case", "title", "expected", "seen", "layer", "outcome", "note")
+        return (*(facts.get(name) for name in names), rests_on(facts), alert_of(facts))
+
+    for _, group in groupby(results, key):
+        yield list(group)
+
+
+def _row(group: Sequence[Facts], number: int | None) -> str:
+    facts = group[0]
     outcome = Outcome(facts["outcome"])
     case = escape(facts["case"])
     note = f"<small>{escape(facts['note'])}</small>" if "note" in facts and number is None else ""
     if "requirements" in facts:
-        note += f"<small>Evidence for {escape('; '.join(facts['requirements']))}</small>"
+        note += f"<small>Evidence for {escape(evidence_of(facts))}</small>"
     cells = (
-        facts["tls"],
+        " ".join(one["tls"] for one in group),
         None,
         rests_on(facts),
         facts["expected"],
@@ -364,7 +423,8 @@ def _row(facts: Facts, number: int | None) -> str:
         for cell in cells
     )
     name = case if number is None else f'<a href="#f{number}">{case}</a>'
-    return f'<tr class="{_kind(facts)}"><th scope="row">{name}</th>{told}<td>{_badge(outcome)}</td></tr>'
+    count = f' data-count="{len(group)}"' if len(group) > 1 else ""
+    return f'<tr class="{_kind(facts)}"{count}><th scope="row">{name}</th>{told}<td>{_badge(outcome)}</td></tr>'
 
 
 def _kind(facts: Facts) -> str:

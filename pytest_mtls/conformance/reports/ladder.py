@@ -71,4 +71,7 @@ def _conclusion(handshake: Mapping[str, Any]) -> str:
         return "Both sides accepted"
     if verdict == "undecided":
         return "There was no verdict"
-    return f"The {handshake.get('rejected_by', 'other side')} refused"
+    by = handshake.get("rejected_by")
+    if by is None:
+        return "Rejected, and it is not known by whom"
+    return f"The {by} rejected the {'server' if by == 'client' else 'client'}"

@@ -15,6 +15,7 @@ from pytest_mtls.conformance.reports.words import (
     OUTCOMES,
     REQUIREMENT_COLUMNS,
     alert_of,
+    evidence_of,
     failures,
     left_out,
     requirement_rows,
@@ -107,6 +108,8 @@ def _failures(document: Document) -> Iterator[str]:
         if "diagnosis" in facts:
             yield f"- likely cause: {escaped(facts['diagnosis'])}"
         yield f"- layer {escaped(facts.get('layer', '-'))}, alert or answer {escaped(alert_of(facts))}, rests on {escaped(rests_on(facts))}"
+        if "requirements" in facts:
+            yield f"- evidence for {escaped(evidence_of(facts))}"
         yield ""
     if len(failed) > _MOST_TOLD:
         yield f"{len(failed) - _MOST_TOLD} more failed; they are in the table below.\n"

@@ -79,7 +79,6 @@ article p { margin: .35rem 0; }
 .ladder .ends path { stroke: var(--bad); stroke-width: 2; }
 .ladder .ends text { fill: var(--bad); font-weight: 600; }
 .ladder .end { font-weight: 650; font-size: 14px; }
-.ladder .end.accepted { fill: var(--good); }
 .ladder .end.refused, .ladder .end.undecided { fill: var(--bad); }
 .tree, .tree ul { list-style: none; margin: 0; padding: 0; }
 .tree ul { margin: .5rem 0 0 .7rem; padding-left: 1.1rem; border-left: 2px solid var(--line); }
@@ -91,11 +90,14 @@ article p { margin: .35rem 0; }
 .tree .absent { border-style: dashed; color: var(--soft); }
 .tree .faulty { border-color: var(--bad); }
 .tree summary { cursor: pointer; font-weight: 600; }
-.tree .until { color: var(--soft); font-weight: 400; margin-left: .4rem; }
+.tree .until { color: var(--soft); font-weight: 400; margin-left: .4rem; white-space: nowrap; }
 .tree dl { margin-top: .4rem; gap: .15rem .8rem; font-size: .85rem; }
 .tree .mono { font-family: ui-monospace, Consolas, monospace; font-size: .8rem; }
 mark { background: var(--bad-soft); color: var(--bad); font-weight: 600; border-radius: 4px; padding: 0 .3rem; }
 .chains h4 + .tree + h4 { margin-top: 1.1rem; }
+.handshakes > summary { cursor: pointer; color: var(--accent); }
+article.conforms { border-left-color: var(--good) !important; }
+article.left-out { border-left-color: var(--quiet) !important; }
 .filters { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; margin-bottom: .8rem; }
 .filters input, .filters button { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .35rem .75rem; }
 .filters input { flex: 1 1 14rem; min-width: 10rem; }
@@ -106,27 +108,32 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; background: va
 th, td { text-align: left; vertical-align: top; padding: .45rem .7rem; border-bottom: 1px solid var(--line); overflow-wrap: break-word; }
 thead th { color: var(--soft); font-size: .8rem; white-space: nowrap; position: sticky; top: 0; background: var(--card); }
 tbody th { font-weight: 600; min-width: 9rem; }
+#checks td:nth-child(2) { white-space: nowrap; }
 td.title { min-width: 14rem; overflow-wrap: anywhere; }
 .frame { border: 1px solid var(--line); border-radius: 10px; overflow-x: auto; background: var(--card); }
 .frame tr:last-child > * { border-bottom: 0; }
 .frame table { margin: 0; }
-td small { display: block; color: var(--soft); font-size: .85rem; }
+td small { display: block; color: var(--soft); font-size: .9em; }
+td.bad { color: var(--bad); font-weight: 600; }
+.contents { margin-bottom: 1.1rem; }
+.contents a { white-space: nowrap; margin-right: .5rem; }
 footer { color: var(--soft); font-size: .85rem; padding-top: 2.5rem; padding-bottom: 2.5rem; }
 @media screen and (max-width: 60rem) {
   .evidence { grid-template-columns: minmax(0, 1fr); }
   #checks thead { position: absolute; clip-path: inset(50%); }
-  #checks tr { display: grid; grid-template-columns: 1fr max-content; padding: .6rem .8rem; border-bottom: 1px solid var(--line); }
+  #checks tr { display: flex; flex-wrap: wrap; gap: .1rem .9rem; align-items: baseline; padding: .6rem .8rem; border-bottom: 1px solid var(--line); }
   #checks tr[hidden] { display: none; }
-  #checks :is(th, td) { border: 0; padding: .1rem 0; grid-column: 1 / -1; min-width: 0; }
-  #checks tbody th { grid-column: 1; }
-  #checks td:last-child { grid-column: 2; grid-row: 1; }
+  #checks :is(th, td) { border: 0; padding: 0; min-width: 0; order: 2; }
+  #checks tbody th { flex: 1 1 60%; order: 0; overflow-wrap: anywhere; }
+  #checks td:last-child { order: 1; }
+  #checks td.title { flex: 1 1 100%; }
   #checks td:is(:nth-child(2), :nth-child(4), :nth-child(5), :nth-child(6), :nth-child(7), :nth-child(8))::before { color: var(--soft); }
   #checks td:nth-child(2)::before { content: "TLS "; }
   #checks td:nth-child(4)::before { content: "rests on "; }
   #checks td:nth-child(5)::before { content: "expected "; }
   #checks td:nth-child(6)::before { content: "seen "; }
   #checks td:nth-child(7)::before { content: "layer "; }
-  #checks td:nth-child(8)::before { content: "alert or answer "; }
+  #checks td:nth-child(8)::before { content: "by "; }
   #checks td.none { display: none; }
   dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
   dd { margin-bottom: .5rem; }
@@ -144,8 +151,7 @@ footer { color: var(--soft); font-size: .85rem; padding-top: 2.5rem; padding-bot
   body { font-size: 10pt; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .filters, .skip, .shown { display: none; }
-  tr, .against, .evidence, .ladder, .counts li, .diagnosis { break-inside: avoid; }
-  article > * { break-after: avoid; }
+  article, tr, .card, .against, .evidence, .ladder, .counts li, .diagnosis { break-inside: avoid; }
   h2, h3, h4 { break-after: avoid; }
   thead { display: table-header-group; }
   thead th { position: static; }
@@ -160,7 +166,16 @@ footer { color: var(--soft); font-size: .85rem; padding-top: 2.5rem; padding-bot
   h2 { margin: 5mm 0 2.5mm; }
   thead th { font-size: 7pt; white-space: normal; }
   .badge { font-size: 7pt; padding: 0 .4rem; }
-  .ladder { max-width: 84mm; }
+  .ladder { max-width: 64mm; }
+  article { padding: 2mm 4mm; margin-bottom: 3mm; font-size: 8.5pt; }
+  article p, .against, .diagnosis { margin: 1mm 0; }
+  .diagnosis { padding: 1mm 3mm; }
+  .evidence { margin-top: 1.5mm; padding-top: 1.5mm; gap: 5mm; }
+  h4 { font-size: 7pt; margin-bottom: 1mm; }
+  .chains h4 + .tree + h4 { margin-top: 2mm; }
+  .tree ul { margin-top: 1.2mm; }
+  .tree dl { gap: 0 .8rem; }
+  .tree details, .tree .absent { padding: .8mm 2mm; }
   header { padding-top: .8rem; }
 }
 """
@@ -173,6 +188,7 @@ SCRIPT = """
   const buttons = [...document.querySelectorAll(".filters button")];
   if (!words) return;
   document.querySelector(".filters").hidden = false;
+  const total = rows.reduce((sum, row) => sum + Number(row.dataset.count || 1), 0);
   const texts = rows.map(row => row.textContent.toLowerCase());
   const show = () => {
     const kinds = buttons.filter(one => one.getAttribute("aria-pressed") === "true").map(one => one.dataset.kind);
@@ -181,9 +197,9 @@ SCRIPT = """
     rows.forEach((row, number) => {
       const fits = (!kinds.length || kinds.includes(row.className)) && wanted.every(word => texts[number].includes(word));
       row.hidden = !fits;
-      count += fits;
+      count += fits && Number(row.dataset.count || 1);
     });
-    shown.textContent = `${count} of ${rows.length} checks are shown.`;
+    shown.textContent = `${count} of ${total} ${shown.dataset.what || "checks"} are shown.`;
   };
   words.addEventListener("input", show);
   for (const one of buttons) one.addEventListener("click", () => {

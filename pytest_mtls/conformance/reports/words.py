@@ -13,12 +13,14 @@ __all__ = [
     "OUTCOMES",
     "REQUIREMENT_COLUMNS",
     "alert_of",
+    "evidence_of",
     "failures",
     "left_out",
     "requirement_rows",
     "rests_on",
     "target_of",
     "verdict_of",
+    "versions_of",
 ]
 
 #: Each outcome in words, the most urgent first.
@@ -90,3 +92,21 @@ def requirement_rows(document: Document) -> list[tuple[str, ...]]:
         (str(one["id"]), str(one["says"]), *(str(one[kind]) for kind in kinds))
         for one in document.get("requirements", ())
     ]
+
+
+def evidence_of(facts: Mapping[str, Any]) -> str:
+    """The requirements that a check is evidence for, those of a source together."""
+    sections: dict[str, list[str]] = {}
+    for id in facts["requirements"]:
+        source, _, section = str(id).partition(", ")
+        sections.setdefault(source, []).append(section)
+    return "; ".join(f"{source}, {' and '.join(ours)}" for source, ours in sections.items())
+
+
+def versions_of(document: Document) -> str:
+    """With what it was done: each name with its version, in a line."""
+    told = (
+        version if version.lower().startswith(name) else f"{name} {version}"
+        for name, version in document["versions"].items()
+    )
+    return ", ".join(told)

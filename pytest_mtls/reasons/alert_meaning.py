@@ -1,0 +1,324 @@
+"""What an alert may stand for: one table of alert, reason, the TLS stacks that were seen to send it, and the RFC.
+
+An alert is chosen by whoever sends it, and RFC 8446 section 6.2 leaves room: one stack answers an expired certificate by
+certificate_expired, another by bad_certificate, and both are right. A rejection counts for a reason only where this table
+lets its alert stand for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pytest_mtls.reasons.alert import Alert
+from pytest_mtls.reasons.reason import Reason
+
+__all__ = ["ALERT_MEANINGS", "AlertMeaning", "reasons_of_alert"]
+
+
+@dataclass(frozen=True)
+class AlertMeaning:
+    """One alert.
+
+    Attributes:
+        alert: the alert.
+        says: the reason that it says by its name.
+        allowed_by: what it is for, in the words of RFC 8446 section 6.2, or of the RFC that is named.
+        seen: by each reason that it may stand for, the TLS stacks that were seen to send it then.
+        allowed: the other reasons that it may stand for, for which nobody was seen to send it.
+        needs_twin: whether it stands for any of them only where a good client of the same names gets in.
+    """
+
+    alert: Alert
+    says: Reason
+    allowed_by: str
+    seen: Mapping[Reason, tuple[str, ...]] = field(default_factory=dict)
+    allowed: frozenset[Reason] = frozenset()
+    needs_twin: bool = False
+
+    @property
+    def reasons(self) -> frozenset[Reason]:
+        """All that it may stand for, without more evidence than the alert."""
+        return frozenset({self.says}) if self.needs_twin else frozenset({self.says, *self.seen, *self.allowed})
+
+
+#: Those that are about a certificate or a CRL of its chain.
+_CERTIFICATE_REASONS = frozenset(
+    {
+        Reason.EXPIRED,
+        Reason.NOT_YET_VALID,
+        Reason.UNKNOWN_CA,
+        Reason.SELF_SIGNED,
+        Reason.INVALID_CA,
+        Reason.PATH_LENGTH_EXCEEDED,
+        Reason.CHAIN_TOO_LONG,
+        Reason.NAME_CONSTRAINT_VIOLATED,
+        Reason.UNKNOWN_CRITICAL_EXTENSION,
+        Reason.BAD_SIGNATURE,
+        Reason.PROFILE_VIOLATED,
+        Reason.MALFORMED_CERTIFICATE,
+        Reason.WEAK_KEY,
+        Reason.WEAK_SIGNATURE,
+        Reason.WRONG_PURPOSE,
+        Reason.HOSTNAME_MISMATCH,
+        Reason.BAD_CERTIFICATE,
+        Reason.REVOKED,
+        Reason.CRL_MISSING,
+        Reason.CRL_EXPIRED,
+        Reason.CRL_NOT_YET_VALID,
+        Reason.CRL_BAD_SIGNATURE,
+        Reason.CRL_ISSUER_INVALID,
+    }
+)
+_TRUST_REASONS = frozenset(
+    {
+        Reason.UNKNOWN_CA,
+        Reason.SELF_SIGNED,
+        Reason.INVALID_CA,
+        Reason.PATH_LENGTH_EXCEEDED,
+        Reason.CHAIN_TOO_LONG,
+        Reason.CRL_MISSING,
+        Reason.BAD_SIGNATURE,
+    }
+)
+
+
+def _meaning(
+    alert: Alert,
+    says: Reason,
+    allowed_by: str,
+    seen: Mapping[Reason, tuple[str, ...]] | None = None,
+    allowed: Iterable[Reason] = (),
+    *,
+    needs_twin: bool = False,
+) -> AlertMeaning:
+    known = {} if seen is None else seen
+    return AlertMeaning(alert, says, allowed_by, known, frozenset(allowed) - {says, *known}, needs_twin)
+
+
+#: The table. Go is its crypto/tls, Java its JSSE; rustls was seen in granian, GnuTLS in gnutls-serv, OpenSSL in Apache httpd.
+ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
+    _meaning(
+        Alert.UNEXPECTED_MESSAGE,
+        Reason.UNEXPECTED_MESSAGE,
+        "An inappropriate message (e.g., the wrong handshake message, premature Application Data, etc.) was received.",
+        {
+            Reason.MALFORMED_MESSAGE: ("Go",),
+            Reason.UNEXPECTED_MESSAGE: ("OpenSSL", "GnuTLS", "Go", "Java", "rustls"),
+        },
+        {Reason.POSSESSION_NOT_PROVED, Reason.NO_CERTIFICATE, Reason.NOT_TLS, Reason.MALFORMED_MESSAGE},
+    ),
+    _meaning(
+        Alert.RECORD_OVERFLOW,
+        Reason.NOT_TLS,
+        "A TLSCiphertext record was received that had a length more than 2^14 + 256 bytes.",
+    ),
+    _meaning(
+        Alert.HANDSHAKE_FAILURE,
+        Reason.NO_COMMON_PARAMETERS,
+        "The sender was unable to negotiate an acceptable set of security parameters given the options available.",
+        {
+            Reason.UNKNOWN_CA: ("Java",),
+            Reason.MALFORMED_CERTIFICATE: ("Java",),
+            Reason.POSSESSION_NOT_PROVED: ("GnuTLS", "Java"),
+            Reason.NO_CERTIFICATE: ("OpenSSL",),
+        },
+        _CERTIFICATE_REASONS | {Reason.NO_CERTIFICATE, Reason.POSSESSION_NOT_PROVED},
+    ),
+    _meaning(
+        Alert.NO_CERTIFICATE,
+        Reason.NO_CERTIFICATE,
+        "RFC 6101 section 5.4.2: sent in response to a certification request if no appropriate certificate is available.",
+    ),
+    _meaning(
+        Alert.BAD_CERTIFICATE,
+        Reason.BAD_CERTIFICATE,
+        "A certificate was corrupt, contained signatures that did not verify correctly, etc.",
+        {
+            Reason.EXPIRED: ("Go",),
+            Reason.NOT_YET_VALID: ("OpenSSL", "Go"),
+            Reason.UNKNOWN_CA: ("GnuTLS", "Go", "Java", "rustls"),
+            Reason.SELF_SIGNED: ("Go",),
+            Reason.INVALID_CA: ("Go",),
+            Reason.PATH_LENGTH_EXCEEDED: ("Go",),
+            Reason.NAME_CONSTRAINT_VIOLATED: ("Go",),
+            Reason.UNKNOWN_CRITICAL_EXTENSION: ("Go",),
+            Reason.BAD_SIGNATURE: ("GnuTLS", "Go", "Java"),
+            Reason.MALFORMED_CERTIFICATE: ("GnuTLS", "Go", "Java", "rustls"),
+            Reason.WRONG_PURPOSE: ("Go",),
+            Reason.CRL_NOT_YET_VALID: ("OpenSSL",),
+            Reason.NO_CERTIFICATE: ("Go", "Java"),
+        },
+        _CERTIFICATE_REASONS | {Reason.NO_CERTIFICATE, Reason.POSSESSION_NOT_PROVED},
+    ),
+    _meaning(
+        Alert.UNSUPPORTED_CERTIFICATE,
+        Reason.WRONG_PURPOSE,
+        "A certificate was of an unsupported type.",
+        {Reason.WRONG_PURPOSE: ("OpenSSL", "rustls")},
+        {Reason.UNKNOWN_CRITICAL_EXTENSION, Reason.MALFORMED_CERTIFICATE, Reason.WEAK_KEY},
+    ),
+    _meaning(
+        Alert.CERTIFICATE_REVOKED,
+        Reason.REVOKED,
+        "A certificate was revoked by its signer.",
+        {Reason.REVOKED: ("OpenSSL",)},
+    ),
+    _meaning(
+        Alert.CERTIFICATE_EXPIRED,
+        Reason.EXPIRED,
+        "A certificate has expired or is not currently valid.",
+        {
+            Reason.EXPIRED: ("OpenSSL", "rustls"),
+            Reason.NOT_YET_VALID: ("rustls",),
+        },
+        {Reason.NOT_YET_VALID, Reason.CRL_EXPIRED},
+    ),
+    _meaning(
+        Alert.CERTIFICATE_UNKNOWN,
+        Reason.BAD_CERTIFICATE,
+        "Some other (unspecified) issue arose in processing the certificate, rendering it unacceptable.",
+        {
+            Reason.EXPIRED: ("Java",),
+            Reason.NOT_YET_VALID: ("Java",),
+            Reason.UNKNOWN_CA: ("Java", "rustls"),
+            Reason.SELF_SIGNED: ("Java",),
+            Reason.INVALID_CA: ("Java", "rustls"),
+            Reason.PATH_LENGTH_EXCEEDED: ("Java", "rustls"),
+            Reason.NAME_CONSTRAINT_VIOLATED: ("OpenSSL", "Java", "rustls"),
+            Reason.UNKNOWN_CRITICAL_EXTENSION: ("OpenSSL", "Java", "rustls"),
+            Reason.BAD_SIGNATURE: ("Java", "rustls"),
+            Reason.WRONG_PURPOSE: ("Java",),
+            Reason.CRL_EXPIRED: ("OpenSSL",),
+            Reason.CRL_ISSUER_INVALID: ("OpenSSL",),
+        },
+        _CERTIFICATE_REASONS | {Reason.NO_CERTIFICATE},
+    ),
+    _meaning(
+        Alert.ILLEGAL_PARAMETER,
+        Reason.MALFORMED_MESSAGE,
+        "A field in the handshake was incorrect or inconsistent with other fields.",
+        {
+            Reason.POSSESSION_NOT_PROVED: ("OpenSSL", "GnuTLS", "Go", "rustls"),
+            Reason.MALFORMED_MESSAGE: ("Java",),
+        },
+        {Reason.POSSESSION_NOT_PROVED, Reason.WEAK_KEY, Reason.CHAIN_TOO_LONG},
+    ),
+    _meaning(
+        Alert.UNKNOWN_CA,
+        Reason.UNKNOWN_CA,
+        "A valid certificate chain or partial chain was received, but the certificate was not accepted because the CA "
+        "certificate could not be located or could not be matched with a known trust anchor.",
+        {
+            Reason.UNKNOWN_CA: ("OpenSSL", "rustls"),
+            Reason.SELF_SIGNED: ("OpenSSL", "rustls"),
+            Reason.INVALID_CA: ("OpenSSL",),
+            Reason.PATH_LENGTH_EXCEEDED: ("OpenSSL",),
+            Reason.CRL_MISSING: ("OpenSSL",),
+        },
+        _TRUST_REASONS,
+    ),
+    _meaning(
+        Alert.ACCESS_DENIED,
+        Reason.ACCESS_DENIED,
+        "A valid certificate or PSK was received, but when access control was applied, the sender decided not to proceed "
+        "with negotiation.",
+        {
+            Reason.EXPIRED: ("GnuTLS",),
+            Reason.NOT_YET_VALID: ("GnuTLS",),
+            Reason.UNKNOWN_CA: ("GnuTLS",),
+            Reason.SELF_SIGNED: ("GnuTLS",),
+            Reason.INVALID_CA: ("GnuTLS",),
+            Reason.PATH_LENGTH_EXCEEDED: ("GnuTLS",),
+            Reason.NAME_CONSTRAINT_VIOLATED: ("GnuTLS",),
+            Reason.UNKNOWN_CRITICAL_EXTENSION: ("GnuTLS",),
+            Reason.BAD_SIGNATURE: ("GnuTLS",),
+        },
+        _CERTIFICATE_REASONS,
+        needs_twin=True,
+    ),
+    _meaning(
+        Alert.DECODE_ERROR,
+        Reason.MALFORMED_MESSAGE,
+        "A message could not be decoded because some field was out of the specified range or the length of the message "
+        "was incorrect.",
+        {
+            Reason.MALFORMED_CERTIFICATE: ("OpenSSL",),
+            Reason.NO_CERTIFICATE: ("GnuTLS",),
+            Reason.MALFORMED_MESSAGE: ("OpenSSL", "GnuTLS", "rustls"),
+        },
+        {Reason.MALFORMED_CERTIFICATE, Reason.NO_CERTIFICATE},
+    ),
+    _meaning(
+        Alert.DECRYPT_ERROR,
+        Reason.POSSESSION_NOT_PROVED,
+        "A handshake (not record layer) cryptographic operation failed, including being unable to correctly verify a "
+        "signature or validate a Finished message or a PSK binder.",
+        {
+            Reason.UNKNOWN_CA: ("rustls",),
+            Reason.BAD_SIGNATURE: ("OpenSSL", "rustls"),
+            Reason.WEAK_KEY: ("rustls",),
+            Reason.WEAK_SIGNATURE: ("rustls",),
+            Reason.CRL_BAD_SIGNATURE: ("OpenSSL",),
+            Reason.POSSESSION_NOT_PROVED: ("OpenSSL", "GnuTLS", "Go", "rustls"),
+        },
+        {
+            Reason.BAD_SIGNATURE,
+            Reason.CRL_BAD_SIGNATURE,
+            Reason.UNKNOWN_CA,
+            Reason.WEAK_KEY,
+            Reason.WEAK_SIGNATURE,
+        },
+    ),
+    _meaning(
+        Alert.PROTOCOL_VERSION,
+        Reason.PROTOCOL_VERSION,
+        "The protocol version the peer has attempted to negotiate is recognized but not supported.",
+        {},
+        {Reason.NOT_TLS},
+    ),
+    _meaning(
+        Alert.INSUFFICIENT_SECURITY,
+        Reason.NO_COMMON_PARAMETERS,
+        'Returned instead of "handshake_failure" when a negotiation has failed specifically because the server requires '
+        "parameters more secure than those supported by the client.",
+        {},
+        {Reason.WEAK_KEY, Reason.WEAK_SIGNATURE},
+    ),
+    _meaning(
+        Alert.INTERNAL_ERROR,
+        Reason.INTERNAL_ERROR,
+        "An internal error unrelated to the peer or the correctness of the protocol makes it impossible to continue.",
+    ),
+    _meaning(
+        Alert.UNRECOGNIZED_NAME,
+        Reason.UNRECOGNIZED_NAME,
+        'Sent by servers when no server exists identified by the name provided by the client via the "server_name" '
+        "extension.",
+    ),
+    _meaning(
+        Alert.CERTIFICATE_REQUIRED,
+        Reason.NO_CERTIFICATE,
+        "Sent by servers when a client certificate is desired but none was provided by the client.",
+        {Reason.NO_CERTIFICATE: ("OpenSSL", "GnuTLS", "rustls")},
+    ),
+    _meaning(
+        Alert.NO_APPLICATION_PROTOCOL,
+        Reason.NO_APPLICATION_PROTOCOL,
+        'Sent by servers when a client "application_layer_protocol_negotiation" extension advertises only protocols that '
+        "the server does not support.",
+    ),
+)
+
+_BY_ALERT: Mapping[Alert, AlertMeaning] = {meaning.alert: meaning for meaning in ALERT_MEANINGS}
+
+
+def reasons_of_alert(alert: Alert | None) -> tuple[Reason, frozenset[Reason]]:
+    """What a rejection by this alert says by its name, and all that it may stand for.
+
+    No alert at all (the connection just ended) says `Reason.UNSPECIFIED` and may stand for anything.
+    """
+    meaning = None if alert is None else _BY_ALERT.get(alert)
+    if meaning is None:
+        return Reason.UNSPECIFIED, frozenset(Reason)
+    return meaning.says, meaning.reasons

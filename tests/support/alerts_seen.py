@@ -1,0 +1,41 @@
+"""The alerts by which a server rejected the cases in a run, beside those that the table of alerts says its stack was seen to send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pytest_mtls import Alert, Reason
+from pytest_mtls.conformance.run import Outcome, Result
+from pytest_mtls.reasons.alert_meaning import ALERT_MEANINGS
+
+__all__ = ["alerts_seen", "meanings_seen_of"]
+
+_MEANINGS = {meaning.alert: meaning for meaning in ALERT_MEANINGS}
+
+
+def meanings_seen_of(stack: str) -> set[tuple[Reason, Alert]]:
+    """For which reason a stack was seen to send which alert, as the table has it."""
+    return {
+        (reason, meaning.alert)
+        for meaning in ALERT_MEANINGS
+        for reason, stacks in meaning.seen.items()
+        if stack in stacks
+    }
+
+
+def alerts_seen(results: Iterable[Result]) -> set[tuple[Reason, Alert]]:
+    """For which reason a server sent which alert, where it did what it has to do.
+
+    A case of several reasons counts for the first of them that the alert may stand for.
+    """
+    pairs = set()
+    for result in results:
+        seen = result.handshake
+        if result.outcome is not Outcome.CONFORMS or seen is None or seen.alert is None or seen.rejected_by != "server":
+            continue
+        meaning = _MEANINGS[seen.alert]
+        reason = next(
+            reason for reason in result.case.reasons if reason in {meaning.says, *meaning.seen, *meaning.allowed}
+        )
+        pairs.add((reason, seen.alert))
+    return pairs
