@@ -154,6 +154,8 @@ def bytes_before_tls(attempt: Attempt) -> str | None:
     seen = attempt.visit(attempt.good, speak=listen, preamble=inject)
     if seen.accepted:
         raise Bypassed("the server answered inside what came before TLS")
+    if seen.accepted is None:  # it answered in plain, or ended the connection: in any case it took nothing inside
+        return f"the server did not come to TLS: {seen.handshake.error}"
     return None
 
 
