@@ -177,6 +177,24 @@ def host_other_than_server_name(kit: Kit, hole: bool) -> Iterator[tuple[Endpoint
 
 
 @scenario
+def host_other_than_server_name__same_page(kit: Kit, hole: bool) -> Iterator[tuple[Endpoint, Site]]:
+    """All hosts give the same page, and the protected application tells which paths came to it."""
+    required, lax = kit.required, kit.lax
+    paths = set[str]()
+
+    def app(asked: Asked) -> Answer:
+        if not hole and asked.host != asked.server_name:
+            return 421, "misdirected"
+        if asked.host != PUBLIC:
+            paths.add(asked.path)
+        return 200, "the same page"
+
+    greet = chooses(lambda hello: lax if PUBLIC.encode() in hello else required)
+    known = {"public_name": PUBLIC, "was_reached": lambda token: f"/{token}" in paths}
+    yield from opened(Door(kit.ca, greet, app), **known)
+
+
+@scenario
 def no_server_name(kit: Kit, hole: bool) -> Iterator[tuple[Endpoint, Site]]:
     """Without a name the settings of a default host apply."""
     required, lax = kit.required, kit.lax
