@@ -252,6 +252,10 @@ def _engine_client_context(
 ) -> TLSContext:
     context = engine_context(engine, "client", tls)
     set_up_client(context, identity, trust, **how)
+    if isinstance(context, ssl.SSLContext):
+        context.post_handshake_auth = (
+            True  # a server may ask for the certificate after the request (RFC 8446 section 4.6.2)
+        )
     return context
 
 
