@@ -84,6 +84,12 @@ def bypasses() -> None:
     replace_generated_part(DOCS / "reference" / "bypasses.md", as_markdown())
 
 
+def engines() -> None:
+    from support.engines import as_markdown
+
+    replace_generated_part(DOCS / "reference" / "engines.md", as_markdown())
+
+
 def mapping() -> None:
     from support.mapping_page import as_markdown
 
@@ -98,6 +104,7 @@ PAGES: Mapping[str, Callable[[], None]] = {
     "clients": clients,
     "stacks": stacks,
     "bypasses": bypasses,
+    "engines": engines,
     "mapping": mapping,
 }
 

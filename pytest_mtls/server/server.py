@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import selectors
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -35,7 +34,8 @@ from pytest_mtls.server.http2 import HTTP2, require_http2
 from pytest_mtls.server.listener import Listener
 from pytest_mtls.server.workers import Turns, Workers
 from pytest_mtls.server.wsgi import WSGIApplication
-from pytest_mtls.tls.context import server_context
+from pytest_mtls.tls.context import engine_context, set_up_server
+from pytest_mtls.tls.engine import Engine, TLSContext
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.wire import is_readable, wait_for
 from pytest_mtls.verdict.assertions import Expectation, expect_accepted, expect_rejected
@@ -91,11 +91,13 @@ class MutualTLSServer:
         keep: how many handshakes are kept, the last ones; None for all.
         client: a client that the application accepts, if it goes by name: the clients of cases carry its names, and it
             is the control beside each rejection.
+        engine: the TLS library that does its handshakes: "ssl", the standard library with the OpenSSL that Python was
+            built with; or "pyopenssl", with the OpenSSL of `cryptography`, which is newer as a rule.
 
     Raises:
         InvalidArgument: an argument is none that there can be, or needs another one.
         AuthorityUsedAsIdentity, MissingPrivateKey, KeyMismatch, UnusableIdentity: ``cert`` cannot be presented.
-        MissingExtra: ``alpn`` offers "h2", and h2 is not installed.
+        MissingExtra: ``alpn`` offers "h2", and h2 is not installed; or ``engine`` is "pyopenssl", and pyOpenSSL is not.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class MutualTLSServer:
         misbehaviour: ServerMisbehaviour | None = None,
         keep: int | None = 1000,
         client: Identity | None = None,
+        engine: Engine = "ssl",
     ) -> None:
         behaviour = ServerBehaviour(client_certs, tls, alpn, misbehaviour)
         if app is not None and not callable(app):
@@ -128,6 +131,7 @@ class MutualTLSServer:
                 raise InvalidArgument(name, seconds, "a number of seconds above 0")
         self._history = History(keep)
         self._client = client
+        self._engine: Engine = engine
         self.host = host
         self._behaviour = behaviour
         self.handshake_timeout = handshake_timeout
@@ -463,16 +467,17 @@ class MutualTLSServer:
 
     def _make_context(
         self, identity: Identity, trust: Trust | None, case: Case | None, weak: bool
-    ) -> tuple[ssl.SSLContext, int]:
+    ) -> tuple[TLSContext, int]:
         behaviour = self._behaviour_of(case)
         revision = trust.revision if trust is not None else 0
         if HTTP2 in (behaviour.alpn or ()) and self._speaks_http:
             require_http2()
-        context = server_context(
+        context = engine_context(self._engine, "server", behaviour.tls)
+        set_up_server(
+            context,
             identity,
             trust,
             client_certs=behaviour.client_certs or "required",
-            tls=behaviour.tls,
             alpn=behaviour.alpn or (),
             strict=self._strict,
             revocation=self._revocation,
@@ -486,7 +491,7 @@ class MutualTLSServer:
         of_case = None if case is None else case.behaviour
         return of_case.over(self._behaviour) if isinstance(of_case, ServerBehaviour) else self._behaviour
 
-    def _current_context(self) -> ssl.SSLContext:
+    def _current_context(self) -> TLSContext:
         """The context for the next connection, made anew if a CA has revoked anything since."""
         if self._trust is not None and self._trust.revision != self._revision:
             self._context, self._revision = self._make_context(self._identity, self._trust, self._case, self._is_weak)

@@ -63,7 +63,8 @@ class Handshake:
         counterpart: the same handshake as the other end saw it, where that end is ours as well.
         is_unused: whether the client of an accepted handshake ended the connection without having sent a byte of data,
             as one does that judges the server only after its handshake.
-        observable: False where something else did the handshake, such as a probe of the user's own.
+        observable: False where something else did the handshake, such as a probe of the user's own, or an engine that
+            tells no messages.
     """
 
     side: Side
@@ -220,6 +221,7 @@ def describe_socket(sock: ssl.SSLSocket, side: Side, transcript: tuple[Message, 
         "peer_chain_der": peer_chain,
         "sent_chain_der": certificates_from(transcript, side),
         "transcript": transcript,
+        "observable": getattr(sock.context, "tells_messages", True),
     }
     return Handshake(**{**facts, **more})
 

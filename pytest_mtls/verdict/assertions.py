@@ -17,6 +17,7 @@ from pytest_mtls.client.probe import run
 from pytest_mtls.errors import CaseNotPresentable, HandshakeAssertionError, InvalidArgument
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side, opposite
+from pytest_mtls.tls.engine import Engine
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import headline, tell
@@ -47,6 +48,7 @@ def assert_accepted(
     server_name: str | None = None,
     timeout: float = 5.0,
     ca: CertificateAuthority | None = None,
+    engine: Engine = "ssl",
 ) -> Handshake:
     """Do a handshake and assert that both sides accept each other.
 
@@ -60,7 +62,7 @@ def assert_accepted(
         MtlsError: a bad argument, as for `probe`.
     """
     __tracebackhide__ = True
-    plan = ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca)
+    plan = ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca, engine=engine)
     handshake = run(plan)
     expected = Expected(accepted=True)
     if not judge(expected, [handshake]).is_met:
@@ -82,6 +84,7 @@ def assert_rejected(
     ca: CertificateAuthority | None = None,
     like: Identity | None = None,
     attempts: int | None = None,
+    engine: Engine = "ssl",
 ) -> Handshake:
     """Do a handshake and assert that it is rejected, for the right reason.
 
@@ -89,7 +92,7 @@ def assert_rejected(
     enforces nothing. Then the rejection counts only if the client's certificate really went over the wire.
 
     Args:
-        endpoint, client, trust, tls, server_name, timeout, ca: as for `probe`.
+        endpoint, client, trust, tls, server_name, timeout, ca, engine: as for `probe`.
         reason: why; by default the case's own reason where ``client`` is a `Case`, else any.
         by: the side that rejects, "server" or "client"; by default "client" where the server plays a bad server's
             case, else "server".
@@ -107,7 +110,7 @@ def assert_rejected(
         CaseNotPresentable: what the case presents did not go over the wire. The plugin lets the test skip for it.
     """
     __tracebackhide__ = True
-    plan = ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca, like=like)
+    plan = ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca, like=like, engine=engine)
     expected = _rejection(reason, by, "client" if plan.target.server_case is not None else "server")
     if reason is None and isinstance(client, Case):
         expected = replace(expected, reasons=client.reasons)

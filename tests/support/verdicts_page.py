@@ -27,7 +27,7 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "## Answers of an application"
     yield ""
-    yield "By layer; the first pattern that the whole answer matches decides. `tests/client/test_protocols.py` shows them."
+    yield "By layer; the first pattern that the whole answer matches decides. `tests/client/test_meanings.py` has an example of each."
     yield ""
     yield "| layer | answer | means | source |"
     yield "|---|---|---|---|"
