@@ -166,7 +166,9 @@ class Handshake:
         is_undecided_there = counterpart.accepted is None and bool(counterpart.transcript)
         if is_mere_end and (is_undecided_there or (counterpart.accepted is True and self.layer == "tls")):
             # The other end accepted, was stopped or ran out of time: the end of the stream is not its judgement.
-            error = counterpart.error or f"the connection ended without a judgement of the {counterpart.side}: {self.error}"
+            error = (
+                counterpart.error or f"the connection ended without a judgement of the {counterpart.side}: {self.error}"
+            )
             return replace(
                 self, counterpart=counterpart, accepted=None, rejected_by=None, reason=None, layer=None, error=error
             )
