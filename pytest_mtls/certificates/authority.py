@@ -84,7 +84,7 @@ class CertificateAuthority(Issuer):
         self._hierarchy: Hierarchy[CertificateAuthority] = Hierarchy() if parent is None else parent._hierarchy
         super().__init__(certificate, private_key, parent=parent, files=self._hierarchy.files)
         self.parent = parent
-        self._register = Register(self._name, self.key_identifier)
+        self._register = Register(self._name, self.key_identifier, self.pss)
         self._published: x509.CertificateRevocationList | None = None
         self._pem_of: tuple[x509.CertificateRevocationList, bytes] | None = None
         self._hierarchy.authorities.append(self)
