@@ -266,7 +266,10 @@ def test_policy_is_read_from_a_file_or_pyproject(tmp_path: Path) -> None:
         ("settings = [", "it is no TOML"),
         ("setings = []", "it has an unknown 'setings'; known are settings, reasons, exceptions, site"),
         ("settings = 'crl'", "settings is 'crl', and must be a list"),
-        ("settings = ['ocsp']", "a setting is 'ocsp', and must be one of crl, level, resumption, strict, usage"),
+        (
+            "settings = ['dane']",
+            "a setting is 'dane', and must be one of crl, level, ocsp, ocsp-hard, resumption, strict, usage",
+        ),
         ("reasons = 'all'", "reasons is 'all', and must be one of alert, any"),
         ("exceptions = [1]", "an entry of exceptions is no table"),
         (
