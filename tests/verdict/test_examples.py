@@ -27,6 +27,7 @@ from pytest_mtls import (
     probe,
 )
 from pytest_mtls.cases import CATALOGUE
+from pytest_mtls.cases.presentation import Presentation
 
 Factory = Callable[..., MutualTLSServer]
 
@@ -169,3 +170,31 @@ def test_password_of_redis_is_sent_and_its_lack_is_no_certificates_fault(ca: Cer
         assert Reason.ACCESS_DENIED is probe(running.endpoint, good).reason
         with pytest.raises(HandshakeAssertionError):
             assert_rejected(running.endpoint, good, Reason.EXPIRED)
+
+
+# --- the middle of a handshake ---------------------------------------------------------------------------------------
+
+
+def certificate_message(chain: tuple[bytes, ...]) -> bytes:
+    """The body of a Certificate message of TLS 1.2 (RFC 5246 section 7.4.2)."""
+    entries = b"".join(len(der).to_bytes(3, "big") + der for der in chain)
+    return len(entries).to_bytes(3, "big") + entries
+
+
+def test_server_that_is_stopped_in_the_middle_has_judged_nobody(
+    mtls_server_factory: Factory, mtls_ca: CertificateAuthority
+) -> None:
+    """It is stopped while the client's certificate is on its way: both ends are undecided, and nobody was rejected."""
+    server = mtls_server_factory()
+
+    def stop_and_go_on(chain: tuple[bytes, ...]) -> bytes:
+        server.stop()
+        return certificate_message(chain)
+
+    seen = probe(server, Presentation(mtls_ca.issue_client("alice"), rewrite=stop_and_go_on), tls="1.2", timeout=60)
+    assert (None, None) == (seen.accepted, seen.rejected_by)
+    assert seen.counterpart is not None
+    assert (None, "the server was stopped in the middle of the handshake") == (
+        seen.counterpart.accepted,
+        seen.counterpart.error,
+    )
