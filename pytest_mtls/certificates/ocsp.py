@@ -20,6 +20,7 @@ from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.key import KeyKind, PrivateKey, signature_hash
 from pytest_mtls.certificates.names import distinguished_name
 from pytest_mtls.certificates.profile import CertificateProfile
+from pytest_mtls.certificates.pss import pss_hash
 from pytest_mtls.certificates.readable import UNREADABLE
 from pytest_mtls.certificates.revocation import Revocation
 from pytest_mtls.certificates.validity import AUTHORITY_LIFE, BACKDATED, LEAF_LIFE, validity
@@ -305,6 +306,8 @@ def _with_status(issuer: x509.Certificate, asked: ocsp.OCSPRequest, **status: An
 
 def _sign(builder: ocsp.OCSPResponseBuilder, signer: _Signer) -> bytes:
     key: Any = signer.key
+    if pss_hash(signer.certificate) is not None:
+        raise TypeError("its key is for RSASSA-PSS only")
     return builder.sign(key, signature_hash(signer.key)).public_bytes(Encoding.DER)
 
 

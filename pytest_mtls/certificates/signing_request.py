@@ -229,8 +229,11 @@ def _check_signature(request: CertificateSigningRequest, weak_hashes: bool) -> N
     if not valid and (name := _weak_hash_of_valid(request.request)):
         if weak_hashes:
             return
-        rule = "the signature is valid, and the hash is too weak to prove possession: SigningPolicy(weak_hashes=True) lets it through"
-        raise SigningRequestRefused("signature", name, rule)
+        rule = (
+            "that hash can be forged. Ask for a request that is signed by way of SHA-256, or let this one through: "
+            "SigningPolicy(weak_hashes=True)"
+        )
+        raise SigningRequestRefused("signature", f"valid by way of {name} only", rule)
     if not valid:
         rule = f"it must verify with the public key in the request of {request.subject}, which proves possession"
         raise SigningRequestRefused("signature", "invalid", rule)
