@@ -96,6 +96,12 @@ def mapping() -> None:
     replace_generated_part(DOCS / "reference" / "mapping.md", as_markdown())
 
 
+def rotation() -> None:
+    from support.rotation_record import PAGE, as_markdown, recorded
+
+    replace_generated_part(PAGE, as_markdown(recorded()))
+
+
 PAGES: Mapping[str, Callable[[], None]] = {
     "cases": cases,
     "judges": judges,
@@ -106,6 +112,7 @@ PAGES: Mapping[str, Callable[[], None]] = {
     "bypasses": bypasses,
     "engines": engines,
     "mapping": mapping,
+    "rotation": rotation,
 }
 
 

@@ -17,7 +17,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from pytest_mtls.cases.behaviour import ClientCerts, ServerBehaviour, ServerMisbehaviour
+from pytest_mtls.cases.behaviour import ClientCerts, ServerBehaviour, ServerMisbehaviour, Staple
 from pytest_mtls.cases.case import Case
 from pytest_mtls.cases.presentation import PeerArgument, presented
 from pytest_mtls.certificates.identity import Identity
@@ -32,10 +32,11 @@ from pytest_mtls.server.history import History
 from pytest_mtls.server.http import default_app, http_handler
 from pytest_mtls.server.http2 import HTTP2, require_http2
 from pytest_mtls.server.listener import Listener
+from pytest_mtls.server.staple import Stapler
 from pytest_mtls.server.workers import Turns, Workers
 from pytest_mtls.server.wsgi import WSGIApplication
 from pytest_mtls.tls.context import engine_context, set_up_server
-from pytest_mtls.tls.engine import Engine, TLSContext
+from pytest_mtls.tls.engine import Engine, TLSContext, second_engine
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.wire import is_readable, wait_for
 from pytest_mtls.verdict.assertions import Expectation, expect_accepted, expect_rejected
@@ -93,6 +94,10 @@ class MutualTLSServer:
             is the control beside each rejection.
         engine: the TLS library that does its handshakes: "ssl", the standard library with the OpenSSL that Python was
             built with; or "pyopenssl", with the OpenSSL of `cryptography`, which is newer as a rule.
+        staple: the OCSP answer that it staples to its certificate for clients that ask for one: "current" for good or,
+            where the CA has revoked the certificate, revoked; or one that is "stale", "forged", "of another issuer",
+            "unknown" or "try later". None to staple nothing. It needs ``engine="pyopenssl"``, and among ``trust`` the CA
+            that issued ``cert``, with its key.
 
     Raises:
         InvalidArgument: an argument is none that there can be, or needs another one.
@@ -120,8 +125,9 @@ class MutualTLSServer:
         keep: int | None = 1000,
         client: Identity | None = None,
         engine: Engine = "ssl",
+        staple: Staple | None = None,
     ) -> None:
-        behaviour = ServerBehaviour(client_certs, tls, alpn, misbehaviour)
+        behaviour = ServerBehaviour(client_certs, tls, alpn, misbehaviour, staple)
         if app is not None and not callable(app):
             raise InvalidArgument("app", app, "a WSGI application")
         if app is not None and handler is not None:
@@ -483,6 +489,9 @@ class MutualTLSServer:
             revocation=self._revocation,
             weak=weak,
         )
+        if behaviour.staple is not None:
+            wider = second_engine(context, "staple", behaviour.staple)
+            wider.staple(Stapler(identity, trust, behaviour.staple))
         context.sslsocket_class = ServingSocket
         return context, revision
 

@@ -253,9 +253,8 @@ def _engine_client_context(
     context = engine_context(engine, "client", tls)
     set_up_client(context, identity, trust, **how)
     if isinstance(context, ssl.SSLContext):
-        context.post_handshake_auth = (
-            True  # a server may ask for the certificate after the request (RFC 8446 section 4.6.2)
-        )
+        # A server may ask for the certificate after the request (RFC 8446 section 4.6.2).
+        context.post_handshake_auth = True
     return context
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import socket
 import ssl
-from typing import Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from pytest_mtls.errors import InvalidArgument, MissingExtra
 from pytest_mtls.reasons.side import Side
 from pytest_mtls.tls.standard import new_standard_context
 
-__all__ = ["Engine", "TLSContext", "new_engine_context"]
+if TYPE_CHECKING:
+    from pytest_mtls.tls.pyopenssl import PyOpenSSLContext
+
+__all__ = ["Engine", "TLSContext", "new_engine_context", "second_engine"]
 
 #: "ssl", the standard library with the OpenSSL that Python was built with; or "pyopenssl", with the one in `cryptography`.
 Engine = Literal["ssl", "pyopenssl"]
@@ -82,3 +85,21 @@ def new_engine_context(engine: str, side: Side) -> TLSContext:
     except ModuleNotFoundError as error:
         raise MissingExtra("pyopenssl", "pyOpenSSL, which does the handshakes of engine='pyopenssl',") from error
     return PyOpenSSLContext(side)
+
+
+def second_engine(context: TLSContext, argument: str, value: object) -> PyOpenSSLContext:
+    """The context as one of the second engine, for a setting that the standard library does not have.
+
+    Args:
+        context: a context of either engine.
+        argument: what the caller set.
+        value: to what.
+
+    Raises:
+        InvalidArgument: it is one of the first engine.
+    """
+    if isinstance(context, ssl.SSLContext):
+        allowed = "None with engine='ssl', since Python's ssl has no such setting; give engine='pyopenssl' as well"
+        raise InvalidArgument(argument, value, allowed)
+    made: PyOpenSSLContext = context  # type: ignore[assignment]  # there are two
+    return made

@@ -201,6 +201,10 @@ class PyOpenSSLContext:
         for pem in _CERTIFICATE.findall((cadata or "").encode("ascii")):
             store.add_cert(_told(lambda: crypto.load_certificate(crypto.FILETYPE_PEM, pem)))  # noqa: B023
 
+    def staple(self, answer: Callable[[], bytes]) -> None:
+        """Staple an OCSP answer, DER, to the certificate for each client that asks for one; none where it is empty."""
+        self.pyopenssl.set_ocsp_server_callback(lambda connection, data: answer())
+
     def set_message_callback(self, callback: Callable[..., None]) -> None:
         """Have the messages of all connections told, as ``SSLContext._msg_callback`` of CPython tells them."""
         if not hasattr(_lib, "SSL_CTX_set_msg_callback"):

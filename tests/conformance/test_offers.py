@@ -42,7 +42,7 @@ def openssl_server(ca: CertificateAuthority, *options: str) -> Iterator[Endpoint
     quiet = subprocess.DEVNULL
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet) as running:
         try:
-            end = time.monotonic() + 10
+            end = time.monotonic() + 60
             while True:
                 assert running.poll() is None, "openssl s_server ended"
                 try:

@@ -226,7 +226,7 @@ def test_company_ca_without_its_key(conform: Conform, mtls_server: MutualTLSServ
         (["--mtls-target=https://localhost", "--mtls-ca=tox.ini"], "tox.ini: it is neither PEM nor DER"),
         (["--mtls-target=https://localhost", "--mtls-rate=0"], "--mtls-rate is 0.0, but it must be a number"),
         (["--mtls-target=https://localhost", "--mtls-rate=nan"], "--mtls-rate is nan, but it must be a number"),
-        (["--mtls-target=https://localhost", "--mtls-setting=ocsp"], "--mtls-setting is 'ocsp', but it must be one of"),
+        (["--mtls-target=https://localhost", "--mtls-setting=dane"], "--mtls-setting is 'dane', but it must be one of"),
         (["--mtls-target=https://localhost", "--mtls-policy=absent.toml"], "the policy in absent.toml cannot be used"),
         (
             ["--mtls-target=https://localhost", "--mtls-report=absent/x.json"],
@@ -284,8 +284,14 @@ def test_dead_target_is_one_error(pytester: pytest.Pytester, options: tuple[str,
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         result = pytester.runpytest_subprocess(
-            "--pyargs", "pytest_mtls.conformance", f"--mtls-target=https://127.0.0.1:{port}", *options
+            "--pyargs",
+            "pytest_mtls.conformance",
+            f"--mtls-target=https://127.0.0.1:{port}",
+            *options,
+            "--mtls-report=r.json",
         )
+    report = pytester.path / "r.json"
+    assert not report.exists() or not json.loads(report.read_text(encoding="utf-8"))["passed"]
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     result.stderr.fnmatch_lines([f"ERROR: --mtls-target: cannot connect to 127.0.0.1:{port}: connection refused. *"])
     assert "FAILED" not in result.stdout.str()

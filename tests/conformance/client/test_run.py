@@ -6,7 +6,6 @@ import asyncio
 import socket
 import ssl
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,16 +71,12 @@ def tls_client(target: ClientTarget, *, check_hostname: bool = True, crl: bool =
         assert sock.recv(65536).startswith(b"HTTP/1.1 200")
 
 
-def test_requests_conforms_in_four_seconds(testing: Testing) -> None:
-    """The whole catalogue finds nothing to say against it, and costs no more of a processor than it may."""
-    run = testing(fetch)
-    start = time.process_time()
-    results = list(run.check_all())
-    seconds = time.process_time() - start
+def test_requests_conforms(testing: Testing) -> None:
+    """The whole catalogue finds nothing to say against it."""
+    results = list(testing(fetch).check_all())
     assert [] == [result.story() for result in results if result.outcome.is_failure]
     assert len(list(client_checks())) == len(results)
     assert {Outcome.CONFORMS, Outcome.REPORTED} == {result.outcome for result in results}
-    assert seconds < 5  # 2.5, and 3 by the clock of an idle machine
 
 
 def test_curl_conforms_with_crl_and_level(testing: Testing) -> None:
