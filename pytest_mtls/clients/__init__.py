@@ -23,6 +23,7 @@ from types import MappingProxyType
 from pytest_mtls.certificates.trust import TrustArgument
 from pytest_mtls.clients import brokers, databases, http, programs
 from pytest_mtls.clients.brokers import confluent_kafka, kafka_python, paho_mqtt, pika
+from pytest_mtls.clients.browsers import playwright
 from pytest_mtls.clients.databases import asyncpg, psycopg, pymongo, redis
 from pytest_mtls.clients.http import (
     aiohttp,
@@ -60,6 +61,7 @@ __all__ = [
     "niquests",
     "paho_mqtt",
     "pika",
+    "playwright",
     "psycopg",
     "pymongo",
     "redis",

@@ -10,6 +10,7 @@ from pytest_mtls.commands.compare import COMPARE
 from pytest_mtls.commands.inspect import INSPECT
 from pytest_mtls.commands.mint import MINT
 from pytest_mtls.commands.probe import PROBE
+from pytest_mtls.commands.serve import SERVE
 
 __all__ = ["COMMANDS"]
 
@@ -18,6 +19,7 @@ COMMANDS: tuple[Command, ...] = (
     CASES,
     INSPECT,
     PROBE,
+    SERVE,
     CHECK_SERVER,
     CHECK_CLIENT,
     COMPARE,

@@ -215,6 +215,12 @@ def _start_key_log(config: pytest.Config) -> None:
 def _set_up_target(config: pytest.Config) -> None:
     given = [name for name in _OPTIONS if config.getoption(name.strip("-").replace("-", "_"))]
     is_of_client = "--mtls-client" in given
+    if given == ["--mtls-report"]:
+        from pytest_mtls.plugin.suite_report import SuiteReport
+
+        report = SuiteReport(config, lambda item: item.stash.get(_SERVERS, []))
+        config.pluginmanager.register(report, "mtls-suite-report")
+        return
     if not is_of_client and "--mtls-target" not in given:
         for name in given:
             side = "client" if name in _OF_A_CLIENT else "server"

@@ -169,9 +169,13 @@ class PlainServer:
         except OSError as error:
             log.debug("the connection from %s:%d ended: %s", *address, error)
         finally:
-            with self._lock:
-                del self._live[sock]
+            self._forget(sock)
             sock.close()
+
+    def _forget(self, sock: socket.socket) -> None:
+        """Let go of a connection: it has ended, or is somebody else's now."""
+        with self._lock:
+            del self._live[sock]
 
 
 def _abort(sock: socket.socket) -> None:

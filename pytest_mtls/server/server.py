@@ -536,34 +536,45 @@ class MutualTLSServer:
                 self._note_exhaustion(f"cannot take a connection: {error.strerror or error}")
                 return
             self._is_exhausted = False
-            with self._changed:
-                number = self._history.new_number()
-                try:
-                    context = self._current_context()
-                except (MtlsError, OSError) as error:
-                    sock.close()
-                    self._history.record(number, Handshake("server", None, error=str(error), peer_address=address[:2]))
-                    continue
-                connection = Connection(
-                    number,
-                    sock,
-                    address[:2],
-                    context,
-                    self._turns,
-                    self._behaviour_of(self._case).misbehaviour,
-                    self._notify,
-                    self._record,
-                )
-                self._live.add(connection)
+            self.serve_connection(sock, address[:2])
+
+    def serve_connection(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        """Serve a connection that was accepted already, on a thread of its own.
+
+        For who listens for several servers at once and looks who is asked for. Nothing may have been read from it.
+
+        Args:
+            sock: the TCP socket; it is closed in the end.
+            address: the client's (host, port).
+        """
+        with self._changed:
+            number = self._history.new_number()
             try:
-                self._workers.start(partial(self._serve, connection))
-            except RuntimeError as error:  # there can be no more threads
+                context = self._current_context()
+            except (MtlsError, OSError) as error:
                 sock.close()
-                with self._changed:
-                    self._live.remove(connection)
-                    self._history.record(number, Handshake("server", None, error=str(error), peer_address=address[:2]))
-                    self._changed.notify_all()
-                log.error("the server on port %d cannot serve a connection: %s", self._wanted_port, error)
+                self._history.record(number, Handshake("server", None, error=str(error), peer_address=address))
+                return
+            connection = Connection(
+                number,
+                sock,
+                address,
+                context,
+                self._turns,
+                self._behaviour_of(self._case).misbehaviour,
+                self._notify,
+                self._record,
+            )
+            self._live.add(connection)
+        try:
+            self._workers.start(partial(self._serve, connection))
+        except RuntimeError as error:  # there can be no more threads
+            sock.close()
+            with self._changed:
+                self._live.remove(connection)
+                self._history.record(number, Handshake("server", None, error=str(error), peer_address=address))
+                self._changed.notify_all()
+            log.error("the server on port %d cannot serve a connection: %s", self._wanted_port, error)
 
     def _note_exhaustion(self, problem: str) -> None:
         """Tell that this process is out of descriptors or memory, and go on: what waits is taken when that is over."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from pytest_mtls.reasons.alert import Alert
 from pytest_mtls.reasons.versions import VERSION_NUMBERS
-from pytest_mtls.tls.transcript import Message, message_of, negotiated, negotiated_group
+from pytest_mtls.tls.transcript import Message, message_of, negotiated, negotiated_group, server_name
 
-__all__ = ["Choice", "Offer", "choice_of", "client_hello", "messages_in"]
+__all__ = ["Choice", "Offer", "choice_of", "client_hello", "is_tls", "messages_in", "name_asked_for"]
 
 #: The versions by which users name them, with their numbers on the wire (RFC 8446 section 4.2.1).
 _RECORD_HEADER = 5
@@ -130,6 +130,17 @@ def messages_in(data: bytes) -> list[Message]:
         messages += [] if message is None else [message]
         handshake = handshake[size:]
     return [*messages, *alerts]
+
+
+def is_tls(data: bytes) -> bool:
+    """Whether what a client says first is a TLS record with a handshake message; anything else is another protocol."""
+    return data[:1] == bytes([_HANDSHAKE])
+
+
+def name_asked_for(data: bytes) -> tuple[bool, str | None]:
+    """Whether the ClientHello in what a client sent so far is whole, and the server name that it asks for, if any."""
+    messages = messages_in(data)
+    return bool(messages), server_name(messages)
 
 
 def choice_of(messages: Iterable[Message]) -> Choice | None:

@@ -6,10 +6,12 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import requests
 from support.client_drivers import DRIVERS, Server
+from support.late_clients import CLIENTS, Ask, ClientSaysNo
 from support.requirements import require_library, require_program
 
 from pytest_mtls import CertificateAuthority, HandshakeAssertionError, Identity, MutualTLSServer, Reason, clients
@@ -24,6 +26,13 @@ _NAMES = [
     case
     for case in CATALOGUE["server"].select(["*"])
     if case.theme == "names" and case.tier is Tier.MUST and not case.tls
+]
+
+#: Over TLS 1.3 each client; over TLS 1.2 in the suite the one that judges after its handshake, and the others in the slow tests.
+_BEFORE_ALL_SERVERS = [
+    pytest.param(name, tls, marks=pytest.mark.slow if tls == "1.2" and name != "Node https" else ())
+    for name in CLIENTS
+    for tls in ("1.2", "1.3")
 ]
 
 
@@ -53,6 +62,46 @@ def test_grpcio_that_checks_names_after_its_handshake_is_seen_to_reject(
     else:
         assert raised
         assert seen.handshake.rejected_by == "client"
+
+
+@pytest.mark.parametrize(("name", "tls"), _BEFORE_ALL_SERVERS)
+def test_the_verdict_on_each_bad_server_is_what_the_client_itself_reports(
+    name: str, tls: str, mtls_ca: CertificateAuthority, mtls_client_cert: Identity, tmp_path: Path
+) -> None:
+    """Before every server of the catalogue: rejected by the client where it reports an error, else accepted."""
+    trust = tmp_path / "ca.pem"
+    trust.write_bytes(mtls_ca.pem)
+    cases = [case for case in CATALOGUE["server"].select(["*"]) if tls in case.versions and not case.misbehaves]
+    differing, rejections = {}, 0
+    with (
+        CLIENTS[name](mtls_client_cert, trust, [case.host for case in cases]) as ask,
+        MutualTLSServer(cert=mtls_ca.issue_server(), trust=mtls_ca, tls=tls) as server,
+    ):
+        for case in cases:
+            server.reload(cert=case)
+            reported, seen = _reported_and_seen(server, case, ask)
+            rejections += reported is not None
+            if (reported is None) is not (seen == "accepted"):
+                differing[case.id] = (seen, reported)
+    assert {} == differing
+    assert len(cases) / 3 < rejections < len(cases)
+
+
+def _reported_and_seen(server: MutualTLSServer, case: Case, ask: Ask) -> tuple[ClientSaysNo | None, str]:
+    """What the client says of a server, None where it is content, and in a word what the server makes of the client."""
+    reported: list[ClientSaysNo] = []
+    try:
+        with server.expect_rejected(by="client"):
+            try:
+                ask(server.port, case.host)
+            except ClientSaysNo as error:
+                reported.append(error)
+                raise
+        word = "rejected by the client"
+    except HandshakeAssertionError as error:
+        last = error.handshakes[-1] if error.handshakes else None
+        word = {True: "accepted", False: "rejected by the server"}.get(last.accepted, "?") if last else "nobody came"
+    return (reported[0] if reported else None), word
 
 
 def test_client_that_ends_without_a_byte_and_raises_nothing_proves_nothing(

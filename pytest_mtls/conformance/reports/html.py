@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
+from itertools import chain as joined
 from itertools import groupby
 from typing import Any
 
@@ -24,10 +25,11 @@ from pytest_mtls.conformance.reports.words import (
     rests_on,
     target_of,
     verdict_of,
+    versions_of,
 )
 from pytest_mtls.conformance.run import Outcome
 
-__all__ = ["as_html"]
+__all__ = ["as_html", "drawn", "frame", "moment", "page_of"]
 
 Facts = Mapping[str, Any]
 
@@ -76,44 +78,53 @@ def as_html(document: Document) -> str:
 
 
 def _page(document: Document) -> Iterator[str]:
-    title = f"Mutual TLS of {target_of(document)}"
     state = "passed" if document["passed"] else "failed"
+    head = f"""<p class="kicker">Mutual TLS conformance report, {moment(document["date"])}</p>
+<h1>{escape(target_of(document))}</h1>
+<p class="verdict">{"✓" if document["passed"] else "✗"} {escape(verdict_of(document))}</p>
+{_counts(document)}"""
+    parts = (_summary, _changes, _failures, _requirements, _inventory, _server, _causes, _checks)
+    body = joined.from_iterable(part(document) for part in parts)
+    title = f"Mutual TLS of {target_of(document)}: {state}"
+    yield from page_of(title, state, head, body, document["versions"]["pytest-mtls"])
+
+
+def page_of(title: str, state: str, head: str, body: Iterable[str], version: str) -> Iterator[str]:
+    """A page with our style and script, and nothing else that loads or runs.
+
+    Args:
+        title: of the page, as text.
+        state: "passed" or "failed".
+        head: HTML of what stands at the top.
+        body: HTML of all the rest; something in it has the id ``checks``.
+        version: of this package.
+    """
     yield f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">
-<title>{escape(title)}: {state}</title>
+<title>{escape(title)}</title>
 <style>{STYLE}</style>
 </head>
 <body>
-<a class="skip" href="#checks">Skip to all checks</a>
+<a class="skip" href="#checks">Skip to the table</a>
 <header class="{state}"><div>
-<p class="kicker">Mutual TLS conformance report, <time datetime="{escape(document["date"])}">{escape(_moment(document["date"]))}</time></p>
-<h1>{escape(target_of(document))}</h1>
-<p class="verdict">{"✓" if document["passed"] else "✗"} {escape(verdict_of(document))}</p>
-{_counts(document)}
+{head}
 </div></header>
 <main>"""
-    yield from _summary(document)
-    yield from _changes(document)
-    yield from _failures(document)
-    yield from _requirements(document)
-    yield from _inventory(document)
-    yield from _server(document)
-    yield from _causes(document)
-    yield from _checks(document)
+    yield from body
     yield f"""</main>
-<footer>Written by pytest-mtls {escape(document["versions"]["pytest-mtls"])}. This page loads nothing and sends nothing.</footer>
+<footer>Written by pytest-mtls {escape(version)}. This page loads nothing and sends nothing.</footer>
 <script>{SCRIPT}</script>
 </body>
 </html>"""
 
 
-def _moment(date: str) -> str:
-    """A moment as people write it."""
-    return date.replace("T", " ").replace("Z", " UTC")
+def moment(date: str) -> str:
+    """HTML of a moment as people write it."""
+    return f'<time datetime="{escape(date)}">{escape(date.replace("T", " ").replace("Z", " UTC"))}</time>'
 
 
 def _counts(document: Document) -> str:
@@ -137,16 +148,11 @@ def _summary(document: Document) -> Iterator[str]:
         ("Date", f"{document['date']}, for {document['seconds']} seconds"),
         ("Settings that it claims", ", ".join(document["settings"]) or "none"),
         ("Policy", f"a refusal {answers}; {_number(len(policy['exceptions']), 'agreed exception')}"),
-        ("Versions", ", ".join(map(_version, document["versions"].items()))),
+        ("Versions", versions_of(document)),
     ]
     yield '<h2 id="summary">What was tested</h2>\n<div class="card"><dl>'
     yield "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows)
     yield "</dl></div>"
-
-
-def _version(entry: tuple[str, str]) -> str:
-    name, version = entry
-    return version if version.lower().startswith(name) else f"{name} {version}"
 
 
 def _inventory(document: Document) -> Iterator[str]:
@@ -164,7 +170,7 @@ def _server(document: Document) -> Iterator[str]:
     if chains:
         yield f"<h2>{'The chain that the server presents' if len(chains) == 1 else 'The chains that the server presents'}</h2>"
         yield '<div id="server">'
-        yield from (f'<div class="card">{_tree(chain)}</div>' for chain in chains)
+        yield from (f'<div class="card">{_tree(certificates)}</div>' for certificates in chains)
         yield "</div>"
 
 
@@ -192,7 +198,7 @@ def _requirements(document: Document) -> Iterator[str]:
         f'<td class="title">{escape(says)}</td>{"".join(f"<td>{count}</td>" for count in counts)}</tr>'
         for id, says, *counts in rows
     )
-    yield (f"{_frame('Requirements')}<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>")
+    yield (f"{frame('Requirements')}<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>")
 
 
 def _number(count: int, word: str) -> str:
@@ -231,7 +237,7 @@ def _contents(failed: Sequence[Facts]) -> str:
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in ("check", "what it is", "expected", "seen", "details"))
     return (
-        f"{_frame('Overview of what failed', 'contents')}<table>"
+        f"{frame('Overview of what failed', 'contents')}<table>"
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -265,11 +271,16 @@ def _failure(number: int, facts: Facts) -> Iterator[str]:
     if "requirements" in facts:
         yield f'<p class="why">Evidence for {escape(evidence_of(facts))}.</p>'
     for handshake in facts.get("handshakes", ()) if number < _MOST_DRAWN else ():
-        yield from _evidence(handshake)
+        yield from drawn(handshake)
     yield "</article>"
 
 
-def _evidence(handshake: Facts) -> Iterator[str]:
+def drawn(handshake: Facts) -> Iterator[str]:
+    """HTML of a handshake: its ladder, and both chains as trees.
+
+    Args:
+        handshake: as `pytest_mtls.conformance.reports.evidence.handshake_facts` has it.
+    """
     names = ("tls_version", "cipher", "alpn")
     told = [handshake[name] for name in names if name in handshake]
     if "server_name" in handshake:
@@ -343,7 +354,7 @@ def _causes(document: Document) -> Iterator[str]:
         yield _table("What is agreed in the policy", ("check", "TLS", "expected", "seen", "why"), cells)
 
 
-def _frame(label: str, kind: str = "") -> str:
+def frame(label: str, kind: str = "") -> str:
     """The start of what holds a table: it scrolls where the table is wider, by keys too (WCAG 2.2, 2.1.1)."""
     return f'<div class="frame {kind}" tabindex="0" role="region" aria-label="{escape(label)}">'
 
@@ -351,7 +362,7 @@ def _frame(label: str, kind: str = "") -> str:
 def _table(label: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f"{_frame(label)}<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+    return f"{frame(label)}<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
 def _checks(document: Document) -> Iterator[str]:

@@ -95,6 +95,9 @@ article p { margin: .35rem 0; }
 .tree .mono { font-family: ui-monospace, Consolas, monospace; font-size: .8rem; }
 mark { background: var(--bad-soft); color: var(--bad); font-weight: 600; border-radius: 4px; padding: 0 .3rem; }
 .chains h4 + .tree + h4 { margin-top: 1.1rem; }
+.handshakes > summary { cursor: pointer; color: var(--accent); }
+article.conforms { border-left-color: var(--good) !important; }
+article.left-out { border-left-color: var(--quiet) !important; }
 .filters { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; margin-bottom: .8rem; }
 .filters input, .filters button { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .35rem .75rem; }
 .filters input { flex: 1 1 14rem; min-width: 10rem; }
@@ -196,7 +199,7 @@ SCRIPT = """
       row.hidden = !fits;
       count += fits && Number(row.dataset.count || 1);
     });
-    shown.textContent = `${count} of ${total} checks are shown.`;
+    shown.textContent = `${count} of ${total} ${shown.dataset.what || "checks"} are shown.`;
   };
   words.addEventListener("input", show);
   for (const one of buttons) one.addEventListener("click", () => {

@@ -20,6 +20,7 @@ __all__ = [
     "rests_on",
     "target_of",
     "verdict_of",
+    "versions_of",
 ]
 
 #: Each outcome in words, the most urgent first.
@@ -100,3 +101,12 @@ def evidence_of(facts: Mapping[str, Any]) -> str:
         source, _, section = str(id).partition(", ")
         sections.setdefault(source, []).append(section)
     return "; ".join(f"{source}, {' and '.join(ours)}" for source, ours in sections.items())
+
+
+def versions_of(document: Document) -> str:
+    """With what it was done: each name with its version, in a line."""
+    told = (
+        version if version.lower().startswith(name) else f"{name} {version}"
+        for name, version in document["versions"].items()
+    )
+    return ", ".join(told)
