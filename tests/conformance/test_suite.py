@@ -87,7 +87,7 @@ def test_deviating_server_fails(conform: Conform, mtls_server_factory: Factory) 
     result.stdout.fnmatch_lines(
         [
             "the server let this client in",
-            "  expected: rejected by the server for no certificate",
+            "  expected: rejected by the server: no certificate",
             "  seen:     accepted by both sides",
             "  likely cause: the server does not require a certificate:*",
             "no-certificate  1.2 1.3  refused   accepted  -      HTTP 200  FAILED: the server let this client in",
