@@ -98,9 +98,7 @@ def test_another_reason_is_no_proof(mtls_server_factory: Factory, mtls_ca: Certi
     target = https(server, ca=mtls_ca, trust=mtls_ca)
     assert {"intermediate-expired": {Outcome.DEVIATES}} == outcomes(Run(target), "intermediate-expired")
     note = Run(target).check(case_of("intermediate-expired"), "1.3").note
-    assert (
-        "the server rejected it, but not for expired: rejected by the server: unknown CA, as its alert says" == note
-    )
+    assert "the server rejected it, but not for expired: rejected by the server: unknown CA, as its alert says" == note
     assert {"through-one-intermediate": {Outcome.DEVIATES}} == outcomes(Run(target), "through-one-intermediate")
     anything = Run(target, Policy(reasons="any"))
     assert {"intermediate-expired": {Outcome.CONFORMS}} == outcomes(anything, "intermediate-expired")

@@ -95,10 +95,7 @@ def test_assert_rejected_fails_for_another_reason(mtls_server: MutualTLSServer, 
     """The right answer for the wrong reason is no proof."""
     with pytest.raises(HandshakeAssertionError) as failed:
         assert_rejected(mtls_server, expired, Reason.REVOKED)
-    assert (
-        "the server rejected the client: expired; the expected reason is revoked"
-        == story(failed)
-    )
+    assert "the server rejected the client: expired; the expected reason is revoked" == story(failed)
 
 
 def test_assert_rejected_fails_where_the_other_side_refused(

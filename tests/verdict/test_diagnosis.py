@@ -102,7 +102,9 @@ ROWS: Sequence[tuple[str, Row, str]] = [
     (
         "trusts-another-ca",
         lambda ca: Facts(
-            Handshake("client", True, sent_chain_der=_der(CertificateAuthority.create("Stranger").issue_client("alice"))),
+            Handshake(
+                "client", True, sent_chain_der=_der(CertificateAuthority.create("Stranger").issue_client("alice"))
+            ),
             Expected(accepted=False, reasons=(Reason.UNKNOWN_CA,)),
         ),
         "or it trusts CN=Stranger,O=pytest-mtls too",
@@ -144,9 +146,7 @@ ROWS: Sequence[tuple[str, Row, str]] = [
     (
         "unknown-ca-or-no-crl",
         lambda ca: _with_plan(
-            _rejected(
-                reason=Reason.UNKNOWN_CA, alert=Alert.UNKNOWN_CA, sent_chain_der=_der(ca.issue_client("alice"))
-            ),
+            _rejected(reason=Reason.UNKNOWN_CA, alert=Alert.UNKNOWN_CA, sent_chain_der=_der(ca.issue_client("alice"))),
             trust=ca,
         ),
         "has no CRL of that CA",
@@ -194,7 +194,11 @@ ROWS: Sequence[tuple[str, Row, str]] = [
         lambda ca: Facts(_rejected(alert=Alert.BAD_CERTIFICATE, sent_chain_der=_der(ca.issue_server()))),
         "extended key usage of CN=localhost is not for this side",
     ),
-    ("visibly-of-another-issuer", lambda ca: _of_a_stranger(ca, Reason.UNSPECIFIED), "CN=Stranger,O=pytest-mtls issued CN=alice"),
+    (
+        "visibly-of-another-issuer",
+        lambda ca: _of_a_stranger(ca, Reason.UNSPECIFIED),
+        "CN=Stranger,O=pytest-mtls issued CN=alice",
+    ),
     ("address-as-dns-name", _dns_address, "DNS:127.0.0.1"),
     (
         "hostname-mismatch",
