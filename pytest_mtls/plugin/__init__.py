@@ -162,6 +162,7 @@ _THEMES = {
     "good": "clients that must be accepted",
     "message": "malformed Certificate messages",
     "names": "odd subjects and alternative names",
+    "ocsp": "clients that an OCSP responder calls revoked, or of whom it says nothing that can be believed",
     "offers": "what a server offers: versions, cipher suites, its certificate",
     "own": "the suite's own cases",
     "path": "validity, trust and the chain",

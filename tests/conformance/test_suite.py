@@ -226,7 +226,7 @@ def test_company_ca_without_its_key(conform: Conform, mtls_server: MutualTLSServ
         (["--mtls-target=https://localhost", "--mtls-ca=tox.ini"], "tox.ini: it is neither PEM nor DER"),
         (["--mtls-target=https://localhost", "--mtls-rate=0"], "--mtls-rate is 0.0, but it must be a number"),
         (["--mtls-target=https://localhost", "--mtls-rate=nan"], "--mtls-rate is nan, but it must be a number"),
-        (["--mtls-target=https://localhost", "--mtls-setting=ocsp"], "--mtls-setting is 'ocsp', but it must be one of"),
+        (["--mtls-target=https://localhost", "--mtls-setting=dane"], "--mtls-setting is 'dane', but it must be one of"),
         (["--mtls-target=https://localhost", "--mtls-policy=absent.toml"], "the policy in absent.toml cannot be used"),
         (
             ["--mtls-target=https://localhost", "--mtls-report=absent/x.json"],

@@ -158,6 +158,24 @@ def test_misbehaviour(ca: CertificateAuthority, misbehaviour: Any, expected: str
         assert "leaf.pem: revoked" in said
 
 
+def test_url_of_a_misbehaviour(ca: CertificateAuthority, tmp_path: Path) -> None:
+    """At the URL of a misbehaviour it always answers so, by GET and POST, and at its own URL as before."""
+    alice = ca.issue_client("alice")
+    path = base64.b64encode(_request(ca, alice)).decode()
+    with OCSPResponder(ca) as responder:
+        said, judged = _openssl(responder.url_of("revoked"), ca, alice.certificate, tmp_path)
+        assert "leaf.pem: revoked" in said
+        assert "Response verify OK" in judged
+        said, judged = _openssl(responder.url_of("of another issuer"), ca, alice.certificate, tmp_path)
+        assert "Response Verify Failure" in judged
+        said, judged = _openssl(responder.url, ca, alice.certificate, tmp_path)
+        assert "leaf.pem: good" in said
+        given = requests.get(responder.url_of("unknown") + quote(path, safe=""), timeout=60)
+        assert ocsp.OCSPCertStatus.UNKNOWN is ocsp.load_der_ocsp_response(given.content).certificate_status
+        assert ["revoked", "good", "good", "unknown"] == [query.status for query in responder.queries]
+        assert ca.crl().get_revoked_certificate_by_serial_number(alice.serial_number) is None
+
+
 def test_nginx(ca: CertificateAuthority) -> None:
     """nginx accepts who is good, and refuses who is revoked or about whom it learns nothing."""
     nginx = require_program("nginx", apt="nginx")

@@ -229,7 +229,7 @@ def _reload_haproxy(server: LaunchedServer, files: RotatingFiles) -> None:
                 while master.recv(4096):
                     pass  # it closes the connection when it has begun
             return
-        except (ConnectionRefusedError, FileNotFoundError, BrokenPipeError):
+        except (ConnectionError, FileNotFoundError):  # a reset is a request that it has not read
             if not deadline.remaining:
                 raise
             pause.wait(0.02)

@@ -30,7 +30,7 @@ PAGE = DOCS / "reference" / "rotation.md"
 _ATTEMPTS = 3
 _ATTEMPTS_BY_LUCK = 6
 #: How long a server is given that does not serve, before it is said to have stopped.
-_RECOVERY_SECONDS = 2.0
+_RECOVERY_SECONDS = 10.0
 _PATIENCE = 30.0
 _BUNDLE_SECONDS = 10.0
 #: The states that these files can be in.
@@ -44,7 +44,7 @@ def observe(
     server: RotatingServer,
     ca: CertificateAuthority,
     half_way: bool | Collection[HalfWayState],
-    within: float = 5.0,
+    within: float = 60.0,
     watch: float = 0.5,
 ) -> tuple[Rotation | None, str, str]:
     """Start a server and rotate its files once; gives what was seen, what went wrong, and the story of that."""
@@ -61,7 +61,7 @@ def observe(
 def _serves_again(started: Started, ca: CertificateAuthority) -> bool:
     """Whether a good client gets in, now or soon."""
     client, deadline = ca.issue_client(), Deadline(_RECOVERY_SECONDS)
-    while deadline.remaining:
+    while deadline.remaining and started.server.process.poll() is None:
         if probe(started.server.endpoint, client, timeout=_RECOVERY_SECONDS).accepted:
             return True
     return False
@@ -99,7 +99,7 @@ def _rotation(server: RotatingServer, ca: CertificateAuthority) -> dict[str, Any
     seconds: list[float] = []
     problems: list[str] = []
     for _ in range(_attempts(server)):
-        seen, wrong, story = observe(server, ca, half_way=False)
+        seen, wrong, story = observe(server, ca, half_way=False, within=60.0 if server.reads_again else 5.0)
         if seen is not None:
             seconds += seen.seconds
             continue
@@ -128,14 +128,14 @@ def _time_to_new(server: RotatingServer, ca: CertificateAuthority) -> float:
     return float("inf")
 
 
-def takes_up_bundle(server: RotatingServer, ca: CertificateAuthority) -> bool:
+def takes_up_bundle(server: RotatingServer, ca: CertificateAuthority, seconds: float = _BUNDLE_SECONDS) -> bool:
     """Whether a client of a CA that is new in the bundle gets in."""
     partner = CertificateAuthority.create("partner")
     bob = partner.issue_client("bob")
     try:
         with server.start(ca, ca.issue_server()) as started:
             started.files.rotate(trust=[ca, partner])
-            deadline = Deadline(_BUNDLE_SECONDS)
+            deadline = Deadline(seconds)
             if started.reload is not None:
                 started.reload()
             while deadline.remaining:
