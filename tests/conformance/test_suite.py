@@ -303,9 +303,7 @@ def test_untrusted_target_names_the_option(pytester: pytest.Pytester, mtls_serve
     target = f"--mtls-target=https://localhost:{mtls_server.port}"
     result = pytester.runpytest("--pyargs", "pytest_mtls.conformance", target, "-k", "client[valid-tls1.3")
     result.assert_outcomes(failed=1, deselected=ALL - 1)
-    result.stdout.fnmatch_lines(
-        ["*rejected by the client: unknown CA. Give the CA of the server's own *-server-ca*"]
-    )
+    result.stdout.fnmatch_lines(["*rejected by the client: unknown CA. Give the CA of the server's own *-server-ca*"])
 
 
 def test_conformance_without_a_target_says_how(pytester: pytest.Pytester) -> None:
