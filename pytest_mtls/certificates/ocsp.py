@@ -178,6 +178,8 @@ class StatusAnswers:
             nonce = _nonce_of(request) if self._nonce else None
         except (*UNREADABLE, NotImplementedError):
             return _unsuccessful("malformed request", ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
+        if serial < 0:  # no CA may give one (RFC 5280 section 4.1.2.2), and no answer about it can be made
+            return _unsuccessful("malformed request", ocsp.OCSPResponseStatus.MALFORMED_REQUEST, serial, nonce)
         if nonce is not None and len(nonce) not in _NONCE_OCTETS:
             return _unsuccessful("malformed request", ocsp.OCSPResponseStatus.MALFORMED_REQUEST, serial, nonce)
         if misbehaviour == "silent":

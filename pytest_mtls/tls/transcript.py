@@ -132,7 +132,8 @@ def message_of(sender: Side, content_type: int, data: bytes, *, tls13: bool) -> 
         tls13: whether it has the layout of TLS 1.3.
     """
     if content_type == _HANDSHAKE:
-        name = _MESSAGE_NAMES.get(data[0], f"message {data[0]}")
+        number = int.from_bytes(data[:1], "big")
+        name = _MESSAGE_NAMES.get(number, f"message {number}")
         if name == "ServerHello" and data[6:38] == _RETRY_RANDOM:
             name = "HelloRetryRequest"
         return Message(sender, name, data[4:], tls13)

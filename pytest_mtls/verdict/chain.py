@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
+from pytest_mtls.certificates import readable
 from pytest_mtls.certificates.names import describe_name
 from pytest_mtls.certificates.validity import now
 from pytest_mtls.reasons.reason import Reason
@@ -20,7 +22,8 @@ from pytest_mtls.reasons.reason import Reason
 __all__ = ["UNREADABLE", "chain_lines", "mark", "moment", "one_line", "parsed", "span", "typed_names"]
 
 #: What reading a certificate may raise: cryptography's complaints, and its remarks where a suite makes errors of them.
-UNREADABLE = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, Warning)
+UNREADABLE = (*readable.UNREADABLE, Warning)
+
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
@@ -172,7 +175,10 @@ def _mark(presented: _Presented, reason: Reason) -> str | None:
     if reason is Reason.UNKNOWN_CA:
         return "no trusted CA has its issuer's name and key" if presented.is_last else None
     if reason in _MARKS_ON_ANY:
-        return _MARKS_ON_ANY[reason](presented)
+        try:
+            return _MARKS_ON_ANY[reason](presented)
+        except UnsupportedAlgorithm:  # a key or signature of a kind that `cryptography` does not know
+            return None
     if presented.index or reason is Reason.UNSPECIFIED:
         return None
     if reason is Reason.HOSTNAME_MISMATCH:
