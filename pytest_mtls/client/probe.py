@@ -50,9 +50,7 @@ _TICKET_SECONDS = 0.05
 
 _ALERT_RECORD = 21
 
-_BLOCKS_LOOP = (
-    "this call blocks the event loop of its thread: if that serves the endpoint, await pytest_mtls.aio instead"
-)
+_BLOCKS_LOOP = "this call blocks the event loop of its thread"
 
 
 def probe(
@@ -140,7 +138,7 @@ def run(plan: ProbePlan) -> Handshake:
                     seen = shake_hands(context, relay.client, conversation, deadline, relay.wait)
     seen = replace(seen, server_name=target.name, local_address=local, peer_address=peer)
     if seen.accepted is None and deadline.remaining <= 0 and _is_in_event_loop():
-        seen = replace(seen, error=f"{seen.error}; {_BLOCKS_LOOP}")
+        seen = replace(seen, error=f"{_BLOCKS_LOOP}, and {seen.error}")
     if plan.observer is not None:
         counterpart = plan.observer.handshake_of(local, bookmark, deadline.remaining)
         if counterpart is not None:

@@ -159,6 +159,9 @@ class MutualTLSServer:
         self._turns = Turns(_AT_ONCE)
         self._watchers = 0
 
+    def __repr__(self) -> str:
+        return f"<MutualTLSServer {self.url if self.is_running else 'that is not running'}>"
+
     # --- where it is -------------------------------------------------------------------------------------------------
 
     @property
@@ -322,6 +325,16 @@ class MutualTLSServer:
         with self._changed:
             self._let_settle(bookmark, wait=wait)
             return self._history.since(bookmark)
+
+    def is_one_open_from_before(self, bookmark: int) -> bool:
+        """Whether a connection that was accepted before a bookmark is still open, as clients keep one alive.
+
+        Args:
+            bookmark: what `bookmark` returned.
+        """
+        with self._changed:
+            before = [one.recorded for one in self._live if one.number < bookmark]
+            return any(handshake is not None and handshake.accepted for handshake in before)
 
     def handshake_of(self, client_address: tuple[str, int], bookmark: int, timeout: float) -> Handshake | None:
         """The handshake of the client that connected from this address; None if there is none in time.

@@ -87,7 +87,11 @@ def typed_names(certificate: x509.Certificate) -> list[str]:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, *UNREADABLE):
         return []
-    return [f"{_NAME_TYPES.get(type(name), 'other')}:{getattr(name, 'value', name)}" for name in names]
+    return [_typed(name) for name in names]
+
+
+def _typed(name: x509.GeneralName) -> str:
+    return f"{_NAME_TYPES.get(type(name), 'other')}:{getattr(name, 'value', name)}"
 
 
 #: The types as OpenSSL writes them.
@@ -137,7 +141,7 @@ def _names(certificate: x509.Certificate) -> Iterator[str]:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return
-    yield "names " + ", ".join(str(getattr(name, "value", name)) for name in names)
+    yield "names " + ", ".join(_typed(name) for name in names)
 
 
 # --- the mark --------------------------------------------------------------------------------------------------------
@@ -178,6 +182,8 @@ def _mark(presented: _Presented, reason: Reason) -> str | None:
     if presented.index or reason is Reason.UNSPECIFIED:
         return None
     if reason is Reason.HOSTNAME_MISMATCH:
+        if f"DNS:{presented.server_name}" in typed_names(certificate):
+            return f"{presented.server_name}, which was asked for, is there as a DNS name and not as an IP address"
         return f"none of its names is {presented.server_name}, which was asked for"
     if reason is Reason.REVOKED:
         return f"serial number {certificate.serial_number:x} is revoked, or a CA above it is"

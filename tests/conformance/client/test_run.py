@@ -213,12 +213,12 @@ def test_client_that_rejects_everything_proves_nothing(testing: Testing) -> None
     run = testing(lost)
     first, second = run.check(server_case("expired"), "1.3"), run.check(server_case("valid"), "1.3")
     assert [Outcome.DEVIATES] * 2 == [first.outcome, second.outcome]
-    note = "the client does not reach a good server, so that nothing is proved: rejected by the client for unknown CA"
+    note = "the client does not reach a good server, so that nothing is proved: rejected by the client: unknown CA"
     assert first.note.startswith(note)
     assert first.note in first.story()
     assert "CERTIFICATE_VERIFY_FAILED" in first.story()
     assert first.note == second.note == second.story()
-    with pytest.raises(ClientNotUsable, match="does not accept a good server: rejected by the client for unknown CA"):
+    with pytest.raises(ClientNotUsable, match="does not accept a good server: rejected by the client: unknown CA"):
         run.client.check_usable()
 
 

@@ -85,7 +85,7 @@ def test_curl_insecure_fails(conform: Conform, tmp_path: Path) -> None:
     result.stdout.fnmatch_lines(
         [
             "the client sent its request to this server",
-            "*expected: rejected by the client for expired",
+            "*expected: rejected by the client: expired",
             "*not after*expired 1 day ago*",
             "the client was called for https://localhost:*/ and ended with status 0",
             "expired  1.3  refused   accepted  -      answer read  FAILED: the client sent its request to this server",
