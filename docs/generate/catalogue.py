@@ -102,6 +102,12 @@ def rotation() -> None:
     replace_generated_part(PAGE, as_markdown(recorded()))
 
 
+def client_programs() -> None:
+    from support.client_record import PAGE, as_markdown, recorded
+
+    replace_generated_part(PAGE, as_markdown(recorded()))
+
+
 PAGES: Mapping[str, Callable[[], None]] = {
     "cases": cases,
     "judges": judges,
@@ -113,6 +119,7 @@ PAGES: Mapping[str, Callable[[], None]] = {
     "engines": engines,
     "mapping": mapping,
     "rotation": rotation,
+    "client-programs": client_programs,
 }
 
 

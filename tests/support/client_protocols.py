@@ -14,7 +14,7 @@ from typing import Any
 
 from pytest_mtls import Handshake
 
-__all__ = ["amqp", "http2", "kafka", "mongodb", "mqtt", "redis", "web_services", "websocket"]
+__all__ = ["amqp", "http2", "kafka", "mongodb", "mqtt", "postgresql", "redis", "web_services", "websocket"]
 
 
 def web_services(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -61,6 +61,13 @@ def redis(sock: ssl.SSLSocket, handshake: Handshake) -> None:
         for _ in range(int(head[1:])):
             stream.read(int(stream.readline()[1:]) + 2)
         sock.sendall(b"+PONG\r\n")
+
+
+def postgresql(sock: ssl.SSLSocket, handshake: Handshake) -> None:
+    """Let it in without a password, and be ready for a query (its documentation, "Message Formats")."""
+    sock.recv(65536)
+    sock.sendall(b"R" + struct.pack(">ii", 8, 0) + b"Z" + struct.pack(">i", 5) + b"I")
+    sock.recv(65536)  # Terminate
 
 
 def mongodb(sock: ssl.SSLSocket, handshake: Handshake) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 import socket
+import ssl
 import tempfile
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -23,6 +25,7 @@ from pytest_mtls.conformance.client.target import ClientFiles, ClientTarget
 from pytest_mtls.conformance.responder import answering
 from pytest_mtls.errors import ClientNotUsable, HandshakeAssertionError, InvalidArgument
 from pytest_mtls.reasons.reason import Reason
+from pytest_mtls.server.connection import Handler, ServingSocket
 from pytest_mtls.server.server import MutualTLSServer
 from pytest_mtls.server.wsgi import Environ
 from pytest_mtls.tls.handshake import Handshake
@@ -62,11 +65,20 @@ class ReceivedRequest:
 
 
 class Recorder:
-    """A WSGI application that keeps the requests, and answers each with a word that nobody can guess."""
+    """A WSGI application that keeps the requests, and answers each with a word that nobody can guess.
 
-    def __init__(self) -> None:
+    For another protocol it hands each connection on to a handler, and whatever the client sends counts as its request.
+
+    Args:
+        handler: what speaks that protocol; None for HTTP.
+    """
+
+    def __init__(self, handler: Handler | None = None) -> None:
         self.token = secrets.token_hex(12)
         self.requests: list[ReceivedRequest] = []
+        self._handler = handler
+        self._ended = 0
+        self._changed = threading.Condition()
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         address = environ["REMOTE_ADDR"], int(environ["REMOTE_PORT"])
@@ -74,6 +86,24 @@ class Recorder:
         self.requests.append(ReceivedRequest(environ["REQUEST_METHOD"], environ["PATH_INFO"], address, handshake))
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [f"pytest-mtls {self.token}\n".encode()]
+
+    def handle(self, sock: ssl.SSLSocket, handshake: Handshake) -> None:
+        """Speak the other protocol with an accepted client, and note whether it sent anything."""
+        assert self._handler is not None
+        try:
+            self._handler(sock, handshake)
+        finally:
+            with self._changed:
+                if handshake.peer_address is not None and (not isinstance(sock, ServingSocket) or sock.is_used):
+                    self.requests.append(ReceivedRequest("", "", handshake.peer_address, handshake))
+                self._ended += 1
+                self._changed.notify_all()
+
+    def wait_until_ended(self, connections: int, seconds: float) -> None:
+        """Wait until so many connections of the other protocol have ended; a client that keeps one open is not waited for."""
+        if self._handler is not None:
+            with self._changed:
+                self._changed.wait_for(lambda: self._ended >= connections, seconds)
 
 
 @dataclass(frozen=True)
@@ -168,6 +198,9 @@ class ClientUnderTest:
         cwd: a program's working directory.
         rate: calls a second, at most.
         ocsp: whether a responder runs beside each server, which all certificates of the server name.
+        handler: what the server speaks instead of HTTP, as for `MutualTLSServer`: all that the client sends then counts as
+            its request.
+        alpn: the protocols that the server chooses from (RFC 7301).
 
     Raises:
         InvalidArgument: an argument is none that there can be.
@@ -184,12 +217,16 @@ class ClientUnderTest:
         cwd: str | None = None,
         rate: float | None = None,
         ocsp: bool = False,
+        handler: Handler | None = None,
+        alpn: Sequence[str] = (),
     ) -> None:
         if not timeout > 0:
             raise InvalidArgument("timeout", timeout, "a number of seconds above 0")
         self.client = client_of(client, stdin=stdin, env=env, cwd=cwd)
         self.timeout = timeout
         self._given_ca = ca
+        self._handler = handler
+        self._alpn = tuple(alpn)
         self._rate_limiter = None if rate is None else RateLimiter(rate)
         self._ocsp = ocsp
         self._inside = ExitStack()
@@ -238,7 +275,10 @@ class ClientUnderTest:
         settings: dict[str, Any] = {"tls": tls, "revocation": False, "keep": None}
         if misbehaves:
             settings["handshake_timeout"] = _PATIENCE
-        app = Recorder()
+        if self._alpn:
+            settings["alpn"] = self._alpn
+        app = Recorder(self._handler)
+        speaks: dict[str, Any] = {"app": app} if self._handler is None else {"handler": app.handle}
         host = cert.host if isinstance(cert, Case) else _LOCALHOST
         issuer = self._issuer() if isinstance(cert, Case) else self.ca
         settings["trust"] = issuer
@@ -247,7 +287,7 @@ class ClientUnderTest:
                 if self._ocsp:
                     beside.enter_context(answering(issuer))
                 presents = cert or (issuer.issue_server() if self._ocsp else self._good)
-                server = beside.enter_context(MutualTLSServer(app, cert=presents, **{**settings, **options}))
+                server = beside.enter_context(MutualTLSServer(cert=presents, **{**speaks, **settings, **options}))
                 return self.call(server, app, host=host, tls=tls, issuer=issuer, serves=not misbehaves)
         finally:
             if issuer is not self.ca:
@@ -294,6 +334,8 @@ class ClientUnderTest:
         bookmark, before = server.bookmark(), len(app.requests)
         call = self.client.call(target, self.timeout)
         handshakes = tuple(seen for seen in server.handshakes_since(bookmark, wait=True) if _is_one(seen))
+        if serves and not call.is_over_time:
+            app.wait_until_ended(sum(seen.accepted is True for seen in handshakes), self.timeout)
         requests = tuple(app.requests[before:])
         has_read = True if app.token.encode() in call.output else None
         if not handshakes and not requests and not _is_resolved(host):
