@@ -20,6 +20,7 @@ from pytest_mtls.client import probe as _client
 from pytest_mtls.client.endpoint import EndpointArgument
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side
+from pytest_mtls.tls.engine import Engine
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.verdict import assertions as _assertions
 
@@ -37,6 +38,7 @@ async def probe(
     timeout: float = 5.0,
     *,
     ca: CertificateAuthority | None = None,
+    engine: Engine = "ssl",
 ) -> Handshake:
     """Do one real handshake, as `pytest_mtls.probe` does.
 
@@ -49,7 +51,8 @@ async def probe(
         MtlsError: a bad argument.
         CaseNotPresentable: the case cannot go over the TLS version that ``tls`` names, or needs an extra.
     """
-    return await _in_a_thread(_client.probe, endpoint, client, trust, tls, server_name, timeout, ca=ca)
+    how: dict[str, Any] = {"ca": ca, "engine": engine}
+    return await _in_a_thread(_client.probe, endpoint, client, trust, tls, server_name, timeout, **how)
 
 
 async def assert_accepted(
@@ -61,6 +64,7 @@ async def assert_accepted(
     server_name: str | None = None,
     timeout: float = 5.0,
     ca: CertificateAuthority | None = None,
+    engine: Engine = "ssl",
 ) -> Handshake:
     """Do a handshake and assert that both sides accept each other, as `pytest_mtls.assert_accepted` does.
 
@@ -74,7 +78,8 @@ async def assert_accepted(
         MtlsError: a bad argument.
     """
     __tracebackhide__ = True
-    how: dict[str, Any] = {"trust": trust, "tls": tls, "server_name": server_name, "timeout": timeout, "ca": ca}
+    how: dict[str, Any] = {"trust": trust, "tls": tls, "server_name": server_name, "timeout": timeout}
+    how |= {"ca": ca, "engine": engine}
     return await _in_a_thread(_assertions.assert_accepted, endpoint, client, **how)
 
 
@@ -91,6 +96,7 @@ async def assert_rejected(
     ca: CertificateAuthority | None = None,
     like: Identity | None = None,
     attempts: int | None = None,
+    engine: Engine = "ssl",
 ) -> Handshake:
     """Do a handshake and assert that it is rejected, for the right reason, as `pytest_mtls.assert_rejected` does.
 
@@ -106,7 +112,7 @@ async def assert_rejected(
     """
     __tracebackhide__ = True
     how: dict[str, Any] = {"by": by, "trust": trust, "tls": tls, "server_name": server_name, "timeout": timeout}
-    how |= {"ca": ca, "like": like, "attempts": attempts}
+    how |= {"ca": ca, "like": like, "attempts": attempts, "engine": engine}
     return await _in_a_thread(_assertions.assert_rejected, endpoint, client, reason, **how)
 
 

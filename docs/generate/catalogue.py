@@ -84,10 +84,22 @@ def bypasses() -> None:
     replace_generated_part(DOCS / "reference" / "bypasses.md", as_markdown())
 
 
+def engines() -> None:
+    from support.engines import as_markdown
+
+    replace_generated_part(DOCS / "reference" / "engines.md", as_markdown())
+
+
 def mapping() -> None:
     from support.mapping_page import as_markdown
 
     replace_generated_part(DOCS / "reference" / "mapping.md", as_markdown())
+
+
+def rotation() -> None:
+    from support.rotation_record import PAGE, as_markdown, recorded
+
+    replace_generated_part(PAGE, as_markdown(recorded()))
 
 
 PAGES: Mapping[str, Callable[[], None]] = {
@@ -98,7 +110,9 @@ PAGES: Mapping[str, Callable[[], None]] = {
     "clients": clients,
     "stacks": stacks,
     "bypasses": bypasses,
+    "engines": engines,
     "mapping": mapping,
+    "rotation": rotation,
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
-from pytest_mtls.bypasses.ends import Bypassed, NotApplicable, Undecided
+from pytest_mtls.bypasses.ends import Bypassed, Undecided
 from pytest_mtls.bypasses.request import Reply, Request
 from pytest_mtls.bypasses.site import DESCRIPTIONS, Site
 from pytest_mtls.cases.presentation import Presentation
@@ -31,12 +31,17 @@ from pytest_mtls.verdict.explain import headline
 from pytest_mtls.verdict.judge import ACCEPTED_INSTEAD_OF_REJECTED, judge
 from pytest_mtls.verdict.twins import good_client
 
-__all__ = ["Attempt", "ConnectionResult"]
+__all__ = ["SAME_ANSWER", "Attempt", "ConnectionResult"]
 
 T = TypeVar("T")
 
 _HTTP = ("https",)
 _FIRST_ERROR = 400
+#: Why nothing can be told apart, and what to do.
+SAME_ANSWER = (
+    "what is protected and what is public give the same answer. Let them answer differently, give was_reached, "
+    "or take the public name out of the site"
+)
 #: What becomes of an attacker.
 _REJECTED = Expected(accepted=False, by="server")
 #: And of a good client.
@@ -263,7 +268,7 @@ class Attempt:
 
         Raises:
             Bypassed: the attacker got what is not public.
-            Undecided: there is no answer.
+            Undecided: there is no answer, or the answer is the same for everybody.
         """
         reply = visit.reply
         if reply is None or not visit.accepted:
@@ -272,7 +277,7 @@ class Attempt:
             return
         if public is not None and reply.same_as(public):
             if secret is not None and public.same_as(secret):
-                raise NotApplicable("what is protected and what is public give the same answer")
+                raise Undecided(f"whether {who} reached what is protected could not be told: {SAME_ANSWER}")
             return
         if reply.status < _FIRST_ERROR or (secret is not None and reply.status == secret.status):
             raise Bypassed(f"{who} got an answer that is for clients with a certificate: HTTP {reply.status}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pytest_mtls.bypasses.attempt import Attempt, ConnectionResult
+import secrets
+
+from pytest_mtls.bypasses.attempt import SAME_ANSWER, Attempt, ConnectionResult
 from pytest_mtls.bypasses.bypass import bypass
-from pytest_mtls.bypasses.ends import NotApplicable
+from pytest_mtls.bypasses.ends import Bypassed, NotApplicable, Undecided
 from pytest_mtls.bypasses.request import Reply, Request
-from pytest_mtls.client.endpoint import is_address
+from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.client.endpoint import Endpoint, is_address
 from pytest_mtls.client.relay import Change, split_into_records, split_into_segments
 
 
@@ -56,13 +59,39 @@ def host_other_than_server_name(attempt: Attempt) -> str | None:
     assert attempt.site.public_name is not None
     public, secret = attempt.at(attempt.site.public_name), _secret(attempt)
     attempt.must_accept(attempt.visit(endpoint=public), "a client of the public name")
+    public_reply = attempt.public_reply
+    is_by_mark = secret is not None and public_reply is not None and public_reply.same_as(secret)
+    if is_by_mark and not _is_marked(attempt, public):
+        raise Undecided(f"which site a Host header reaches could not be told: {SAME_ANSWER}")
     for name in (attempt.target.name, *attempt.site.names):
         host = attempt.at(name).netloc
         for spelling in (host, host.upper(), name):
             for tls in attempt.versions:
+                who = f"Host {spelling} behind the public name"
+                if is_by_mark:
+                    if _reaches(attempt, None, public, tls=tls, host=spelling):
+                        raise Bypassed(f"{who} came to the application that is for clients with a certificate")
+                    continue
                 seen = attempt.visit(None, Request(host=spelling), endpoint=public, tls=tls)
-                attempt.must_not_reach(seen, f"Host {spelling} behind the public name", secret, attempt.public_reply)
+                attempt.must_not_reach(seen, who, secret, public_reply)
     return None
+
+
+def _is_marked(attempt: Attempt, public: Endpoint) -> bool:
+    """Whether the application that is protected tells of its own requests, and of no others."""
+    if attempt.site.was_reached is None:
+        return False
+    return _reaches(attempt, attempt.good, attempt.target) and not _reaches(attempt, None, public)
+
+
+def _reaches(
+    attempt: Attempt, client: Identity | None, endpoint: Endpoint, *, tls: str | None = None, host: str | None = None
+) -> bool:
+    """Whether a request with a token of its own comes to the application."""
+    assert attempt.site.was_reached is not None
+    token = secrets.token_hex(8)
+    attempt.visit(client, Request(f"/{token}", host=host), endpoint=endpoint, tls=tls)
+    return bool(attempt.site.was_reached(token))
 
 
 @bypass(cves=["CVE-2026-32305"])

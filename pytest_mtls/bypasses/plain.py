@@ -11,9 +11,13 @@ from pytest_mtls.bypasses.attempt import Attempt
 from pytest_mtls.bypasses.bypass import bypass
 from pytest_mtls.bypasses.ends import Bypassed, NotApplicable, Undecided
 from pytest_mtls.bypasses.request import Request
+from pytest_mtls.certificates.der import integer
 from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.client.protocols import PROTOCOLS, Answer
 from pytest_mtls.client.protocols.channel import Channel
+from pytest_mtls.client.protocols.database import is_login_answered_mysql, login_mysql, ssl_request_mysql
+from pytest_mtls.client.protocols.directory import message_in, search_root_message, start_tls_message
+from pytest_mtls.client.protocols.messaging import STARTTLS, hear_features, hear_proceed, stream_header
 from pytest_mtls.client.protocols.protocol import UnexpectedAnswer
 
 #: The protocols in which a client says nothing but for the sake of the application, so that what it says may come plain.
@@ -45,6 +49,8 @@ def without_tls(attempt: Attempt) -> str | None:
 
 #: PostgreSQL's ErrorResponse, and the SQLSTATE in it by which it says that it noticed.
 _ERROR, _PROTOCOL_VIOLATION = b"E", b"C08P01\0"
+#: The message number of what is injected into LDAP.
+_INJECTED = 3
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 
 
@@ -57,6 +63,23 @@ def _inject_postgres(channel: Channel, endpoint: Endpoint) -> None:
     channel.send(_SSL_REQUEST + _startup(endpoint.user or "postgres"))
     if channel.exactly(1) != b"S":
         raise UnexpectedAnswer("the server declined SSLRequest")
+
+
+def _inject_mysql(channel: Channel, endpoint: Endpoint) -> None:
+    request = ssl_request_mysql(channel)
+    channel.send(request + login_mysql(channel, endpoint))
+
+
+def _inject_ldap(channel: Channel, endpoint: Endpoint) -> None:
+    channel.send(start_tls_message() + search_root_message(_INJECTED))
+    if message_in(channel)[2:3] != b"\x01":
+        raise UnexpectedAnswer("the server did not answer StartTLS first")
+
+
+def _inject_xmpp(channel: Channel, endpoint: Endpoint) -> None:
+    hear_features(channel, endpoint)
+    channel.send(STARTTLS + stream_header(endpoint))
+    hear_proceed(channel)
 
 
 def _injector(greetings: int, hello: bytes | None, request: bytes, injected: bytes) -> Callable[..., None]:
@@ -80,6 +103,32 @@ _INJECT: dict[str, Callable[..., None]] = {
     "imap": _injector(1, None, b"a1 STARTTLS\r\n", b"a2 NOOP\r\n"),
     "pop3": _injector(1, None, b"STLS\r\n", b"CAPA\r\n"),
     "ftp": _injector(1, None, b"AUTH TLS\r\n", b"NOOP\r\n"),
+    "mysql": _inject_mysql,
+    "ldap": _inject_ldap,
+    "xmpp": _inject_xmpp,
+}
+
+
+def _hear_postgres(channel: Channel) -> bool:
+    if channel.exactly(1) != _ERROR:
+        return True
+    return _PROTOCOL_VIOLATION not in channel.exactly(int.from_bytes(channel.exactly(4), "big") - 4)
+
+
+def _hear_ldap(channel: Channel) -> bool:
+    message = message_in(channel)
+    return message[:3] == integer(_INJECTED)
+
+
+def _hear_anything(channel: Channel) -> bool:
+    return bool(channel.exactly(1))
+
+
+#: Whether what a server says inside, unasked, answers what came before TLS; False where it says that it noticed.
+_HEAR: dict[str, Callable[[Channel], bool]] = {
+    "postgres": _hear_postgres,
+    "mysql": is_login_answered_mysql,
+    "ldap": _hear_ldap,
 }
 
 
@@ -97,16 +146,16 @@ def bytes_before_tls(attempt: Attempt) -> str | None:
     def listen(channel: Channel, endpoint: Endpoint) -> Answer:
         channel.deadline = channel.deadline.sooner(_SILENT_SECONDS)
         try:
-            said = channel.exactly(1)
-            if said == _ERROR and _PROTOCOL_VIOLATION in channel.exactly(int.from_bytes(channel.exactly(4), "big") - 4):
-                return Answer(False, "protocol violation")
+            is_answered = _HEAR.get(attempt.target.protocol, _hear_anything)(channel)
         except TimeoutError:
             return Answer(False, "silence")
-        return Answer(True, f"the answer begins with {said!r}")
+        return Answer(is_answered, "the answer" if is_answered else "a protocol violation")
 
     seen = attempt.visit(attempt.good, speak=listen, preamble=inject)
     if seen.accepted:
-        raise Bypassed(f"the server answered what came before TLS: {seen.handshake.answer}")
+        raise Bypassed("the server answered inside what came before TLS")
+    if seen.accepted is None:  # it answered in plain, or ended the connection: in any case it took nothing inside
+        return f"the server did not come to TLS: {seen.handshake.error}"
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from pytest_mtls.bypasses.attempt import Attempt
@@ -11,7 +12,7 @@ from pytest_mtls.bypasses.site import Site
 from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.client.protocols import PROTOCOLS
 from pytest_mtls.errors import MtlsError
-from pytest_mtls.verdict.explain import explain, headline
+from pytest_mtls.verdict.explain import brief, headline
 from pytest_mtls.verdict.twins import good_client
 
 __all__ = ["NO_RULE", "Trial", "story"]
@@ -103,10 +104,12 @@ class Trial:
 
 
 def story(finding: Finding) -> str:
-    """All that is to be told of a finding: the title, what happened, and the last handshakes in full."""
+    """The text of a finding: the title, what happened, and the handshake that got through, or else the last one."""
     bypass = finding.bypass
     known = f" ({', '.join(bypass.cves)})" if bypass.cves else ""
     lines = [f"{finding.verdict.value}: {finding.note}", "", f"  {bypass.title}{known}", f"  {bypass.mechanism}"]
-    lines += [f"  seen:     {headline(handshake)}" for handshake in finding.handshakes]
-    lines += [f"\n{explain(handshake)}" for handshake in finding.handshakes[-2:]]
+    seen = Counter(map(headline, finding.handshakes))
+    lines += [f"  seen:     {verdict}" + (f" ({times} times)" if times > 1 else "") for verdict, times in seen.items()]
+    through = [one for one in finding.handshakes if one.accepted] if finding.verdict is Verdict.BYPASSED else []
+    lines += [f"\n{brief(handshake)}" for handshake in (through or finding.handshakes)[-1:]]
     return "\n".join(lines)

@@ -19,12 +19,17 @@ __all__ = [
     "ClientMisbehaviour",
     "ServerBehaviour",
     "ServerMisbehaviour",
+    "Staple",
 ]
 
 ClientCerts = Literal["required", "optional", "none"]
 
 #: What a server may do instead of serving. All but the last replace the handshake.
 ServerMisbehaviour = Literal["alert", "close", "hang", "http", "reset", "reset after handshake"]
+
+#: The OCSP answer that a server staples to its certificate: the truth, or what is wrong with it, a name of
+#: `certificates.ocsp.OCSP_MISBEHAVIOURS`.
+Staple = Literal["current", "stale", "forged", "of another issuer", "unknown", "try later"]
 
 #: What a client may do to its CertificateVerify message.
 ClientMisbehaviour = Literal[
@@ -46,6 +51,8 @@ class ServerBehaviour:
         alpn: the application protocols that it accepts, the preferred one first (RFC 7301).
         misbehaviour: what it does instead of serving: "close", "reset", "hang", speak plain "http" or send a fatal
             "alert" when the client has said hello, or "reset after handshake".
+        staple: the OCSP answer that it staples to its certificate: "current" for the truth, or one that is "stale",
+            "forged", "of another issuer", "unknown" or "try later". It takes the extra ``pyopenssl``.
 
     Raises:
         InvalidArgument: a value that is not one of those.
@@ -55,11 +62,13 @@ class ServerBehaviour:
     tls: str | None = None
     alpn: Sequence[str] | None = None
     misbehaviour: ServerMisbehaviour | None = None
+    staple: Staple | None = None
 
     def __post_init__(self) -> None:
         _check("client_certs", self.client_certs, get_args(ClientCerts))
         _check("tls", self.tls, TLS_VERSIONS)
         _check("misbehaviour", self.misbehaviour, get_args(ServerMisbehaviour))
+        _check("staple", self.staple, get_args(Staple))
         if isinstance(self.alpn, (str, bytes)):
             raise InvalidArgument("alpn", self.alpn, "a list of protocol names, such as ['h2', 'http/1.1']")
         if self.alpn is not None:
@@ -72,6 +81,7 @@ class ServerBehaviour:
             self.tls or other.tls,
             other.alpn if self.alpn is None else self.alpn,
             self.misbehaviour or other.misbehaviour,
+            self.staple or other.staple,
         )
 
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.padding import PSS, PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509.oid import SignatureAlgorithmOID
 
 from pytest_mtls.certificates.der import BIT_STRING, element, sequence, take_apart
 from pytest_mtls.certificates.key import PrivateKey, signature_hash
@@ -78,6 +79,12 @@ def resign(
     if fields[SIGNATURE] != unchanged and digest is not None:
         algorithm = fields[SIGNATURE]
     tbs = sequence(*fields)
+    if certificate.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS and digest is None:
+        pss, by_way_of = certificate.signature_algorithm_parameters, certificate.signature_hash_algorithm
+        assert isinstance(key, rsa.RSAPrivateKey)
+        assert isinstance(pss, PSS)
+        assert by_way_of is not None
+        return assemble(tbs, algorithm, key.sign(tbs, pss, by_way_of))
     return assemble(tbs, algorithm, _sign(key, tbs, digest or signature_hash(key)))
 
 

@@ -16,7 +16,7 @@ from pytest_mtls.certificates.files import FileContent, file_stem, write_files
 from pytest_mtls.certificates.hierarchy import Hierarchy
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.issuer import Issuer
-from pytest_mtls.certificates.key import KeyKind, PrivateKey, private_key_pem
+from pytest_mtls.certificates.key import KeyKind, PrivateKey, PublicKey, private_key_pem
 from pytest_mtls.certificates.loading import Source, is_self_issued, load_bundle, load_certificates
 from pytest_mtls.certificates.names import (
     NameText,
@@ -31,6 +31,7 @@ from pytest_mtls.certificates.profile import (
 )
 from pytest_mtls.certificates.readable import UNREADABLE
 from pytest_mtls.certificates.revocation import Register, Revocation, revocation_reason
+from pytest_mtls.certificates.status_urls import status_extensions
 from pytest_mtls.certificates.trustme_interop import (
     DEFAULT_PATH_LENGTH,
     certificate_and_key,
@@ -84,7 +85,7 @@ class CertificateAuthority(Issuer):
         self._hierarchy: Hierarchy[CertificateAuthority] = Hierarchy() if parent is None else parent._hierarchy
         super().__init__(certificate, private_key, parent=parent, files=self._hierarchy.files)
         self.parent = parent
-        self._register = Register(self._name, self.key_identifier)
+        self._register = Register(self._name, self.key_identifier, self.pss)
         self._published: x509.CertificateRevocationList | None = None
         self._pem_of: tuple[x509.CertificateRevocationList, bytes] | None = None
         self._hierarchy.authorities.append(self)
@@ -368,6 +369,31 @@ class CertificateAuthority(Issuer):
         """
         above = None if self.parent is None else self.parent.trustme
         return to_trustme(self.certificate, self.private_key, self._path_length, above)
+
+    # --- where its OCSP responder is ---------------------------------------------------------------------------------
+
+    @property
+    def ocsp_url(self) -> str | None:
+        """The URL of the OCSP responder that all certificates name which this CA and related ones issue from now on.
+
+        None, the default, for none. A certificate that names responders of its own keeps to them, and that of a responder
+        names none (RFC 6960 section 4.2.2.2.1). Setting it raises `InvalidArgument` for what is no URL.
+        """
+        return self._hierarchy.responders[0] if self._hierarchy.responders else None
+
+    @ocsp_url.setter
+    def ocsp_url(self, url: str | None) -> None:
+        if url is not None:
+            status_extensions(ocsp_urls=[url])  # raises for what is none
+        self._hierarchy.responders[:] = [] if url is None else [url]
+
+    def _sign(self, profile: CertificateProfile, public_key: PublicKey) -> x509.Certificate:
+        url = self.ocsp_url
+        there = {extension.oid for extension in profile.extra_extensions}
+        if url is not None and not there & {x509.AuthorityInformationAccess.oid, x509.OCSPNoCheck.oid}:
+            added = status_extensions(ocsp_urls=[url])
+            profile = replace(profile, extra_extensions=(*profile.extra_extensions, *added))
+        return super()._sign(profile, public_key)
 
     # --- its files ---------------------------------------------------------------------------------------------------
 

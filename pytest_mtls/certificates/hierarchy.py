@@ -23,12 +23,14 @@ class Hierarchy(Generic[_Authority]):
         authorities: all CAs, each after the one above it.
         changes: what any of them has revoked or published, in this order.
         relatives: hierarchies with a CA of the same name and key, by a cross-certificate.
+        responders: where the OCSP responder of all of them is; empty, or one URL.
         files: where the files of the CAs and of what they issued are.
     """
 
     authorities: list[_Authority] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     relatives: list[Hierarchy[_Authority]] = field(default_factory=list, compare=False)
+    responders: list[str] = field(default_factory=list, compare=False)
     files: PrivateDirectory = field(default_factory=PrivateDirectory)
 
     @property

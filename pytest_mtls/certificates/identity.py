@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
@@ -172,6 +173,17 @@ class Identity:
     def der(self) -> bytes:
         """Its own certificate, DER."""
         return self.certificate.public_bytes(Encoding.DER)
+
+    @cached_property
+    def thumbprint_s256(self) -> str:
+        """What binds a token to its certificate: ``x5t#S256``, the SHA-256 of the DER in base64url (RFC 8705 section 3.1)."""
+        digest = self.certificate.fingerprint(hashes.SHA256())
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    @property
+    def confirmation(self) -> dict[str, str]:
+        """The ``cnf`` of a token that is bound to its certificate, in a JWT or an introspection (RFC 8705 section 3)."""
+        return {"x5t#S256": self.thumbprint_s256}
 
     @cached_property
     def fingerprint_sha256(self) -> str:

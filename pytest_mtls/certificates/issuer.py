@@ -25,6 +25,7 @@ from pytest_mtls.certificates.profile import (
     key_identifier,
     server_profile,
 )
+from pytest_mtls.certificates.pss import pss_hash
 from pytest_mtls.certificates.signing_request import (
     CertificateSigningRequest,
     SigningPolicy,
@@ -47,6 +48,7 @@ class Issuer:
         root: the self-signed certificate at the top; None if it is not known.
         key_identifier: what the certificates that it issues name as its key (RFC 5280 section 4.2.1.1).
         files: where the files of its identities are.
+        pss: the hash that it signs with by RSASSA-PSS, if its key is for that alone (RFC 4055 section 1.2); else None.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Issuer:
             self.chain = (certificate, *(() if parent is None else parent.chain))
             self.root = None if parent is None else parent.root
         self._name = certificate.subject
+        self.pss = pss_hash(certificate)
         self.key_identifier = key_identifier(certificate)
 
     @cached_property
@@ -293,6 +296,7 @@ class Issuer:
             issuer_name=self._name,
             issuer_key=self._signing_key("issuing a certificate"),
             issuer_key_identifier=self.key_identifier,
+            pss=self.pss,
         )
 
     def _signing_key(self, operation: str) -> PrivateKey:

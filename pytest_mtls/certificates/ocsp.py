@@ -20,13 +20,23 @@ from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.key import KeyKind, PrivateKey, signature_hash
 from pytest_mtls.certificates.names import distinguished_name
 from pytest_mtls.certificates.profile import CertificateProfile
+from pytest_mtls.certificates.pss import pss_hash
 from pytest_mtls.certificates.readable import UNREADABLE
+from pytest_mtls.certificates.revocation import Revocation
 from pytest_mtls.certificates.validity import AUTHORITY_LIFE, BACKDATED, LEAF_LIFE, validity
 from pytest_mtls.errors import InvalidArgument, MissingPrivateKey, UnsupportedKeyKind
 
-__all__ = ["OCSP_MISBEHAVIOURS", "OCSPMisbehaviour", "StatusAnswer", "StatusAnswers", "checked_misbehaviour"]
+__all__ = [
+    "OCSP_MISBEHAVIOURS",
+    "OCSPMisbehaviour",
+    "StatusAnswer",
+    "StatusAnswers",
+    "checked_misbehaviour",
+    "misbehaving_url",
+    "misbehaviour_of_path",
+]
 
-OCSPMisbehaviour = Literal["stale", "forged", "of another issuer", "unknown", "try later", "silent"]
+OCSPMisbehaviour = Literal["stale", "forged", "of another issuer", "unknown", "try later", "silent", "revoked"]
 
 #: What a responder does wrong on purpose, by name.
 OCSP_MISBEHAVIOURS: Mapping[str, str] = {
@@ -36,6 +46,7 @@ OCSP_MISBEHAVIOURS: Mapping[str, str] = {
     "unknown": "the responder does not know the certificate",
     "try later": "the responder cannot answer now",
     "silent": "the responder takes the request and never answers",
+    "revoked": "the certificate is revoked, though no CRL says so",
 }
 
 #: How old an answer with the status of a stale one is, and when its time ended.
@@ -55,6 +66,22 @@ def checked_misbehaviour(misbehaviour: str | None, known: Mapping[str, str] = OC
     if misbehaviour is not None and misbehaviour not in known:
         raise InvalidArgument("misbehaviour", misbehaviour, f"None, or one of {', '.join(map(repr, known))}")
     return misbehaviour
+
+
+def misbehaving_url(root: str, misbehaviour: str) -> str:
+    """Where a responder whose URL is ``root`` misbehaves in one way, whatever it does elsewhere."""
+    return f"{root}{_segment(misbehaviour)}/"
+
+
+def misbehaviour_of_path(path: str) -> tuple[str | None, str]:
+    """The misbehaviour that the path of a request asks for, and the rest of the path."""
+    first, _, rest = path.lstrip("/").partition("/")
+    named = next((name for name in OCSP_MISBEHAVIOURS if first == _segment(name)), None)
+    return (None, path) if named is None else (named, rest)
+
+
+def _segment(misbehaviour: str) -> str:
+    return misbehaviour.replace(" ", "-")
 
 
 @dataclass(frozen=True)
@@ -151,6 +178,8 @@ class StatusAnswers:
             nonce = _nonce_of(request) if self._nonce else None
         except (*UNREADABLE, NotImplementedError):
             return _unsuccessful("malformed request", ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
+        if serial < 0:  # no CA may give one (RFC 5280 section 4.1.2.2), and no answer about it can be made
+            return _unsuccessful("malformed request", ocsp.OCSPResponseStatus.MALFORMED_REQUEST, serial, nonce)
         if nonce is not None and len(nonce) not in _NONCE_OCTETS:
             return _unsuccessful("malformed request", ocsp.OCSPResponseStatus.MALFORMED_REQUEST, serial, nonce)
         if misbehaviour == "silent":
@@ -173,7 +202,10 @@ class StatusAnswers:
         signer, serial, named_by = self._signer_of(ca), request.serial_number, ocsp.OCSPResponderEncoding.HASH
         since, until = moment - BACKDATED, moment + LEAF_LIFE
         revocation = ca.revocation_of(serial)
-        if misbehaviour == "unknown":
+        if misbehaviour == "revoked":
+            revocation = revocation or Revocation(serial, since, x509.ReasonFlags.unspecified)
+            status = ocsp.OCSPCertStatus.REVOKED
+        elif misbehaviour == "unknown":
             status = ocsp.OCSPCertStatus.UNKNOWN
         elif misbehaviour is not None or revocation is None:  # whoever forges an answer has the certificate be good
             status = ocsp.OCSPCertStatus.GOOD
@@ -199,7 +231,8 @@ class StatusAnswers:
         )
         builder = builder.responder_id(named_by, signer.certificate)
         if signer.sends_certificate:
-            builder = builder.certificates([signer.certificate])
+            # With the intermediates, by which a peer that trusts only the root gets to the signer.
+            builder = builder.certificates([signer.certificate, *signer.ca.chain])
         if nonce is not None:
             builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
         return StatusAnswer(status.name.lower(), serial, nonce, _sign(builder, signer))
@@ -275,6 +308,8 @@ def _with_status(issuer: x509.Certificate, asked: ocsp.OCSPRequest, **status: An
 
 def _sign(builder: ocsp.OCSPResponseBuilder, signer: _Signer) -> bytes:
     key: Any = signer.key
+    if pss_hash(signer.certificate) is not None:
+        raise TypeError("its key is for RSASSA-PSS only")
     return builder.sign(key, signature_hash(signer.key)).public_bytes(Encoding.DER)
 
 

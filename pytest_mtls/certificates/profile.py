@@ -24,6 +24,7 @@ from pytest_mtls.certificates.names import (
     name_constraint,
     subject_attributes,
 )
+from pytest_mtls.certificates.pss import pss_padding
 from pytest_mtls.certificates.status_urls import status_extensions
 from pytest_mtls.certificates.validity import AUTHORITY_LIFE, Instant, as_utc, validity
 from pytest_mtls.errors import InvalidArgument, InvalidName
@@ -149,6 +150,7 @@ class CertificateProfile:
         issuer_name: x509.Name,
         issuer_key: PrivateKey,
         issuer_key_identifier: bytes | None,
+        pss: SignatureHash | None = None,
     ) -> x509.Certificate:
         """Make the certificate.
 
@@ -157,6 +159,7 @@ class CertificateProfile:
             issuer_name: the issuer's subject, unless the profile has another.
             issuer_key: what signs.
             issuer_key_identifier: what the authority key identifier names; None leaves it out.
+            pss: the hash to sign with by RSASSA-PSS, where the issuer's key is for that alone.
         """
         # The builder's constructor takes what its setters would refuse, and costs a quarter of their time.
         builder = x509.CertificateBuilder(
@@ -168,6 +171,9 @@ class CertificateProfile:
             not_valid_after=as_utc(self.not_after).replace(tzinfo=None),
             extensions=self._extensions(public_key, issuer_key_identifier),
         )
+        if pss is not None:
+            digest = self.signature_hash or pss
+            return builder.sign(issuer_key, digest, rsa_padding=pss_padding(digest))
         return builder.sign(issuer_key, self.signature_hash or signature_hash(issuer_key))
 
     def _extensions(

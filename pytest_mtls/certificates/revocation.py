@@ -9,7 +9,8 @@ from itertools import count
 from cryptography import x509
 
 from pytest_mtls.certificates.clock import now
-from pytest_mtls.certificates.key import PrivateKey, signature_hash
+from pytest_mtls.certificates.key import PrivateKey, SignatureHash, signature_hash
+from pytest_mtls.certificates.pss import pss_padding
 from pytest_mtls.certificates.validity import validity
 from pytest_mtls.errors import InvalidArgument, InvalidValidity
 
@@ -62,9 +63,11 @@ class Register:
     Args:
         issuer_name: the CA's subject.
         issuer_key_identifier: the CA's subject key identifier.
+        pss: the hash to sign with by RSASSA-PSS, where the CA's key is for that alone.
     """
 
-    def __init__(self, issuer_name: x509.Name, issuer_key_identifier: bytes) -> None:
+    def __init__(self, issuer_name: x509.Name, issuer_key_identifier: bytes, pss: SignatureHash | None = None) -> None:
+        self._pss = pss
         self._issuer_name = issuer_name
         self._issuer_key_identifier = issuer_key_identifier
         self._revocations: dict[int, Revocation] = {}
@@ -105,4 +108,6 @@ class Register:
         )
         builder = builder.add_extension(key_identifier, critical=False)
         builder = builder.add_extension(x509.CRLNumber(next(self._numbers)), critical=False)
+        if self._pss is not None:
+            return builder.sign(key, self._pss, rsa_padding=pss_padding(self._pss))
         return builder.sign(key, signature_hash(key))

@@ -9,7 +9,10 @@ from functools import cached_property
 from typing import Literal, TypeVar, Union
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -157,6 +160,7 @@ class SigningPolicy:
             ``*`` for all, and any other for DNS names and IP addresses, so that no name of one type passes for
             another's.
         allowed_usages: extended key usages that may be asked for.
+        weak_hashes: whether a request that is signed with SHA-1 or MD5 is let through.
         weak_keys: whether RSA keys under 2048 bits, curves under 256, and DSA are let through.
     """
 
@@ -164,6 +168,7 @@ class SigningPolicy:
     allowed_names: tuple[str, ...] | None = None
     allowed_usages: tuple[str, ...] = ("clientAuth", "serverAuth")
     weak_keys: bool = False
+    weak_hashes: bool = False
 
     def check(self, request: CertificateSigningRequest) -> None:
         """Judge a request.
@@ -171,7 +176,7 @@ class SigningPolicy:
         Raises:
             SigningRequestRefused: something in it is not allowed; ``field`` names it.
         """
-        _check_signature(request)
+        _check_signature(request, self.weak_hashes)
         _check_no_authority(request.request)
         if not self.weak_keys:
             _check_key(request.request)
@@ -216,14 +221,39 @@ class SigningPolicy:
         raise SigningRequestRefused(label, repr(text), f"only {allowed} is allowed")
 
 
-def _check_signature(request: CertificateSigningRequest) -> None:
+def _check_signature(request: CertificateSigningRequest, weak_hashes: bool) -> None:
     try:
         valid = request.request.is_signature_valid
     except UNREADABLE:
         valid = False
+    if not valid and (name := _weak_hash_of_valid(request.request)):
+        if weak_hashes:
+            return
+        rule = (
+            "that hash can be forged. Ask for a request that is signed by way of SHA-256, or let this one through: "
+            "SigningPolicy(weak_hashes=True)"
+        )
+        raise SigningRequestRefused("signature", f"valid by way of {name} only", rule)
     if not valid:
         rule = f"it must verify with the public key in the request of {request.subject}, which proves possession"
         raise SigningRequestRefused("signature", "invalid", rule)
+
+
+def _weak_hash_of_valid(request: x509.CertificateSigningRequest) -> str | None:
+    """The weak hash of a signature that is valid but for it, which cryptography calls invalid; None for any other."""
+    try:
+        digest, key = request.signature_hash_algorithm, request.public_key()
+        if not isinstance(digest, (hashes.SHA1, hashes.MD5)):
+            return None
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(request.signature, request.tbs_certrequest_bytes, PKCS1v15(), digest)
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(request.signature, request.tbs_certrequest_bytes, ec.ECDSA(digest))
+        else:
+            return None
+    except (*UNREADABLE, InvalidSignature, UnsupportedAlgorithm):
+        return None
+    return "SHA-1" if isinstance(digest, hashes.SHA1) else "MD5"
 
 
 def _check_no_authority(request: x509.CertificateSigningRequest) -> None:

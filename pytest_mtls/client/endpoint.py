@@ -153,6 +153,9 @@ class ObservedServer(Protocol):
     def handshakes_since(self, bookmark: int, *, wait: bool = False) -> tuple[Handshake, ...]:
         """The handshakes of the connections that came after a bookmark."""
 
+    def is_one_open_from_before(self, bookmark: int) -> bool:
+        """Whether a connection that was accepted before a bookmark is still open."""
+
     def handshake_of(self, client_address: tuple[str, int], bookmark: int, timeout: float) -> Handshake | None:
         """The handshake of the client that connected from this address; None if there is none in time."""
 

@@ -11,6 +11,7 @@ from pytest_mtls.certificates.trust import Trust, TrustArgument
 from pytest_mtls.client.endpoint import Endpoint, EndpointArgument, ObservedServer, endpoint_of
 from pytest_mtls.client.protocols import PROTOCOLS, Protocol
 from pytest_mtls.errors import CaseNotPresentable, InvalidArgument
+from pytest_mtls.tls.engine import Engine
 
 __all__ = ["ProbePlan"]
 
@@ -28,6 +29,7 @@ class ProbePlan:
         issuer: the CA that issues clients for this server; None if there is none.
         tls: the version, "1.2" or "1.3"; None for the newest that both sides can.
         timeout: seconds for all of it.
+        engine: the TLS library that does it, "ssl" or "pyopenssl".
     """
 
     target: Endpoint
@@ -38,6 +40,7 @@ class ProbePlan:
     issuer: CertificateAuthority | None
     tls: str | None
     timeout: float
+    engine: Engine = "ssl"
 
     @classmethod
     def of(
@@ -51,11 +54,12 @@ class ProbePlan:
         *,
         ca: CertificateAuthority | None = None,
         like: Identity | None = None,
+        engine: Engine = "ssl",
     ) -> ProbePlan:
         """Read the arguments of `probe`.
 
         Args:
-            endpoint, client, trust, tls, server_name, timeout, ca: as for `probe`.
+            endpoint, client, trust, tls, server_name, timeout, ca, engine: as for `probe`.
             like: whose names the client of a case carries; those of the endpoint's ``client`` by default.
 
         Raises:
@@ -82,6 +86,7 @@ class ProbePlan:
             issuer=issuer,
             tls=tls or presents.tls,
             timeout=timeout,
+            engine=engine,
         )
 
     def presenting(self, identity: Identity | None) -> ProbePlan:

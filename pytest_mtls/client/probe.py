@@ -27,6 +27,7 @@ from pytest_mtls.client.rewrite import CertificateRewriter
 from pytest_mtls.errors import CaseNotPresentable, InvalidArgument
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.tls.context import kept_client_context
+from pytest_mtls.tls.engine import Engine, TLSContext
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure
 from pytest_mtls.tls.transcript import ConnectedSocket, Message, messages_of, was_sent
 from pytest_mtls.tls.wire import Deadline, drain, drive, send_close_notify, wait_for
@@ -49,9 +50,7 @@ _TICKET_SECONDS = 0.05
 
 _ALERT_RECORD = 21
 
-_BLOCKS_LOOP = (
-    "this call blocks the event loop of its thread: if that serves the endpoint, await pytest_mtls.aio instead"
-)
+_BLOCKS_LOOP = "this call blocks the event loop of its thread"
 
 
 def probe(
@@ -63,6 +62,7 @@ def probe(
     timeout: float = 5.0,
     *,
     ca: CertificateAuthority | None = None,
+    engine: Engine = "ssl",
 ) -> Handshake:
     """Do one real handshake and read on until the verdict is known.
 
@@ -80,6 +80,8 @@ def probe(
         server_name: the name to ask for and to check; the endpoint's by default.
         timeout: seconds for all of it.
         ca: the CA to build a case against; the endpoint's by default, else the one given as ``trust``.
+        engine: the TLS library that does the handshake: "ssl", the standard library with the OpenSSL that Python was
+            built with; or "pyopenssl", with the OpenSSL of `cryptography`, which is newer as a rule.
 
     Returns:
         The handshake as this end saw it. Never raises for a failure of TLS or the network: a time-out or a server that
@@ -88,8 +90,9 @@ def probe(
     Raises:
         MtlsError: a bad argument, such as a CA in place of a client's identity.
         CaseNotPresentable: the case cannot go over the TLS version that ``tls`` names, or needs an extra.
+        MissingExtra: ``engine`` is "pyopenssl", and pyOpenSSL is not installed.
     """
-    return run(ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca))
+    return run(ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca, engine=engine))
 
 
 def run(plan: ProbePlan) -> Handshake:
@@ -111,6 +114,7 @@ def run(plan: ProbePlan) -> Handshake:
         alpn=protocol.alpn,
         strict=target.strict,
         weak=presents.is_weak,
+        engine=plan.engine,
     )
     bookmark = plan.observer.bookmark() if plan.observer is not None else 0
     deadline = Deadline(plan.timeout)
@@ -134,7 +138,7 @@ def run(plan: ProbePlan) -> Handshake:
                     seen = shake_hands(context, relay.client, conversation, deadline, relay.wait)
     seen = replace(seen, server_name=target.name, local_address=local, peer_address=peer)
     if seen.accepted is None and deadline.remaining <= 0 and _is_in_event_loop():
-        seen = replace(seen, error=f"{seen.error}; {_BLOCKS_LOOP}")
+        seen = replace(seen, error=f"{_BLOCKS_LOOP}, and {seen.error}")
     if plan.observer is not None:
         counterpart = plan.observer.handshake_of(local, bookmark, deadline.remaining)
         if counterpart is not None:
@@ -214,7 +218,7 @@ class Conversation:
 
 
 def shake_hands(
-    context: ssl.SSLContext,
+    context: TLSContext,
     plain: socket.socket,
     conversation: Conversation,
     deadline: Deadline,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,20 @@ _STRENGTH_OF_GOOD = {"accepted": 2, "undecided": 1, "refused": 0}
 _KINDS = ("weaker", "stronger", "changed", "new", "gone")
 
 
+#: How a note begins that tells that good clients do not get in; what they met follows.
+_UNPROVED = re.compile(
+    r"(?:a (?:good )?client cannot be judged, so that nothing is proved: "
+    r"|(?:nothing can be proved, as the first failure tells: )?a good client does not get in: "
+    r"|nothing can be proved, as the first failure tells: )(.*)",
+    re.DOTALL,
+)
+
+
+def _obstacle(note: str) -> str:
+    found = _UNPROVED.fullmatch(note)
+    return found[1] if found else ""
+
+
 @dataclass(frozen=True)
 class State:
     """What a server did in one check.
@@ -43,6 +58,7 @@ class State:
         is_good: whether the client should get in.
         theme: what the check is about; empty where that is not known.
         left_out: why the check was not made; empty if it was.
+        unproved: what a good client met, where it did not get in, so that the check proves nothing; empty if it did.
     """
 
     seen: str
@@ -51,6 +67,7 @@ class State:
     is_good: bool = False
     theme: str = field(default="", compare=False)
     left_out: str = field(default="", compare=False)
+    unproved: str = field(default="", compare=False)
 
     @property
     def strength(self) -> int:
@@ -73,6 +90,7 @@ class State:
             is_good=facts["expected"] == "accepted" or facts.get("tier") == "good",
             theme=str(facts.get("theme", "")),
             left_out=str(facts.get("note", "no cause is known")) if is_left_out else "",
+            unproved=_obstacle(str(facts.get("note", ""))),
         )
 
 
@@ -212,12 +230,15 @@ def compare(old: Snapshot, new: Snapshot) -> list[Change]:
 
 def _compared_checks(old: Snapshot, new: Snapshot) -> Iterator[Change]:
     groups: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    unproved: list[str] = []
     has_inventories = bool(old.inventory and new.inventory)
     for key, now in new.checks.items():
         if has_inventories and key[0].startswith(_VERSION_CHECK):
             continue  # the inventories tell it
         was = old.checks.get(key)
-        if was is None or was.left_out:
+        if was is not None and now.unproved and not (was.left_out or was.unproved):
+            unproved.append(now.unproved)
+        elif was is None or was.left_out:
             if not now.left_out:
                 groups.setdefault(("new", "", "checks that are made for the first time"), []).append(key)
         elif now.left_out:
@@ -233,6 +254,8 @@ def _compared_checks(old: Snapshot, new: Snapshot) -> Iterator[Change]:
     missing = [key for key, was in old.checks.items() if key not in new.checks and not was.left_out]
     if missing:
         groups[("gone", "", "not made in this run")] = missing
+    if unproved:
+        yield Change("weaker", f"good clients do not get in any more, so that nothing is proved: {unproved[0]}")
     for (kind, _, text), keys in groups.items():
         yield Change(kind, f"{_named(keys, is_short=kind in ('new', 'gone'))}: {text}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -16,6 +16,7 @@ from pytest_mtls.conformance.inventory import take_inventory
 from pytest_mtls.conformance.offers import OfferResult, check_offer
 from pytest_mtls.conformance.policy import Policy, read_policy
 from pytest_mtls.conformance.reports import check_report_path
+from pytest_mtls.conformance.responder import answered
 from pytest_mtls.conformance.run import Run
 from pytest_mtls.conformance.target import TargetOptions, read_target
 from pytest_mtls.errors import MtlsError
@@ -82,9 +83,16 @@ def target_of(config: pytest.Config) -> Endpoint:
 
 
 @pytest.fixture(scope="session")
-def mtls_conformance(pytestconfig: pytest.Config) -> Run:
+def mtls_answered_target(pytestconfig: pytest.Config) -> Iterator[Endpoint]:
+    """The server under test, with an OCSP responder beside it where the setting ``ocsp`` is claimed."""
+    with answered(pytestconfig.stash[_TARGET], pytestconfig.stash[_POLICY]) as target:
+        yield target
+
+
+@pytest.fixture(scope="session")
+def mtls_conformance(pytestconfig: pytest.Config, mtls_answered_target: Endpoint) -> Run:
     """The `Run` of the server under test."""
-    return Run(pytestconfig.stash[_TARGET], pytestconfig.stash[_POLICY])
+    return Run(mtls_answered_target, pytestconfig.stash[_POLICY])
 
 
 @pytest.fixture(scope="session")
@@ -106,10 +114,12 @@ def mtls_site(pytestconfig: pytest.Config) -> Site:
 
 
 @pytest.fixture(scope="session")
-def mtls_bypasses(pytestconfig: pytest.Config, mtls_site: Site) -> Callable[[Bypass], BypassResult]:
+def mtls_bypasses(
+    pytestconfig: pytest.Config, mtls_answered_target: Endpoint, mtls_site: Site
+) -> Callable[[Bypass], BypassResult]:
     """Tries a bypass on the server under test."""
     policy = pytestconfig.stash[_POLICY]
-    trial = Trial(pytestconfig.stash[_TARGET], mtls_site, settings=policy.settings)
+    trial = Trial(mtls_answered_target, mtls_site, settings=policy.settings)
     return lambda bypass: check_bypass(trial, policy, bypass)
 
 

@@ -75,7 +75,7 @@ class Policy:
     """What is known and agreed of a server.
 
     Attributes:
-        settings: those that the server claims: "crl", "level", "strict" and "usage" of `pytest_mtls.cases.listing.SETTINGS`,
+        settings: those that the server claims: those of `pytest_mtls.reasons.settings.SETTINGS`,
             and "resumption". A case that requires another is reported and never failed.
         reasons: "alert" if a refusal counts only when its alert can stand for the case's reason, "any" for every refusal.
         exceptions: deviations that are agreed.

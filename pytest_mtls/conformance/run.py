@@ -105,6 +105,7 @@ class Result:
         outcome: what it comes to.
         handshake: what was seen; None if it was left out.
         note: why it was left out, deviates or is excepted; may be empty.
+        control: how the good client came, if the handshake is that client's: nothing could be proved without it.
     """
 
     case: Case
@@ -113,6 +114,7 @@ class Result:
     outcome: Outcome
     handshake: Handshake | None = None
     note: str = ""
+    control: ProbePlan | None = None
 
     @property
     def seen(self) -> str:
@@ -125,6 +127,8 @@ class Result:
         """All that is to be told of it."""
         if self.handshake is None:
             return self.note
+        if self.control is not None:
+            return tell([self.handshake], Expected(accepted=True), self.note, plan=self.control, is_control=True)
         is_good = self.case.tier is Tier.GOOD
         return tell([self.handshake], Expected(accepted=is_good, reasons=self.case.reasons), self.note or None)
 
@@ -208,7 +212,7 @@ class Run:
             outcome, note, control = obstacle
             if outcome is Outcome.LEFT_OUT or expected not in ("accepted", "refused"):
                 return Result(case, tls, expected, Outcome.LEFT_OUT, None, note)
-            return Result(case, tls, expected, outcome, control, note)
+            return Result(case, tls, expected, outcome, control, note, self._plan(self._good, tls))
         try:
             plan = self._plan(case, tls)
             seen = self._present(case, plan)
@@ -279,7 +283,7 @@ class Run:
         if control.accepted or (self._good is None and control.rejected_by == "server"):
             return None
         who = "a good client" if self._good is not None else "a client"
-        note = f"{who} cannot be judged, so that nothing is proved: {headline(control)}"
+        note = f"{who} does not get in, so nothing can be proved: {headline(control)}"
         if control.rejected_by == "client" and control.reason in (Reason.UNKNOWN_CA, Reason.SELF_SIGNED):
             note += ". Give the CA of the server's own certificate: --mtls-server-ca"
         return Outcome.DEVIATES, note, control

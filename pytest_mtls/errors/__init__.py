@@ -90,3 +90,7 @@ __all__ = [
 # Where a user imports it from, so that a traceback and the short summary of pytest name that place.
 for _public in (HandshakeAssertionError, MtlsError, SigningRequestRefused):
     _public.__module__ = "pytest_mtls"
+# The others are in `pytest_mtls.errors`, in whichever file they are defined.
+for _name in __all__:
+    if vars()[_name].__module__ != "pytest_mtls":
+        vars()[_name].__module__ = __name__

@@ -74,7 +74,7 @@ class WrongPassword(MtlsError):
     def __str__(self) -> str:
         if self.given:
             return f"the password does not open {self.source}. Pass the right one as password=..."
-        return f"{self.source} is encrypted and no password was given. Pass it as password=..."
+        return f"no password was given for what is encrypted in {self.source}. Pass it as password=..."
 
 
 @dataclass(eq=False)
@@ -100,8 +100,8 @@ class KeyMismatch(MtlsError):
 
     def __str__(self) -> str:
         return (
-            f"the private key from {self.source} does not belong to the certificate of {self.subject}: "
-            "their public keys differ. Give the key that the certificate was requested with."
+            f"the private key is not that of the certificate of {self.subject}: their public keys differ. The key is from "
+            f"{self.source}. Give the key that the certificate was requested with."
         )
 
 

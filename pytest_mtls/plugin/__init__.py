@@ -162,6 +162,7 @@ _THEMES = {
     "good": "clients that must be accepted",
     "message": "malformed Certificate messages",
     "names": "odd subjects and alternative names",
+    "ocsp": "clients that an OCSP responder calls revoked, or of whom it says nothing that can be believed",
     "offers": "what a server offers: versions, cipher suites, its certificate",
     "own": "the suite's own cases",
     "path": "validity, trust and the chain",
@@ -299,12 +300,18 @@ def pytest_runtest_makereport(
             from pytest_mtls.plugin.summary import verdicts
 
             item.user_properties += [(_PROPERTY, verdict) for verdict in verdicts(servers)]
+    if error is not None and _is_ours(error) and not item.config.option.fulltrace:
+        from pytest_mtls.plugin.summary import hide_our_frames
+
+        hide_our_frames(error)
     report = yield
     if report.failed and report.when != "teardown" and (servers or _is_ours(error)):
-        from pytest_mtls.plugin.summary import keep_first_line, story
+        from pytest_mtls.plugin.summary import keep_first_line, keep_last_of_chain, story
 
         if error is not None and _is_ours(error):
             keep_first_line(report.longrepr, error)
+            if item.config.option.verbose < 2:
+                keep_last_of_chain(report.longrepr, error)
         text = story(servers, error, in_full=item.config.option.verbose > 1)
         if text:
             report.sections.append(("mTLS handshakes", text))

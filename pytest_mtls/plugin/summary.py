@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
 
 from pytest_mtls.errors import HandshakeAssertionError
+from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.server.server import MutualTLSServer
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.verdict.explain import brief, explain
 
-__all__ = ["count", "keep_first_line", "story", "verdicts"]
+__all__ = ["count", "hide_our_frames", "keep_first_line", "keep_last_of_chain", "story", "verdicts"]
 
 #: How many handshakes of a test are told of one by one: in full, and as properties in JUnit XML.
 _MOST_TOLD = 10
@@ -26,8 +28,51 @@ def keep_first_line(longrepr: object, error: BaseException) -> None:
     """
     crash = getattr(longrepr, "reprcrash", None)
     if crash is not None:
-        line = str(error).partition("\n")[0]
-        crash.message = line if isinstance(error, HandshakeAssertionError) else crash.message.partition("\n")[0]
+        crash.message = _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    """What is wrong, with the reason at its head: at 80 columns the end is cut."""
+    line = str(error).partition("\n")[0]
+    if not isinstance(error, HandshakeAssertionError):
+        return f"{type(error).__name__}: {line}"
+    reason = error.handshakes[0].reason if error.handshakes else None
+    if reason is None or reason is Reason.UNSPECIFIED or error.handshakes[0].accepted is not False:
+        return line
+    return f"{reason.words}: {line}"
+
+
+def hide_our_frames(error: BaseException) -> None:
+    """End the traceback of an error of ours in the frame of the test that called us, as that of a failed assertion ends.
+
+    Args:
+        error: what the test raised; its traceback is cut off.
+    """
+    last, entry = None, error.__traceback__
+    while entry is not None:
+        if _package(entry) != "pytest_mtls":
+            last = entry
+        entry = entry.tb_next
+    if last is not None and _package(last) not in ("_pytest", "pluggy"):
+        last.tb_next = None
+
+
+def _package(entry: TracebackType) -> str:
+    return str(entry.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def keep_last_of_chain(longrepr: object, error: BaseException) -> None:
+    """Show the failed assertion only, and not at full length what the client raised before it.
+
+    Its text has that in a line; the traceback of an HTTP client is hundreds of lines, which ``-vv`` prints.
+
+    Args:
+        longrepr: the report's, as pytest made it.
+        error: what the test raised.
+    """
+    chain = getattr(longrepr, "chain", None)
+    if chain and isinstance(error, HandshakeAssertionError):
+        del chain[:-1]
 
 
 def story(servers: Sequence[MutualTLSServer], error: BaseException | None, *, in_full: bool) -> str:

@@ -65,7 +65,13 @@ class Reason(str, Enum):
     @property
     def words(self) -> str:
         """The reason as words in a sentence, e.g. ``expired``, ``unknown CA``."""
-        return self.value.replace("_", " ").replace(" ca", " CA").replace("crl", "CRL").replace("tls", "TLS")
+        return (
+            self.value.replace("_", " ")
+            .replace("self signed", "self-signed")
+            .replace(" ca", " CA")
+            .replace("crl", "CRL")
+            .replace("tls", "TLS")
+        )
 
 
 #: OpenSSL's X509_V_ERR numbers (openssl/x509_vfy.h), as in `ssl.SSLCertVerificationError.verify_code`.

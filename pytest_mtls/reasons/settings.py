@@ -10,6 +10,8 @@ __all__ = ["RESUMPTION", "RUN_SETTINGS", "SETTINGS"]
 SETTINGS: Mapping[str, str] = {
     "crl": "the whole chain is checked by CRL",
     "level": "weak keys and hashes are rejected, as OpenSSL's security level 2 does",
+    "ocsp": "each certificate of the chain is asked about by OCSP, at the responder that it names, and rejected if revoked",
+    "ocsp-hard": "besides, a certificate about which OCSP gives no valid answer is rejected: hard failure",
     "strict": "the profile of RFC 5280 is enforced, as OpenSSL's `X509_V_FLAG_X509_STRICT` does",
     "usage": "the key usage of an end entity is looked at, as OpenSSL always does",
 }

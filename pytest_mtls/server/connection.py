@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 
 from pytest_mtls.server.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS, reset
+from pytest_mtls.tls.engine import TLSContext
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure, refused_by_alert
 from pytest_mtls.tls.transcript import ConnectedSocket, failure, late_failure, messages_of, server_name
 from pytest_mtls.tls.wire import Deadline, drain, drive, is_readable, send_close_notify, wait_for
@@ -85,7 +86,7 @@ class Connection:
         number: int,
         sock: socket.socket,
         peer_address: tuple[str, int],
-        context: ssl.SSLContext,
+        context: TLSContext,
         turns: AbstractContextManager[object],
         misbehaviour: str | None,
         on_change: Callable[[], None],

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import logging
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -30,6 +29,7 @@ from pytest_mtls.server.connection import Connection
 from pytest_mtls.server.plain import PlainServer
 from pytest_mtls.server.server import MutualTLSServer
 from pytest_mtls.server.wsgi import WSGIApplication
+from pytest_mtls.tls.engine import TLSContext
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.hello import is_tls, name_asked_for
 from pytest_mtls.tls.wire import Deadline, clock, wait_for
@@ -260,7 +260,7 @@ class _Shown(MutualTLSServer):
         self._told, self._make = told, made.make
         self._present_anew()
 
-    def _current_context(self) -> ssl.SSLContext:
+    def _current_context(self) -> TLSContext:
         """The context for the next connection. A certificate that ends in a minute has to do so for the next client, too."""
         if clock() - self._made > _FRESH_SECONDS:
             self._present_anew()

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_mtls.certificates.authority import CertificateAuthority
-from pytest_mtls.certificates.ocsp import OCSPMisbehaviour, StatusAnswers, checked_misbehaviour
+from pytest_mtls.certificates.ocsp import (
+    OCSPMisbehaviour,
+    StatusAnswers,
+    checked_misbehaviour,
+    misbehaving_url,
+    misbehaviour_of_path,
+)
 from pytest_mtls.server.plain import PlainServer, wait_for_end
 from pytest_mtls.server.wsgi import Environ, WSGIApplication
 
@@ -53,7 +59,7 @@ class OCSPResponder(PlainServer):
             section 4.2.2.2).
         nonce: whether a nonce in a request is repeated in the answer (RFC 9654); many responders do not.
         misbehaviour: what is wrong on purpose: answers that are "stale", "forged" or "of another issuer", all of which
-            say "good" whatever is revoked; "unknown"; "try later"; or "silent", which never answers. It can be changed
+            say "good" whatever is revoked; "revoked", whatever a CRL says; "unknown"; "try later"; or "silent", which never answers. It can be changed
             while the responder runs.
         host: "localhost" (IPv4 and IPv6), "127.0.0.1" or "::1".
         port: TCP port; 0, the default, for any that is free.
@@ -83,6 +89,16 @@ class OCSPResponder(PlainServer):
     def url(self) -> str:
         """What goes into ``ocsp_urls``; raises as `port` does."""
         return self.root_url
+
+    def url_of(self, misbehaviour: OCSPMisbehaviour) -> str:
+        """A URL at which it always misbehaves in this way, whatever it does at others.
+
+        Raises:
+            InvalidArgument: there is no such misbehaviour.
+            ServerNotRunning: it has no URL yet, or no longer.
+        """
+        checked_misbehaviour(misbehaviour)
+        return misbehaving_url(self.url, misbehaviour)
 
     @property
     def misbehaviour(self) -> str | None:
@@ -117,8 +133,9 @@ class OCSPResponder(PlainServer):
 
     def _respond(self, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes | None]:
         method = environ["REQUEST_METHOD"]
+        by_path, path = misbehaviour_of_path(environ["PATH_INFO"])
         if method == "GET":
-            request = _from_path(environ["PATH_INFO"])
+            request = _from_path(path)
             if request is None:
                 return _refusal("400 Bad Request", "the path is no OCSP request in base64 (RFC 6960 appendix A.1)")
         elif method == "POST":
@@ -128,7 +145,7 @@ class OCSPResponder(PlainServer):
         else:
             status, headers, body = _refusal("405 Method Not Allowed", "requests come by GET or POST")
             return status, [*headers, ("Allow", "GET, POST")], body
-        given = self._answers.answer(request, self._misbehaviour)
+        given = self._answers.answer(request, by_path or self._misbehaviour)
         self._queries.append(OCSPQuery(method, given.serial_number, given.nonce, given.status))
         # RFC 5019 section 6 has answers cached; here the next revocation must be seen by the next request.
         headers = [("Content-Type", _ANSWER_TYPE), ("Cache-Control", "no-store")]

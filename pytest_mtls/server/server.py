@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import selectors
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from pytest_mtls.cases.behaviour import ClientCerts, ServerBehaviour, ServerMisbehaviour
+from pytest_mtls.cases.behaviour import ClientCerts, ServerBehaviour, ServerMisbehaviour, Staple
 from pytest_mtls.cases.case import Case
 from pytest_mtls.cases.presentation import PeerArgument, presented
 from pytest_mtls.certificates.identity import Identity
@@ -33,9 +32,11 @@ from pytest_mtls.server.history import History
 from pytest_mtls.server.http import default_app, http_handler
 from pytest_mtls.server.http2 import HTTP2, require_http2
 from pytest_mtls.server.listener import Listener
+from pytest_mtls.server.staple import Stapler
 from pytest_mtls.server.workers import Turns, Workers
 from pytest_mtls.server.wsgi import WSGIApplication
-from pytest_mtls.tls.context import server_context
+from pytest_mtls.tls.context import engine_context, set_up_server
+from pytest_mtls.tls.engine import Engine, TLSContext, second_engine
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.wire import is_readable, wait_for
 from pytest_mtls.verdict.assertions import Expectation, expect_accepted, expect_rejected
@@ -91,11 +92,17 @@ class MutualTLSServer:
         keep: how many handshakes are kept, the last ones; None for all.
         client: a client that the application accepts, if it goes by name: the clients of cases carry its names, and it
             is the control beside each rejection.
+        engine: the TLS library that does its handshakes: "ssl", the standard library with the OpenSSL that Python was
+            built with; or "pyopenssl", with the OpenSSL of `cryptography`, which is newer as a rule.
+        staple: the OCSP answer that it staples to its certificate for clients that ask for one: "current" for good or,
+            where the CA has revoked the certificate, revoked; or one that is "stale", "forged", "of another issuer",
+            "unknown" or "try later". None to staple nothing. It needs ``engine="pyopenssl"``, and among ``trust`` the CA
+            that issued ``cert``, with its key.
 
     Raises:
         InvalidArgument: an argument is none that there can be, or needs another one.
         AuthorityUsedAsIdentity, MissingPrivateKey, KeyMismatch, UnusableIdentity: ``cert`` cannot be presented.
-        MissingExtra: ``alpn`` offers "h2", and h2 is not installed.
+        MissingExtra: ``alpn`` offers "h2", and h2 is not installed; or ``engine`` is "pyopenssl", and pyOpenSSL is not.
     """
 
     def __init__(
@@ -117,8 +124,10 @@ class MutualTLSServer:
         misbehaviour: ServerMisbehaviour | None = None,
         keep: int | None = 1000,
         client: Identity | None = None,
+        engine: Engine = "ssl",
+        staple: Staple | None = None,
     ) -> None:
-        behaviour = ServerBehaviour(client_certs, tls, alpn, misbehaviour)
+        behaviour = ServerBehaviour(client_certs, tls, alpn, misbehaviour, staple)
         if app is not None and not callable(app):
             raise InvalidArgument("app", app, "a WSGI application")
         if app is not None and handler is not None:
@@ -128,6 +137,7 @@ class MutualTLSServer:
                 raise InvalidArgument(name, seconds, "a number of seconds above 0")
         self._history = History(keep)
         self._client = client
+        self._engine: Engine = engine
         self.host = host
         self._behaviour = behaviour
         self.handshake_timeout = handshake_timeout
@@ -148,6 +158,9 @@ class MutualTLSServer:
         self._workers = Workers("mtls-connection")
         self._turns = Turns(_AT_ONCE)
         self._watchers = 0
+
+    def __repr__(self) -> str:
+        return f"<MutualTLSServer {self.url if self.is_running else 'that is not running'}>"
 
     # --- where it is -------------------------------------------------------------------------------------------------
 
@@ -313,6 +326,16 @@ class MutualTLSServer:
             self._let_settle(bookmark, wait=wait)
             return self._history.since(bookmark)
 
+    def is_one_open_from_before(self, bookmark: int) -> bool:
+        """Whether a connection that was accepted before a bookmark is still open, as clients keep one alive.
+
+        Args:
+            bookmark: what `bookmark` returned.
+        """
+        with self._changed:
+            before = [one.recorded for one in self._live if one.number < bookmark]
+            return any(handshake is not None and handshake.accepted for handshake in before)
+
     def handshake_of(self, client_address: tuple[str, int], bookmark: int, timeout: float) -> Handshake | None:
         """The handshake of the client that connected from this address; None if there is none in time.
 
@@ -463,21 +486,25 @@ class MutualTLSServer:
 
     def _make_context(
         self, identity: Identity, trust: Trust | None, case: Case | None, weak: bool
-    ) -> tuple[ssl.SSLContext, int]:
+    ) -> tuple[TLSContext, int]:
         behaviour = self._behaviour_of(case)
         revision = trust.revision if trust is not None else 0
         if HTTP2 in (behaviour.alpn or ()) and self._speaks_http:
             require_http2()
-        context = server_context(
+        context = engine_context(self._engine, "server", behaviour.tls)
+        set_up_server(
+            context,
             identity,
             trust,
             client_certs=behaviour.client_certs or "required",
-            tls=behaviour.tls,
             alpn=behaviour.alpn or (),
             strict=self._strict,
             revocation=self._revocation,
             weak=weak,
         )
+        if behaviour.staple is not None:
+            wider = second_engine(context, "staple", behaviour.staple)
+            wider.staple(Stapler(identity, trust, behaviour.staple))
         context.sslsocket_class = ServingSocket
         return context, revision
 
@@ -486,7 +513,7 @@ class MutualTLSServer:
         of_case = None if case is None else case.behaviour
         return of_case.over(self._behaviour) if isinstance(of_case, ServerBehaviour) else self._behaviour
 
-    def _current_context(self) -> ssl.SSLContext:
+    def _current_context(self) -> TLSContext:
         """The context for the next connection, made anew if a CA has revoked anything since."""
         if self._trust is not None and self._trust.revision != self._revision:
             self._context, self._revision = self._make_context(self._identity, self._trust, self._case, self._is_weak)

@@ -13,7 +13,7 @@ import ssl
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from weakref import WeakKeyDictionary
 
 from cryptography import x509
@@ -28,18 +28,24 @@ from pytest_mtls.certificates.trust import Trust, TrustArgument
 from pytest_mtls.errors import InvalidArgument, KeyMismatch, UnsupportedKeyKind, UnusableIdentity
 from pytest_mtls.reasons.side import Side
 from pytest_mtls.reasons.versions import OLD_VERSIONS, TLS_VERSIONS, VERSION_NUMBERS
+from pytest_mtls.tls.engine import Engine, TLSContext, new_engine_context
 from pytest_mtls.tls.keylog import key_log_path, log_keys
 from pytest_mtls.tls.standard import new_standard_context
 from pytest_mtls.tls.transcript import observe
 
 __all__ = [
     "client_context",
+    "engine_context",
     "heedless_context",
     "identity_context",
     "judging_context",
     "kept_client_context",
     "server_context",
+    "set_up_client",
+    "set_up_server",
 ]
+
+C = TypeVar("C", bound=TLSContext)
 
 
 _VERIFY_MODES = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "none": ssl.CERT_NONE}
@@ -60,34 +66,28 @@ def server_context(
     revocation: bool | None = None,
     weak: bool = False,
 ) -> ssl.SSLContext:
-    """The context of a server.
+    """The context of a server, of the standard library.
 
     Args:
-        identity: what the server presents.
-        trust: the CAs whose clients it accepts; may be None only if it asks for no certificate.
-        client_certs: whether a client certificate is "required", "optional", or "none" is asked for.
         tls: "1.2" or "1.3"; both by default.
-        alpn: application protocols that it accepts, the preferred one first.
-        strict: refuse what only RFC 5280's profile forbids, such as a certificate without authority key identifier.
-        revocation: whether the whole chain is checked by the CRLs of the trusted CAs; by default if all have one.
-        weak: present an identity that is too weak for OpenSSL's security level, which is then 0.
+        identity, trust, client_certs, alpn, strict, revocation, weak: as for `set_up_server`.
 
     Raises:
         UnusableKeyLog: the file for its connections' secrets cannot be written to.
         InvalidArgument: an unknown ``client_certs`` or ``tls``, or no trust to check certificates by.
         MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: the identity cannot be presented.
     """
-    if client_certs not in _VERIFY_MODES:
-        raise InvalidArgument("client_certs", client_certs, "'required', 'optional' or 'none'")
     context = _new_context("server", tls)
-    if client_certs != "none":
-        if trust is None or not trust.authorities:
-            raise InvalidArgument("trust", trust, "at least one CA, since client certificates are checked by it")
-        _trust(context, trust, strict, revocation)
-    context.verify_mode = _VERIFY_MODES[client_certs]
-    if alpn:
-        context.set_alpn_protocols(list(alpn))
-    _present(context, identity, weak)
+    set_up_server(
+        context,
+        identity,
+        trust,
+        client_certs=client_certs,
+        alpn=alpn,
+        strict=strict,
+        revocation=revocation,
+        weak=weak,
+    )
     return context
 
 
@@ -101,16 +101,11 @@ def client_context(
     revocation: bool | None = None,
     weak: bool = False,
 ) -> ssl.SSLContext:
-    """The context of a client, which checks the server's certificate and host name.
+    """The context of a client, of the standard library, which checks the server's certificate and host name.
 
     Args:
-        identity: what the client presents if asked; None for no certificate.
-        trust: the CAs whose servers it accepts; the system's by default.
         tls: "1.2" or "1.3"; both by default.
-        alpn: application protocols that it offers.
-        strict: refuse what only RFC 5280's profile forbids.
-        revocation: whether the server's chain is checked by the CRLs of the trusted CAs; by default if all have one.
-        weak: present an identity that is too weak for OpenSSL's security level, which is then 0.
+        identity, trust, alpn, strict, revocation, weak: as for `set_up_client`.
 
     Raises:
         UnusableKeyLog: the file for its connections' secrets cannot be written to.
@@ -118,6 +113,90 @@ def client_context(
         MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: the identity cannot be presented.
     """
     context = _new_context("client", tls)
+    set_up_client(context, identity, trust, alpn=alpn, strict=strict, revocation=revocation, weak=weak)
+    return context
+
+
+def engine_context(engine: Engine, side: Side, tls: str | None = None) -> TLSContext:
+    """The context of one side by either engine, for `set_up_server` or `set_up_client`.
+
+    Args:
+        engine: "ssl" or "pyopenssl".
+        side: "client" or "server".
+        tls: "1.2" or "1.3"; both by default.
+
+    Raises:
+        UnusableKeyLog: the file for its connections' secrets cannot be written to.
+        InvalidArgument: an unknown ``engine`` or ``tls``.
+        MissingExtra: pyOpenSSL is not installed.
+    """
+    return _prepared(new_engine_context(engine, side), side, tls)
+
+
+def set_up_server(
+    context: TLSContext,
+    identity: Identity,
+    trust: Trust | None,
+    *,
+    client_certs: ClientCerts = "required",
+    alpn: Sequence[str] = (),
+    strict: bool = True,
+    revocation: bool | None = None,
+    weak: bool = False,
+) -> None:
+    """Make a new context that of a server.
+
+    Args:
+        context: the context.
+        identity: what the server presents.
+        trust: the CAs whose clients it accepts; may be None only if it asks for no certificate.
+        client_certs: whether a client certificate is "required", "optional", or "none" is asked for.
+        alpn: application protocols that it accepts, the preferred one first.
+        strict: refuse what only RFC 5280's profile forbids, such as a certificate without authority key identifier.
+        revocation: whether the whole chain is checked by the CRLs of the trusted CAs; by default if all have one.
+        weak: present an identity that is too weak for OpenSSL's security level, which is then 0.
+
+    Raises:
+        InvalidArgument: an unknown ``client_certs``, or no trust to check certificates by.
+        MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: the identity cannot be presented.
+    """
+    if client_certs not in _VERIFY_MODES:
+        raise InvalidArgument("client_certs", client_certs, "'required', 'optional' or 'none'")
+    if client_certs != "none":
+        if trust is None or not trust.authorities:
+            raise InvalidArgument("trust", trust, "at least one CA, since client certificates are checked by it")
+        _trust(context, trust, strict, revocation)
+    context.verify_mode = _VERIFY_MODES[client_certs]
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    _present(context, identity, weak)
+
+
+def set_up_client(
+    context: TLSContext,
+    identity: Identity | None,
+    trust: Trust | None,
+    *,
+    alpn: Sequence[str] = (),
+    strict: bool = True,
+    revocation: bool | None = None,
+    weak: bool = False,
+) -> None:
+    """Make a new context that of a client.
+
+    Args:
+        context: the context.
+        identity: what the client presents if asked; None for no certificate.
+        trust: the CAs whose servers it accepts; the system's by default.
+        alpn: application protocols that it offers.
+        strict: refuse what only RFC 5280's profile forbids.
+        revocation: whether the server's chain is checked by the CRLs of the trusted CAs; by default if all have one.
+        weak: present an identity that is too weak for OpenSSL's security level, which is then 0.
+
+    Raises:
+        InvalidArgument: a trust of no CA at all.
+        MissingPrivateKey, KeyMismatch, UnsupportedKeyKind, UnusableIdentity: the identity cannot be presented.
+    """
     if trust is None:
         context.load_default_certs()
     elif not trust.authorities:
@@ -128,11 +207,10 @@ def client_context(
         context.set_alpn_protocols(list(alpn))
     if identity is not None:
         _present(context, identity, weak)
-    return context
 
 
 #: The last context of each identity, as long as there is one, and what it was made of.
-_LAST_CONTEXTS: WeakKeyDictionary[Identity, tuple[object, ssl.SSLContext]] = WeakKeyDictionary()
+_LAST_CONTEXTS: WeakKeyDictionary[Identity, tuple[object, TLSContext]] = WeakKeyDictionary()
 
 
 def kept_client_context(
@@ -143,21 +221,41 @@ def kept_client_context(
     alpn: Sequence[str] = (),
     strict: bool = True,
     weak: bool = False,
-) -> ssl.SSLContext:
-    """`client_context`, the last one of this identity again if nothing that it is made of has changed since.
+    engine: Engine = "ssl",
+) -> TLSContext:
+    """A client's context by either engine, the last one of this identity again if nothing that it is made of has changed.
 
     For one handshake after another of the same client: making a context costs about as much as its handshake.
+
+    Args:
+        engine: "ssl" or "pyopenssl".
+        identity, trust, tls, alpn, strict, weak: as for `client_context`.
+
+    Raises:
+        MissingExtra: pyOpenSSL is wanted, and not installed.
+        MtlsError: what `client_context` raises.
     """
-    how: dict[str, Any] = {"tls": tls, "alpn": tuple(alpn), "strict": strict, "weak": weak}
+    how: dict[str, Any] = {"alpn": tuple(alpn), "strict": strict, "weak": weak}
     if identity is None or trust is None:
-        return client_context(identity, trust, **how)
+        return _engine_client_context(engine, identity, trust, tls, how)
     crls = trust.crl_pem() if trust.can_revoke else b""
-    made_of = (trust.pem, crls, trust.is_partial, how, key_log_path())
+    made_of = (engine, trust.pem, crls, trust.is_partial, tls, how, key_log_path())
     kept = _LAST_CONTEXTS.get(identity)
     if kept is None or kept[0] != made_of:
-        kept = (made_of, client_context(identity, trust, **how))
+        kept = (made_of, _engine_client_context(engine, identity, trust, tls, how))
         _LAST_CONTEXTS[identity] = kept
     return kept[1]
+
+
+def _engine_client_context(
+    engine: Engine, identity: Identity | None, trust: Trust | None, tls: str | None, how: dict[str, Any]
+) -> TLSContext:
+    context = engine_context(engine, "client", tls)
+    set_up_client(context, identity, trust, **how)
+    if isinstance(context, ssl.SSLContext):
+        # A server may ask for the certificate after the request (RFC 8446 section 4.6.2).
+        context.post_handshake_auth = True
+    return context
 
 
 def heedless_context(
@@ -263,8 +361,12 @@ def _is_server_only(certificate: x509.Certificate) -> bool:
 
 
 def _new_context(side: Side, tls: str | None) -> ssl.SSLContext:
-    """What contexts have in common: they are observed, limited to a version if one is given, and log their keys."""
     context = new_standard_context(ssl.PROTOCOL_TLS_SERVER if side == "server" else ssl.PROTOCOL_TLS_CLIENT)
+    return _prepared(context, side, tls)
+
+
+def _prepared(context: C, side: Side, tls: str | None) -> C:
+    """What contexts have in common: they are observed, limited to a version if one is given, and log their keys."""
     observe(context, side)
     if tls is not None:
         if tls not in TLS_VERSIONS:
@@ -274,7 +376,7 @@ def _new_context(side: Side, tls: str | None) -> ssl.SSLContext:
     return context
 
 
-def _trust(context: ssl.SSLContext, trust: Trust, strict: bool, revocation: bool | None) -> None:
+def _trust(context: TLSContext, trust: Trust, strict: bool, revocation: bool | None) -> None:
     if strict:
         context.verify_flags |= ssl.VERIFY_X509_STRICT
     if trust.is_partial:
@@ -288,7 +390,7 @@ def _trust(context: ssl.SSLContext, trust: Trust, strict: bool, revocation: bool
         context.load_verify_locations(cafile=path)
 
 
-def _present(context: ssl.SSLContext, identity: Identity, weak: bool) -> None:
+def _present(context: TLSContext, identity: Identity, weak: bool) -> None:
     try:
         context.load_cert_chain(identity.combined_path)
     except ssl.SSLError as error:

@@ -63,7 +63,8 @@ class Handshake:
         counterpart: the same handshake as the other end saw it, where that end is ours as well.
         is_unused: whether the client of an accepted handshake ended the connection without having sent a byte of data,
             as one does that judges the server only after its handshake.
-        observable: False where something else did the handshake, such as a probe of the user's own.
+        observable: False where something else did the handshake, such as a probe of the user's own, or an engine that
+            tells no messages.
     """
 
     side: Side
@@ -161,9 +162,13 @@ class Handshake:
 
     def seen_from_both_ends(self, counterpart: Handshake) -> Handshake:
         """This handshake completed by what the other end, where it is ours, knows better."""
-        if counterpart.accepted is None and counterpart.transcript and self.accepted is False and self.alert is None:
-            # The other end was stopped or ran out of time: the end of the stream is not its judgement.
-            error = counterpart.error or "the other end came to no verdict"
+        is_mere_end = self.accepted is False and self.alert is None and self.rejected_by == counterpart.side
+        is_undecided_there = counterpart.accepted is None and bool(counterpart.transcript)
+        if is_mere_end and (is_undecided_there or (counterpart.accepted is True and self.layer == "tls")):
+            # The other end accepted, was stopped or ran out of time: the end of the stream is not its judgement.
+            error = (
+                counterpart.error or f"the connection ended without a judgement of the {counterpart.side}: {self.error}"
+            )
             return replace(
                 self, counterpart=counterpart, accepted=None, rejected_by=None, reason=None, layer=None, error=error
             )
@@ -220,6 +225,7 @@ def describe_socket(sock: ssl.SSLSocket, side: Side, transcript: tuple[Message, 
         "peer_chain_der": peer_chain,
         "sent_chain_der": certificates_from(transcript, side),
         "transcript": transcript,
+        "observable": getattr(sock.context, "tells_messages", True),
     }
     return Handshake(**{**facts, **more})
 

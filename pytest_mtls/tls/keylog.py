@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_mtls.errors import UnusableKeyLog
 
 if TYPE_CHECKING:
-    import ssl
+    from pytest_mtls.tls.engine import TLSContext
 
 __all__ = ["VARIABLE", "key_log_path", "log_keys", "start_key_log"]
 
@@ -52,7 +52,7 @@ def key_log_path() -> str | None:
     return os.environ.get(VARIABLE) or None
 
 
-def log_keys(context: ssl.SSLContext) -> None:
+def log_keys(context: TLSContext) -> None:
     """Have a context add the secrets of its connections to the file that the environment names, if it names one.
 
     Every line is written at once and at the end of the file, so that threads and processes can share it.

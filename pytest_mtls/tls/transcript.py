@@ -22,6 +22,7 @@ from cryptography import x509
 from pytest_mtls.certificates.der import load_name
 from pytest_mtls.reasons.alert import Alert
 from pytest_mtls.reasons.side import Side, opposite
+from pytest_mtls.tls.engine import TLSContext
 from pytest_mtls.tls.standard import MESSAGE_CALLBACK
 
 __all__ = ["ConnectedSocket", "Message", "ObservedSocket", "message_of", "observe"]
@@ -131,7 +132,8 @@ def message_of(sender: Side, content_type: int, data: bytes, *, tls13: bool) -> 
         tls13: whether it has the layout of TLS 1.3.
     """
     if content_type == _HANDSHAKE:
-        name = _MESSAGE_NAMES.get(data[0], f"message {data[0]}")
+        number = int.from_bytes(data[:1], "big")
+        name = _MESSAGE_NAMES.get(number, f"message {number}")
         if name == "ServerHello" and data[6:38] == _RETRY_RANDOM:
             name = "HelloRetryRequest"
         return Message(sender, name, data[4:], tls13)
@@ -163,7 +165,7 @@ class ConnectedSocket(ObservedSocket):
             raise ConnectionResetError(errno.ECONNRESET, "the other side has gone") from error
 
 
-def observe(context: ssl.SSLContext, side: Side) -> None:
+def observe(context: TLSContext, side: Side) -> None:
     """Have every socket that this context wraps keep its messages.
 
     Args:
@@ -186,7 +188,9 @@ def observe(context: ssl.SSLContext, side: Side) -> None:
             observed.append((direction, version, content_type, data))
 
     context.sslsocket_class = ObservedSocket
-    if MESSAGE_CALLBACK is not None:
+    if not isinstance(context, ssl.SSLContext):
+        context.set_message_callback(keep)  # type: ignore[attr-defined]
+    elif MESSAGE_CALLBACK is not None:
         MESSAGE_CALLBACK.__set__(context, keep)
 
 

@@ -17,7 +17,9 @@ from pytest_mtls.client.probe import run
 from pytest_mtls.errors import CaseNotPresentable, HandshakeAssertionError, InvalidArgument
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side, opposite
+from pytest_mtls.tls.engine import Engine
 from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.verdict.diagnosis import CONNECTION_REUSED, Diagnosis, client_not_called
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import headline, tell
 from pytest_mtls.verdict.judge import DIFFERENT_ANSWERS, Evidence, Judgement, judge
@@ -47,6 +49,7 @@ def assert_accepted(
     server_name: str | None = None,
     timeout: float = 5.0,
     ca: CertificateAuthority | None = None,
+    engine: Engine = "ssl",
 ) -> Handshake:
     """Do a handshake and assert that both sides accept each other.
 
@@ -60,7 +63,7 @@ def assert_accepted(
         MtlsError: a bad argument, as for `probe`.
     """
     __tracebackhide__ = True
-    plan = ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca)
+    plan = ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca, engine=engine)
     handshake = run(plan)
     expected = Expected(accepted=True)
     if not judge(expected, [handshake]).is_met:
@@ -82,6 +85,7 @@ def assert_rejected(
     ca: CertificateAuthority | None = None,
     like: Identity | None = None,
     attempts: int | None = None,
+    engine: Engine = "ssl",
 ) -> Handshake:
     """Do a handshake and assert that it is rejected, for the right reason.
 
@@ -89,7 +93,7 @@ def assert_rejected(
     enforces nothing. Then the rejection counts only if the client's certificate really went over the wire.
 
     Args:
-        endpoint, client, trust, tls, server_name, timeout, ca: as for `probe`.
+        endpoint, client, trust, tls, server_name, timeout, ca, engine: as for `probe`.
         reason: why; by default the case's own reason where ``client`` is a `Case`, else any.
         by: the side that rejects, "server" or "client"; by default "client" where the server plays a bad server's
             case, else "server".
@@ -107,7 +111,7 @@ def assert_rejected(
         CaseNotPresentable: what the case presents did not go over the wire. The plugin lets the test skip for it.
     """
     __tracebackhide__ = True
-    plan = ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca, like=like)
+    plan = ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca, like=like, engine=engine)
     expected = _rejection(reason, by, "client" if plan.target.server_case is not None else "server")
     if reason is None and isinstance(client, Case):
         expected = replace(expected, reasons=client.reasons)
@@ -136,7 +140,12 @@ def assert_rejected(
 
 def _fail_for_the_control(plan: ProbePlan, control: Handshake) -> NoReturn:
     __tracebackhide__ = True
-    remark = f"a good client does not get in either, so that a rejection proves nothing: {headline(control)}"
+    why = headline(control)
+    remark = f"a good client does not get in either, so a rejection proves nothing: it was {why}"
+    if control.accepted is None:
+        remark = (
+            f"{control.error} (no verdict): a good client does not get in either, so a rejection would prove nothing"
+        )
     story = tell([control], Expected(accepted=True), remark, plan=plan, is_control=True)
     raise HandshakeAssertionError(story, [control])
 
@@ -197,7 +206,10 @@ class Expectation:
         complaint = self._complaint(silent=len(seen) - len(began), others=len(began) - len(self.handshakes))
         if complaint is not None:
             told = self.handshakes or tuple(began)
-            raise HandshakeAssertionError(tell(told, self._expected, complaint), told) from error
+            nobody_came = None if told else self._why_nobody_came(len(seen))
+            raise HandshakeAssertionError(
+                tell(told, self._expected, complaint, nobody_came=nobody_came), told
+            ) from error
         return not self._expected.accepted
 
     def _with_the_clients_word(self, handshake: Handshake) -> Handshake:
@@ -228,6 +240,13 @@ class Expectation:
                 complaint = _complaint(handshake, self._expected)
                 return f"{complaint}; {_LATE}" if self._may_be_late(handshake) else complaint
         return None
+
+    def _why_nobody_came(self, silent: int) -> Diagnosis:
+        endpoint = self._server.endpoint
+        address = f"https://{endpoint.netloc}"
+        if not silent and self._server.is_one_open_from_before(self._bookmark):
+            return CONNECTION_REUSED
+        return client_not_called(address, self.exception)
 
     def _may_be_late(self, handshake: Handshake) -> bool:
         return self._expected.by == "client" and handshake.is_unused and self.exception is None
@@ -269,21 +288,23 @@ def _remark(judgement: Judgement, handshake: Handshake, expected: Expected) -> s
 def _complaint(handshake: Handshake, expected: Expected) -> str:
     """What is wrong about a handshake that is not as expected, in one line."""
     if handshake.accepted is None:
-        return f"there is no verdict ({handshake.error}); {expected.demand}"
+        return f"{handshake.error or 'the handshake ended early'} (no verdict); {expected.demand}"
     if handshake.accepted:
-        why = f" for {' or '.join(reason.words for reason in expected.reasons)}" if expected.reasons else ""
+        why = f": {' or '.join(reason.words for reason in expected.reasons)}" if expected.reasons else ""
         return f"the {expected.by} accepted the {opposite(expected.by)}; it should have rejected it{why}"
     by = handshake.rejected_by or "other side"
     who = f"the {by} rejected the {opposite(handshake.rejected_by or 'client')}"
-    return f"{who}{headline(handshake).removeprefix(f'rejected by the {by}')}; {expected.demand}"
+    why = headline(handshake).removeprefix(f"rejected by the {by}")
+    if not expected.accepted and expected.by == by and expected.reasons:
+        return f"{who}{why}; the expected reason is {' or '.join(reason.words for reason in expected.reasons)}"
+    return f"{who}{why}; {expected.demand}"
 
 
 def _nobody_came(silent: int, error: BaseException | None) -> str:
     """What is wrong where no handshake was seen at all."""
     said = f"the client raised {type(error).__name__}: {error}" if error is not None else "the client raised nothing"
-    opened = (
-        f"{silent} connection{'s were' if silent != 1 else ' was'} opened and closed in silence, and " if silent else ""
-    )
+    opened = f"{silent} connection{'s were' if silent != 1 else ' was'} opened and closed in silence" if silent else ""
+    opened = f"{opened or 'nobody connected'}, and "
     return f"no handshake happened: {opened}{said}"
 
 

@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
+from pytest_mtls.certificates import readable
 from pytest_mtls.certificates.names import describe_name
 from pytest_mtls.certificates.validity import now
 from pytest_mtls.reasons.reason import Reason
@@ -20,7 +22,8 @@ from pytest_mtls.reasons.reason import Reason
 __all__ = ["UNREADABLE", "chain_lines", "mark", "moment", "one_line", "parsed", "span", "typed_names"]
 
 #: What reading a certificate may raise: cryptography's complaints, and its remarks where a suite makes errors of them.
-UNREADABLE = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, Warning)
+UNREADABLE = (*readable.UNREADABLE, Warning)
+
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
@@ -84,7 +87,11 @@ def typed_names(certificate: x509.Certificate) -> list[str]:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, *UNREADABLE):
         return []
-    return [f"{_NAME_TYPES.get(type(name), 'other')}:{getattr(name, 'value', name)}" for name in names]
+    return [_typed(name) for name in names]
+
+
+def _typed(name: x509.GeneralName) -> str:
+    return f"{_NAME_TYPES.get(type(name), 'other')}:{getattr(name, 'value', name)}"
 
 
 #: The types as OpenSSL writes them.
@@ -134,7 +141,7 @@ def _names(certificate: x509.Certificate) -> Iterator[str]:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return
-    yield "names " + ", ".join(str(getattr(name, "value", name)) for name in names)
+    yield "names " + ", ".join(_typed(name) for name in names)
 
 
 # --- the mark --------------------------------------------------------------------------------------------------------
@@ -168,10 +175,15 @@ def _mark(presented: _Presented, reason: Reason) -> str | None:
     if reason is Reason.UNKNOWN_CA:
         return "no trusted CA has its issuer's name and key" if presented.is_last else None
     if reason in _MARKS_ON_ANY:
-        return _MARKS_ON_ANY[reason](presented)
+        try:
+            return _MARKS_ON_ANY[reason](presented)
+        except UnsupportedAlgorithm:  # a key or signature of a kind that `cryptography` does not know
+            return None
     if presented.index or reason is Reason.UNSPECIFIED:
         return None
     if reason is Reason.HOSTNAME_MISMATCH:
+        if f"DNS:{presented.server_name}" in typed_names(certificate):
+            return f"{presented.server_name}, which was asked for, is there as a DNS name and not as an IP address"
         return f"none of its names is {presented.server_name}, which was asked for"
     if reason is Reason.REVOKED:
         return f"serial number {certificate.serial_number:x} is revoked, or a CA above it is"

@@ -27,7 +27,7 @@ from pytest_mtls.verdict.chain import UNREADABLE, moment, one_line, parsed, span
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.judge import judge
 
-__all__ = ["SYMPTOMS", "Diagnosis", "Facts", "Symptom", "diagnose"]
+__all__ = ["CONNECTION_REUSED", "SYMPTOMS", "Diagnosis", "Facts", "Symptom", "client_not_called", "diagnose"]
 
 
 #: They stand for whatever may be wrong with a certificate (RFC 8446 section 6.2).
@@ -265,6 +265,13 @@ def _issuer(certificate: x509.Certificate | None) -> str:
         return "an issuer that cannot be read"
 
 
+def _last_issuer_accepted(facts: Facts) -> str:
+    seen = facts.handshake
+    is_server = facts.expected is not None and facts.expected.by == "client"
+    chain = parsed(seen.server_chain_der if is_server else seen.client_chain_der)
+    return _issuer(chain[-1] if chain else None)
+
+
 def _last_issuer(facts: Facts) -> str:
     chain = facts.rejected_chain
     return _issuer(chain[-1] if chain else None)
@@ -280,6 +287,48 @@ def _trusted(facts: Facts) -> str:
 def _names_of(facts: Facts) -> str:
     names = typed_names(facts.leaf) if facts.leaf is not None else []
     return ", ".join(names) if names else "no subject alternative name"
+
+
+def _names_another_reason(facts: Facts) -> bool:
+    """Whether the expected side rejected, for a reason that was not expected."""
+    seen, expected = facts.handshake, facts.expected
+    if seen.accepted is not False or expected is None or expected.accepted or seen.rejected_by != expected.by:
+        return False
+    is_told = seen.reason not in (None, Reason.UNSPECIFIED, Reason.ACCESS_DENIED)
+    return is_told and bool(expected.reasons) and seen.reason not in expected.reasons
+
+
+def _cause_of_it(facts: Facts) -> str:
+    return diagnose(replace(facts, expected=None)).cause
+
+
+def _is_client_of_another_ca(facts: Facts) -> bool:
+    seen, plan, chain = facts.handshake, facts.plan, facts.rejected_chain
+    if seen.reason is not Reason.UNKNOWN_CA or seen.rejected_by != "server" or not chain:
+        return False
+    return plan is not None and plan.issuer is not None and chain[-1].issuer != plan.issuer.certificate.subject
+
+
+def _has_known_issuer(facts: Facts) -> bool:
+    """Whether the server says that it does not know the CA, though the one whose clients it should accept issued it."""
+    seen, plan, leaf = facts.handshake, facts.plan, facts.leaf
+    if seen.alert is not Alert.UNKNOWN_CA or seen.is_reason_exact or seen.rejected_by != "server" or leaf is None:
+        return False
+    return plan is not None and plan.issuer is not None and leaf.issuer == plan.issuer.certificate.subject
+
+
+def _accepts_of(facts: Facts) -> str:
+    issuer = facts.plan.issuer if facts.plan is not None else None
+    return "another CA" if issuer is None else describe_name(issuer.certificate.subject)
+
+
+def _offered_one_version(facts: Facts) -> bool:
+    return facts.handshake.reason is Reason.PROTOCOL_VERSION and facts.plan is not None and facts.plan.tls is not None
+
+
+def _answered_in_plain(facts: Facts) -> bool:
+    seen = facts.handshake
+    return seen.reason is Reason.NOT_TLS and seen.rejected_by == "client" and facts.plan is not None
 
 
 def _other_side_gave_up(facts: Facts) -> str:
@@ -373,6 +422,15 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "Turn the check of the host name on.",
     ),
     Symptom(
+        "trusts-another-ca",
+        _accepted_for(Reason.UNKNOWN_CA, Reason.SELF_SIGNED),
+        lambda facts: (
+            f"the {facts.expected.by if facts.expected else 'server'} does not verify the certificate (not "
+            f"ssl.CERT_REQUIRED), or it trusts {_last_issuer_accepted(facts)} too."
+        ),
+        "Turn verification on (nginx's `optional_no_ca` and Envoy's `accept_untrusted` turn it off), and trust no other CA.",
+    ),
+    Symptom(
         "not-verified",
         lambda facts: facts.handshake.accepted is True,
         lambda facts: (
@@ -386,9 +444,20 @@ SYMPTOMS: tuple[Symptom, ...] = (
     Symptom(
         "application-knows-names",
         _is_denied,
-        "the application denied access after TLS had accepted the client. If the application goes by name, it does not "
-        "know this one.",
+        lambda facts: (
+            f"TLS accepted {_subject(facts.leaf)}, and the application denied it access. An application that goes by name does "
+            "not know this one."
+        ),
         "Say which client it knows: `like=`, `Endpoint(client=...)`, or the fixture mtls_client_cert.",
+    ),
+    Symptom(
+        "another-reason",
+        _names_another_reason,
+        lambda facts: f"the certificate has this defect too, and it was found first: {_cause_of_it(facts)}",
+        lambda facts: (
+            f"Expect Reason.{facts.handshake.reason.name if facts.handshake.reason else 'UNSPECIFIED'}, or present a "
+            "certificate with the expected defect only."
+        ),
     ),
     Symptom(
         "rejected-by-the-other-side",
@@ -414,10 +483,43 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "Put it into the certificate file, after the certificate that it issued.",
     ),
     Symptom(
+        "client-of-another-ca",
+        _is_client_of_another_ca,
+        lambda facts: (
+            f"{_last_issuer(facts)} issued {_subject(facts.rejected_chain[-1])}, and the CA of this server's clients is "
+            f"{_accepts_of(facts)}. If the first is an intermediate CA of the second, it was not sent along."
+        ),
+        "Present a certificate of that CA, or put the intermediate into the certificate file, after the client's own.",
+    ),
+    Symptom(
+        "unknown-ca-or-no-crl",
+        _has_known_issuer,
+        lambda facts: (
+            f"the server does not trust {_issuer(facts.leaf)}, which issued {_subject(facts.leaf)}; or it checks revocation "
+            "and has no CRL of that CA: OpenSSL sends unknown_ca for both."
+        ),
+        "Give the server that CA's certificate and, where it checks revocation, that CA's CRL.",
+    ),
+    Symptom(
+        "plain-answer",
+        _answered_in_plain,
+        lambda facts: f"{_address(facts)} answered with bytes that are not TLS, such as plain HTTP.",
+        "Check the port, and whether TLS is turned on there.",
+    ),
+    Symptom(
+        "version-not-offered",
+        _offered_one_version,
+        lambda facts: (
+            f"this client offered TLS {facts.plan.tls if facts.plan else ''} only, and the server does not take it."
+        ),
+        "Leave tls= out, or turn that version on in the server.",
+    ),
+    Symptom(
         "server-of-another-ca",
         lambda facts: _distrusts_server(facts) and facts.plan is not None,
         lambda facts: (
-            f"{_last_issuer(facts)} issued the server's certificate, and the trust that was given is {_trusted(facts)}."
+            f"{_last_issuer(facts)} issued the server's certificate, and the trust that was given is {_trusted(facts)}"
+            f"{', a CA of that name with another key' if _last_issuer(facts) == _trusted(facts) else ''}."
         ),
         "Give the CA of the server's certificate as trust=, --mtls-server-ca or --ca.",
     ),
@@ -576,6 +678,29 @@ CAUSES: dict[Reason, tuple[str, str | None]] = {
     ),
 }
 _UNSPECIFIED = ("the other side ended the connection without a word.", "Read its log.")
+
+
+#: Where no handshake was seen, though an earlier connection is open.
+CONNECTION_REUSED = Diagnosis(
+    "connection-reused",
+    "the client used a connection that was open before the block: a kept-alive connection does no handshake.",
+    "Open a new connection in the block: close the client's session before it, or use a new one.",
+)
+
+
+def client_not_called(address: str, error: BaseException | None) -> Diagnosis:
+    """Why no handshake was seen, where no connection is left from before.
+
+    Args:
+        address: where the server listens.
+        error: what the client raised.
+    """
+    failed = "failed before it connected" if error is not None else "was not called in the block"
+    return Diagnosis(
+        "client-not-called",
+        f"the client {failed}, or it was given another address than {address}.",
+        f"Call the client inside the block, with {address}.",
+    )
 
 
 def _missing_name(facts: Facts) -> str:

@@ -29,11 +29,13 @@ class Expected:
         """What should have happened, as the rest of a sentence."""
         if self.accepted:
             return "both sides should have accepted"
-        why = f" for {' or '.join(reason.words for reason in self.reasons)}" if self.reasons else ""
-        return f"the {self.by} should have rejected the {opposite(self.by)}{why}"
+        return f"the {self.by} should have rejected the {opposite(self.by)}{self._why}"
 
     def __str__(self) -> str:
         if self.accepted:
             return "accepted by both sides"
-        why = f" for {' or '.join(reason.words for reason in self.reasons)}" if self.reasons else ""
-        return f"rejected by the {self.by}{why}"
+        return f"rejected by the {self.by}{self._why}"
+
+    @property
+    def _why(self) -> str:
+        return f": {' or '.join(reason.words for reason in self.reasons)}" if self.reasons else ""

@@ -14,7 +14,7 @@ from pytest_mtls.client.plan import ProbePlan
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side, opposite
 from pytest_mtls.tls.handshake import Handshake
-from pytest_mtls.tls.transcript import Message
+from pytest_mtls.tls.transcript import Message, was_sent
 from pytest_mtls.verdict.chain import UNREADABLE, chain_lines, one_line, parsed
 from pytest_mtls.verdict.diagnosis import Diagnosis, Facts, diagnose
 from pytest_mtls.verdict.expected import Expected
@@ -34,6 +34,7 @@ def tell(
     *,
     plan: ProbePlan | None = None,
     is_control: bool = False,
+    nobody_came: Diagnosis | None = None,
 ) -> str:
     """The text of an expectation that was not met: first who rejected whom, the likely cause and what to do.
 
@@ -43,10 +44,12 @@ def tell(
         remark: what is wrong, in one line.
         plan: what the probe was asked to do, if this side is the client: it tells more of the likely cause.
         is_control: whether they are of the good client beside the one under test.
+        nobody_came: why there is no handshake, if there is none.
     """
     lines = [remark or "no handshake happened"]
     if not handshakes:
-        return "\n".join([*lines, "", f"  expected: {expected}", "  seen:     nobody began a handshake"])
+        why = _why(nobody_came) if nobody_came is not None else ()
+        return "\n".join([*lines, *why, "", f"  expected: {expected}"])
     first = _most_telling(handshakes, expected)
     diagnosis = diagnose(Facts(first, expected, plan, is_control))
     lines += [*_why(diagnosis), "", f"  expected: {expected}"]
@@ -73,12 +76,13 @@ def headline(handshake: Handshake) -> str:
     if handshake.accepted is None:
         return f"undecided: {handshake.error or 'no verdict'}"
     told = handshake.is_reason_exact or handshake.alert is None
-    where = f", at the {handshake.layer} layer" if handshake.layer not in (None, "tls") else ""
-    said = f": {handshake.answer}" if where and handshake.answer else ""
+    where = ""
+    if handshake.layer not in (None, "tls"):
+        where = f" ({handshake.answer})" if handshake.answer else f" (at the {handshake.layer} layer)"
     if handshake.reason is None or handshake.reason is Reason.UNSPECIFIED:
-        return f"rejected by the {handshake.rejected_by}, which did not say why{where}{said}"
+        return f"rejected by the {handshake.rejected_by}, which did not say why{where}"
     source = "" if told else ", as its alert says"
-    return f"rejected by the {handshake.rejected_by} for {handshake.reason.words}{source}{where}{said}"
+    return f"rejected by the {handshake.rejected_by}: {handshake.reason.words}{source}{where}"
 
 
 def brief(handshake: Handshake) -> str:
@@ -149,19 +153,26 @@ def _summary(handshake: Handshake, expected: Expected | None, *, is_first: bool)
     if not handshake.began and handshake.accepted is None:
         return
     in_question = _rejected_side(handshake, expected)
-    yield from _chain(handshake, expected, in_question)
+    if _came_to_certificates(handshake):
+        yield from _chain(handshake, expected, in_question)
     if not is_first:
         return
     yield from _other_chain(handshake, opposite(in_question))
     if handshake.transcript:
-        yield "  messages:"
-        yield from (f"    {line}" for line in _flights(handshake.transcript))
+        yield f"  messages: {'; '.join(_flights(handshake.transcript))}"
+
+
+def _came_to_certificates(handshake: Handshake) -> bool:
+    """Whether it went so far that a side could present one; where messages cannot be observed, it may have."""
+    if handshake.client_chain_der or handshake.server_chain_der or not handshake.transcript:
+        return bool(handshake.tls_version or handshake.client_chain_der or handshake.server_chain_der)
+    return was_sent(handshake.transcript, "server", "ServerHello")
 
 
 def _flights(transcript: Sequence[Message]) -> Iterator[str]:
     """The messages in order, those that one side sent in a row on one line."""
     for sender, messages in groupby(transcript, key=lambda message: message.sender):
-        yield f"{sender}: {', '.join(map(str, messages))}"
+        yield f"{sender} {', '.join(map(str, messages))}"
 
 
 def _chain(handshake: Handshake, expected: Expected | None, side: Side) -> Iterator[str]:

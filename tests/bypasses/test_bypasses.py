@@ -102,6 +102,19 @@ def test_what_is_needed_is_told(kit: Kit) -> None:
     assert found.note.startswith(expected)
 
 
+@pytest.mark.parametrize("hole", [True, False])
+@pytest.mark.parametrize("tells_of_all", [True, False])
+def test_hosts_of_the_same_page_without_a_mark_are_told_loudly(kit: Kit, hole: bool, tells_of_all: bool) -> None:
+    """Where nothing tells the hosts apart, the check fails as undecided and says what to do, hole or none."""
+    scenario = SCENARIOS["host-other-than-server-name"][1]
+    with scenario(kit, hole) as (endpoint, site):
+        known = Site(public_name=site.public_name, was_reached=(lambda token: True) if tells_of_all else None)
+        found = Trial(endpoint, known).check(BYPASSES["host-other-than-server-name"])
+    assert Verdict.UNDECIDED is found.verdict
+    assert "could not be told" in found.note
+    assert "give was_reached" in found.note
+
+
 def test_server_that_is_not_there_is_undecided(kit: Kit) -> None:
     """Nothing is proved by a refused connection."""
     with SCENARIOS["no-server-name"][0](kit, False) as (endpoint, _):

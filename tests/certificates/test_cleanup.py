@@ -22,7 +22,7 @@ from pytest_mtls.errors import UnusableDirectory
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals: run on POSIX")
 
 #: The watchdog needs some 0.6 s at most; the rest is for a busy machine.
-SECONDS = 5.0
+SECONDS = 30.0
 
 
 def run(program: str, temporary: Path, *options: str) -> subprocess.CompletedProcess[str]:

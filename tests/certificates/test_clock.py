@@ -27,13 +27,17 @@ TRICKS: dict[str, Trick] = {
 }
 
 
+#: Seconds that a loaded machine may take between two looks at the clock; tricks are off by years.
+NEAR = 120
+
+
 def _seconds_from_real(moment: datetime, real: float) -> float:
     return abs((moment - datetime(1970, 1, 1, tzinfo=timezone.utc)).total_seconds() - real)
 
 
 def test_without_tricks() -> None:
     """It agrees with `time.time` to the second."""
-    assert _seconds_from_real(now(), time.time()) <= 2
+    assert _seconds_from_real(now(), time.time()) <= NEAR
     assert 0 == now().microsecond
 
 
@@ -46,29 +50,29 @@ class TestUnderTricks:
         real = time.time()
         with trick():
             assert abs(time.time() - real) > 10**8
-            assert _seconds_from_real(now(), real) <= 5
+            assert _seconds_from_real(now(), real) <= NEAR
 
     def test_certificates(self, trick: Trick) -> None:
         """A certificate is really valid now."""
         real = time.time()
         with trick():
             certificate = CertificateAuthority.create("Example CA").issue_client().certificate
-        assert _seconds_from_real(certificate.not_valid_before_utc, real - 300) <= 5
-        assert _seconds_from_real(certificate.not_valid_after_utc, real + 12 * 3600) <= 5
+        assert _seconds_from_real(certificate.not_valid_before_utc, real - 300) <= NEAR
+        assert _seconds_from_real(certificate.not_valid_after_utc, real + 12 * 3600) <= NEAR
 
     def test_relative_validity(self, trick: Trick) -> None:
         """Days from now are days from the real now."""
         real = time.time()
         with trick():
             certificate = CertificateAuthority.create().issue_client(not_before=-2, not_after=-1).certificate
-        assert _seconds_from_real(certificate.not_valid_after_utc, real - 86400) <= 5
+        assert _seconds_from_real(certificate.not_valid_after_utc, real - 86400) <= NEAR
 
     def test_crl(self, trick: Trick) -> None:
         """A CRL is really current."""
         real = time.time()
         with trick():
             crl = CertificateAuthority.create().crl()
-        assert _seconds_from_real(crl.last_update_utc, real - 300) <= 5
+        assert _seconds_from_real(crl.last_update_utc, real - 300) <= NEAR
 
 
 def test_stamp_is_read_again_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +104,7 @@ def test_pipes_without_time(monkeypatch: pytest.MonkeyPatch) -> None:
         return real_fstat(descriptor) if len(calls) > 1 else os.stat_result([0] * 10)
 
     monkeypatch.setattr(os, "fstat", fstat_without_first)
-    assert _seconds_from_real(datetime.fromtimestamp(_RealClock().read(), timezone.utc), time.time()) <= 2
+    assert _seconds_from_real(datetime.fromtimestamp(_RealClock().read(), timezone.utc), time.time()) <= NEAR
     assert len(calls) > 1
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import stat
+import subprocess
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
+from support.requirements import require_program
 
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
@@ -184,3 +187,14 @@ def test_validity() -> None:
     )
     assert timedelta(days=2) - timedelta(minutes=1) < fresh.expires_in <= timedelta(days=2)
     assert timedelta(days=-1) - timedelta(minutes=1) < expired.expires_in <= timedelta(days=-1)
+
+
+def test_what_binds_a_token(mtls_ca: CertificateAuthority, tmp_path: Path) -> None:
+    """The thumbprint is the SHA-256 of the certificate in base64url without padding, as openssl has it."""
+    identity = mtls_ca.issue_client()
+    program = str(require_program("openssl", apt="openssl"))
+    words = [program, "x509", "-in", identity.cert_path, "-noout", "-fingerprint", "-sha256"]
+    hexadecimal = subprocess.run(words, capture_output=True, text=True, check=True).stdout.rpartition("=")[2]
+    digest = base64.urlsafe_b64decode(identity.thumbprint_s256 + "=")
+    assert bytes.fromhex(hexadecimal.replace(":", "")) == digest
+    assert {"x5t#S256": identity.thumbprint_s256} == identity.confirmation

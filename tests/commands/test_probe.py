@@ -37,7 +37,7 @@ def test_accepted(mtls_server: MutualTLSServer, files: list[str], capsys: pytest
     assert (0, "") == (status, err)
     assert "verdict: accepted by both sides" in lines
     assert any(line.startswith("0: CN=client; ") for line in lines[lines.index("the client presented:") :])
-    assert any("names localhost" in line for line in lines[lines.index("the server presented:") :])
+    assert any("names DNS:localhost" in line for line in lines[lines.index("the server presented:") :])
     assert lines.index("client: ClientHello") < lines.index("server: CertificateRequest")
     assert not [line for line in lines if line.startswith(("likely cause", "note:"))]
 
@@ -49,7 +49,7 @@ def test_rejected_by_the_server(
     expired = mtls_ca.issue_client("late", not_before=-10, not_after=-1)
     status, out, err = probe(capsys, mtls_server.url, "--cert", expired.combined_path, "--ca", mtls_ca.cert_path)
     assert (1, "") == (status, err)
-    assert "verdict: rejected by the server for expired, as its alert says\n" in out
+    assert "verdict: rejected by the server: expired, as its alert says\n" in out
     assert "alert: certificate_expired (45), sent by the server\n" in out
     assert "UTC: expired 1 day ago\n" in out
     assert "likely cause: the certificate was not renewed in time, or a clock is wrong.\n" in out
@@ -59,7 +59,7 @@ def test_rejected_by_the_client(mtls_server: MutualTLSServer, capsys: pytest.Cap
     """Without --ca the system's CAs judge the server, which the output says."""
     status, out, _ = probe(capsys, mtls_server.url)
     assert 1 == status
-    assert "verdict: rejected by the client for unknown CA\n" in out
+    assert "verdict: rejected by the client: unknown CA\n" in out
     assert "note: the server's certificate was judged by the system's CAs; give its own as --ca FILE\n" in out
 
 
@@ -166,7 +166,7 @@ def test_mistakes(
         (["--cert", str(tmp_path / "text.txt")], "it is neither PEM nor DER"),
         (["--cert", cert], "holds no private key. Give the file of the key: --key FILE"),
         (["--key", other.key_path], "--key: a private key alone is presented to nobody."),
-        (["--cert", cert, "--key", other.key_path], "does not belong to the certificate of CN=client"),
+        (["--cert", cert, "--key", other.key_path], "not that of the certificate of CN=client"),
         (["--cert", cert, "--key", locked.key], f"--key: {locked.key} is encrypted. Give its password: --password "),
         (["--cert", cert, "--key", locked.key, "--password", "pass:wrong"], "--key: the password does not open "),
         (["--cert", cert, "--key", locked.key, "--password", "env:SECRET"], "--key: the password does not open "),

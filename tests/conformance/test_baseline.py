@@ -95,6 +95,26 @@ def test_what_is_no_longer_tested_is_weaker() -> None:
     )
 
 
+def test_server_that_takes_no_good_client_is_one_line() -> None:
+    """Where good clients do not get in any more, nothing is proved: one line, with what the first of them met."""
+    old = [facts(name, "refused", "1.3") for name in ("expired", "revoked")]
+    old.append(facts("bypass[no-server-name]", "held", "-", expected="held"))
+    notes = (
+        "a good client cannot be judged, so that nothing is proved: rejected by the server for expired",
+        "nothing can be proved, as the first failure tells: rejected by the server for expired",
+        "a good client does not get in: rejected by the server for expired",
+    )
+    new = [
+        {**one, "seen": "undecided", "outcome": "deviates", "note": note} for one, note in zip(old, notes, strict=True)
+    ]
+    assert [
+        "weaker: good clients do not get in any more, so that nothing is proved: rejected by the server for expired"
+    ] == told(old, new)
+    assert [] == [line for line in told(new, new) if line.startswith("weaker")]
+    afterwards = {**new[2], "note": "afterwards a good client does not get in: rejected by the server"}
+    assert ["weaker: bypass[no-server-name]: held -> undecided"] == told(old[2:], [afterwards])
+
+
 def test_server_without_a_rule_is_one_line() -> None:
     """Where clients without a certificate get in now, the bypasses of that rule are left out, and that is no second line."""
     bypass = facts("bypass[no-server-name]", "held", "-", expected="held")

@@ -42,7 +42,7 @@ def openssl_server(ca: CertificateAuthority, *options: str) -> Iterator[Endpoint
     quiet = subprocess.DEVNULL
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet) as running:
         try:
-            end = time.monotonic() + 10
+            end = time.monotonic() + 60
             while True:
                 assert running.poll() is None, "openssl s_server ended"
                 try:
@@ -231,6 +231,26 @@ def test_inventory_agrees_with_another_stack(mtls_ca: CertificateAuthority) -> N
             command = [str(gnutls), "--insecure", "--priority", words, "-p", str(target.port), target.host]
             done = subprocess.run(command, input="", capture_output=True, text=True, timeout=30)
             assert (suite in found) == ("Handshake was completed" in done.stdout), done.stdout + done.stderr
+
+
+def test_inventory_agrees_with_testssl(mtls_ca: CertificateAuthority, tmp_path: Path) -> None:
+    """testssl.sh, run as a program, finds the same versions, cipher suites and groups."""
+    testssl = require_program("testssl", apt="testssl.sh")
+    report = tmp_path / "testssl.json"
+    suites = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-SHA"
+    with openssl_server(mtls_ca, "-cipher", suites, "-groups", "P-384:P-256", "-Verify", "1") as target:
+        found = take_inventory(target)
+        command = [str(testssl), "--quiet", "--warnings", "batch", "--color", "0", "-p", "-E", "-f"]
+        command += ["--jsonfile", str(report), f"{target.host}:{target.port}"]
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=200)
+    told = {one["id"]: one["finding"] for one in json.loads(report.read_text(encoding="utf-8"))}
+    names = {"TLS1": "1.0", "TLS1_1": "1.1", "TLS1_2": "1.2", "TLS1_3": "1.3"}
+    assert [version for id, version in names.items() if told[id].startswith("offered")] == found["versions"]
+    their_suites = {finding.split()[3] for id, finding in told.items() if id.startswith("cipher-tls")}
+    assert their_suites == set(found["cipher suites"])
+    same = {"prime256v1": "secp256r1"}
+    curves = {same.get(name, name) for name in told["PFS_ECDHE_curves"].split()}
+    assert curves == set(found["groups"])
 
 
 def test_inventory_keeps_the_rate(mtls_server: MutualTLSServer) -> None:

@@ -64,7 +64,7 @@ def test_failing_test_shows_its_handshakes(run: Run, options: tuple[str, ...]) -
     assert {"test_own_failure", "ERROR at setup of test_broken_fixture"} == set(told)
     own = "\n".join(told["test_own_failure"])
     assert own.count("  verdict: ") == 1
-    assert "  verdict: rejected by the server for expired" in own
+    assert "  verdict: rejected by the server: expired" in own
     assert "CN=alice" in own
     assert "CN=bob" not in own
     assert sum("CN=bob" in line for line in result.outlines) == 1
@@ -82,7 +82,7 @@ def test_handshake_of_an_assertion_is_told_once(run: Run) -> None:
         """
     )
     result.assert_outcomes(failed=1)
-    assert said(result).count("rejected by the server for no certificate") == 1
+    assert said(result).count("rejected by the server: no certificate") == 1
     assert "test_it" not in sections(result)
 
 

@@ -64,7 +64,7 @@ def test_handshakes_by_test(run: Run, pytester: pytest.Pytester, options: tuple[
     (rejected,) = tests["test_expired_client_is_rejected"]["handshakes"]
     assert ("refused", "server", "expired") == tuple(rejected[name] for name in ("verdict", "rejected_by", "reason"))
     assert "not_after" == rejected["client_chain"][0]["mark"]["field"]
-    assert tests["test_failure"]["message"].startswith("the server rejected the client for expired")
+    assert tests["test_failure"]["message"].startswith("the server rejected the client: expired")
     html = (pytester.path / "r.html").read_text(encoding="utf-8")
     HTMLParser().feed(html)
     assert 23 == html.count("<svg")

@@ -28,9 +28,10 @@ _NAMES = [
     if case.theme == "names" and case.tier is Tier.MUST and not case.tls
 ]
 
-#: Over TLS 1.3 each client; over TLS 1.2 in the suite the one that judges after its handshake, and the others in the slow tests.
+#: What the suite has; the others are in the slow tests. Node judges after its handshake, over TLS 1.2 as well.
+_QUICK = {("Go net/http", "1.3"), ("Node https", "1.2"), ("Node https", "1.3"), ("curl", "1.3"), ("aiohttp", "1.3")}
 _BEFORE_ALL_SERVERS = [
-    pytest.param(name, tls, marks=pytest.mark.slow if tls == "1.2" and name != "Node https" else ())
+    pytest.param(name, tls, marks=() if (name, tls) in _QUICK else pytest.mark.slow)
     for name in CLIENTS
     for tls in ("1.2", "1.3")
 ]

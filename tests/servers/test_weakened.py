@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from support.requirements import require_program
 
 from pytest_mtls import CertificateAuthority, Identity, launch
@@ -31,11 +32,25 @@ http {
         ssl_client_certificate {dir}/trust.pem; ssl_crl {crl};
         ssl_verify_client on; ssl_verify_depth 20;
         ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers DEFAULT:@SECLEVEL=<number>;
+        ssl_session_tickets off;
         location / { return 204; }
         location /headers {
             proxy_pass http://unix:{dir}/echo;
             proxy_set_header X-SSL-Client-S-DN $ssl_client_s_dn;
         }
+    }
+    server {
+        listen 127.0.0.2:{port} ssl;
+        ssl_certificate {server_cert}; ssl_certificate_key {server_key};
+        ssl_client_certificate {dir}/trust.pem; ssl_crl {crl};
+        ssl_verify_client  on; ssl_verify_depth 20;
+        location / { return 204; }
+    }
+    server {
+        listen 127.0.0.1:{port} ssl; server_name other.localhost;
+        ssl_certificate {server_cert}; ssl_certificate_key {server_key};
+        ssl_client_certificate {dir}/other.pem; ssl_verify_client  on;
+        location / { return 204; }
     }
     server {
         listen unix:{dir}/echo;
@@ -46,8 +61,9 @@ http {
 #: Cases of every kind; all of them would take minutes.
 CASES = (
     *("valid", "through-nine-intermediates", "no-certificate", "expired", "unknown-ca", "self-signed-certificate"),
-    *("revoked", "revoked-intermediate", "server-only", "stolen-certificate"),
+    *("revoked", "revoked-intermediate", "server-only", "stolen-certificate", "rsa-1024"),
 )
+BYPASSES_TRIED = ("identity-headers-of-the-client", "every-listener", "resume-across-names")
 POLICY = Policy(frozenset({"crl", "usage"}), expiry_days=0.2)
 
 
@@ -70,6 +86,10 @@ class Weakening:
     days: float = 1
 
 
+_NO_GOOD_CLIENT = (
+    "weaker: good clients do not get in any more, so that nothing is proved: rejected by the server, which did not say why, "
+    "at the http layer: HTTP 400, 'The SSL certificate error'"
+)
 WEAKENINGS = {
     "verification optional": Weakening(
         "ssl_verify_client on",
@@ -85,6 +105,18 @@ WEAKENINGS = {
         "ssl_crl {crl};",
         "",
         ("weaker: revoked, revoked-intermediate over TLS 1.2 and 1.3: refused -> accepted",),
+    ),
+    "CRL expired": Weakening("ssl_crl {crl};", "ssl_crl {dir}/expired.crl;", (_NO_GOOD_CLIENT,)),
+    "a listener without verification": Weakening(
+        "ssl_verify_client  on; ssl_verify_depth 20;",
+        "",
+        ("weaker: bypass[every-listener]: held -> bypassed",),
+    ),
+    "session tickets shared": Weakening(
+        "ssl_session_tickets off;", "", ("weaker: bypass[resume-across-names]: held -> bypassed",)
+    ),
+    "security level lowered": Weakening(
+        "SECLEVEL=2", "SECLEVEL=1", ("weaker: rsa-1024 over TLS 1.2 and 1.3: refused -> accepted",), level="2"
     ),
     "depth": Weakening(
         "ssl_verify_depth 20",
@@ -122,7 +154,14 @@ def snapshot(
     text = NGINX.replace("<number>", level)
     changed = text.replace(old, new) if old else text
     assert not old or changed != text
-    files = {"nginx.conf": changed, "trust.pem": ca.pem.decode(), "both.pem": (ca.pem + added.pem).decode()}
+    expired = ca.crl(last_update=-2, next_update=-1).public_bytes(Encoding.PEM)
+    files = {
+        "nginx.conf": changed,
+        "trust.pem": ca.pem.decode(),
+        "both.pem": (ca.pem + added.pem).decode(),
+        "other.pem": added.pem.decode(),
+        "expired.crl": expired.decode(),
+    }
     cert: Identity = ca.issue_server(not_after=days)
     command = [str(program), "-c", "{dir}/nginx.conf", "-e", "stderr"]
     account = "www-data" if os.name != "nt" and os.geteuid() == 0 else None
@@ -132,9 +171,15 @@ def snapshot(
         results = [run.check(case, tls).facts() for case in cases for tls in TLS_VERSIONS]
         target = server.endpoint
         results += [check_offer(target, POLICY, name).facts() for name in SERVER_CHECKS]
-        trial = Trial(target, Site(echo_path="/headers", identity_headers=("X-SSL-Client-S-DN",)))
-        headers = BYPASSES["identity-headers-of-the-client"]
-        results.append(check_bypass(trial, POLICY, headers).facts())
+        site = Site(
+            echo_path="/headers",
+            identity_headers=("X-SSL-Client-S-DN",),
+            listeners=(replace(target, host="127.0.0.2", server_name="localhost"),),
+            other_name="other.localhost",
+            other_client=added.issue_client("other"),
+        )
+        trial = Trial(target, site)
+        results += [check_bypass(trial, POLICY, BYPASSES[id]).facts() for id in BYPASSES_TRIED]
         return Snapshot.of(results, take_inventory(target))
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import select
 import socket
 import ssl
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -16,6 +17,7 @@ from urllib.parse import unquote
 
 from support.bypassed_server import HELLO, Answer, App, Asked, Door, chooses, page, server_context, wraps
 from support.requirements import require_program
+from support.scripted_servers import MYSQL_GREETING
 
 from pytest_mtls import CertificateAuthority, Endpoint, launch
 from pytest_mtls.bypasses import Site
@@ -172,6 +174,24 @@ def host_other_than_server_name(kit: Kit, hole: bool) -> Iterator[tuple[Endpoint
 
     greet = chooses(lambda hello: lax if PUBLIC.encode() in hello else required)
     yield from opened(Door(kit.ca, greet, app), public_name=PUBLIC)
+
+
+@scenario
+def host_other_than_server_name__same_page(kit: Kit, hole: bool) -> Iterator[tuple[Endpoint, Site]]:
+    """All hosts give the same page, and the protected application tells which paths came to it."""
+    required, lax = kit.required, kit.lax
+    paths = set[str]()
+
+    def app(asked: Asked) -> Answer:
+        if not hole and asked.host != asked.server_name:
+            return 421, "misdirected"
+        if asked.host != PUBLIC:
+            paths.add(asked.path)
+        return 200, "the same page"
+
+    greet = chooses(lambda hello: lax if PUBLIC.encode() in hello else required)
+    known = {"public_name": PUBLIC, "was_reached": lambda token: f"/{token}" in paths}
+    yield from opened(Door(kit.ca, greet, app), **known)
 
 
 @scenario
@@ -413,6 +433,83 @@ def bytes_before_tls(kit: Kit, hole: bool) -> Iterator[tuple[Endpoint, Site]]:
             sock.recv(65536)
 
     yield from opened(Door(kit.ca, greet, protocol="postgres", speak=speak))
+
+
+def _keeps_what_follows(
+    kit: Kit, hole: bool, protocol: str, dialogue: Sequence[tuple[bytes, bytes]], go: bytes, answer: bytes
+) -> Iterator[tuple[Endpoint, Site]]:
+    """A server that reads as much as there is, and answers inside what came behind the request for TLS, or drops it.
+
+    The dialogue is what it says, and what it waits for each time.
+    """
+    context = kit.required
+    kept: dict[int, bytes] = {}
+
+    def greet(raw: socket.socket) -> socket.socket:
+        data = b""
+        for said, awaited in dialogue:
+            raw.sendall(said)
+            while not (found := re.search(awaited, data, re.DOTALL)):
+                more = raw.recv(65536)
+                if not more:
+                    raise ConnectionError("the client left")
+                data += more
+            data = data[found.end() :]
+        raw.sendall(go)
+        sock = context.wrap_socket(raw, server_side=True)
+        kept[id(sock)] = data if hole else b""
+        return sock
+
+    def speak(sock: socket.socket, app: App) -> None:
+        if kept.pop(id(sock)) or sock.recv(65536):
+            sock.sendall(answer)
+            sock.recv(65536)
+
+    yield from opened(Door(kit.ca, greet, protocol=protocol, speak=speak))
+
+
+@scenario
+def bytes_before_tls__ldap(kit: Kit, hole: bool) -> Iterator[tuple[Endpoint, Site]]:
+    """A directory that searches what it was asked for in plain; the message number is that of the injected search."""
+    started = bytes.fromhex("300c 020101 7807 0a0100 0400 0400")
+    entry = bytes.fromhex("3009 020103 6404 0400 3000 300c 020103 6507 0a0100 0400 0400")
+    yield from _keeps_what_follows(kit, hole, "ldap", [(b"", rb"1466\.20037")], started, entry)
+
+
+@scenario
+def bytes_before_tls__xmpp(kit: Kit, hole: bool) -> Iterator[tuple[Endpoint, Site]]:
+    """A server whose parser of XML goes on with what it has read in plain."""
+    stream = b"<stream:stream xmlns:stream='http://etherx.jabber.org/streams'><stream:features>%s</stream:features>"
+    offer, done = stream % b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", stream % b"<x/>"
+    dialogue = [(b"", b"<stream:stream [^>]*>"), (offer, b"<starttls [^>]*>")]
+    proceed = b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
+    yield from _keeps_what_follows(kit, hole, "xmpp", dialogue, proceed, done)
+
+
+@scenario
+def bytes_before_tls__mysql(kit: Kit, hole: bool) -> Iterator[tuple[Endpoint, Site]]:
+    """A server that takes a login for one inside TLS which came behind SSLRequest, before the ClientHello."""
+    context = kit.required
+    kept: dict[int, bytes] = {}
+
+    def packet(raw: socket.socket) -> bytes:
+        head = raw.recv(4, socket.MSG_WAITALL)
+        return head + raw.recv(int.from_bytes(head[:3], "little"), socket.MSG_WAITALL)
+
+    def greet(raw: socket.socket) -> socket.socket:
+        raw.sendall(MYSQL_GREETING)
+        packet(raw)
+        login = packet(raw) if hole and raw.recv(1, socket.MSG_PEEK) != HELLO else b""
+        sock = context.wrap_socket(raw, server_side=True)
+        kept[id(sock)] = login
+        return sock
+
+    def speak(sock: socket.socket, app: App) -> None:
+        if kept.pop(id(sock)) or sock.recv(65536):
+            sock.sendall(b"\x07\0\0\x03\0\0\0\x02\0\0\0")
+            sock.recv(65536)
+
+    yield from opened(Door(kit.ca, greet, protocol="mysql", speak=speak))
 
 
 # --- identity --------------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def subjects(ca: CertificateAuthority) -> list[Subject]:
         for case in catalogue.select(["*"]):
             if case.rewrite is None and case.behaviour is None and case.theme != "possession":
                 identity = case.identity(ca)
-                if identity is not None:
+                if identity is not None and "ocsp" not in case.requires:
                     found.append(Subject(case, identity))
     return found
 

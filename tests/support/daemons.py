@@ -27,8 +27,8 @@ def _own_address() -> str:
 #: Where this process's daemons listen. Nobody else binds there, so a port that is free stays free.
 DAEMON_HOST = _own_address()
 
-_START_SECONDS = 20.0
-_STOP_SECONDS = 5.0
+_START_SECONDS = 60.0
+_STOP_SECONDS = 20.0
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import subprocess
 import tempfile
@@ -33,11 +34,15 @@ def build_go(name: str) -> Path:
     """
     compiler = require_program("go", apt="golang-go")
     binary = _directory() / name
+    environment = {**os.environ, "GOTOOLCHAIN": "local", "GO111MODULE": "auto"}
+    if not {"GOCACHE", "XDG_CACHE_HOME", "HOME"} & set(environment):
+        environment["GOCACHE"] = str(_directory() / "cache")
     built = subprocess.run(
         [str(compiler), "build", "-o", str(binary), str(PROGRAMS / f"{name}.go")],
         capture_output=True,
         text=True,
         cwd=_directory(),
+        env=environment,
     )
     assert built.returncode == 0, built.stderr
     return binary

@@ -36,6 +36,7 @@ class Server:
         deviations: by case id, what is known of it that a policy has to agree to, and why.
         known: other arguments of `launch`.
         bypassed: the bypasses that are found in it, and why that is so.
+        is_slow: whether the whole catalogue before it is left to the slow tests.
         stack: the TLS stack whose alerts it shows, by its name in the table of alerts; empty for one that shows no more of
             a stack than another server here.
     """
@@ -52,6 +53,7 @@ class Server:
     known: Mapping[str, Any] = field(default_factory=dict)
     bypassed: Mapping[str, str] = field(default_factory=dict)
     stack: str = ""
+    is_slow: bool = False
 
     def start(
         self, ca: CertificateAuthority, wrong_ca: CertificateAuthority, twin: str | None = None
@@ -195,9 +197,61 @@ _POSTGRES = (
 )
 
 
+POSTFIX_MAIN = """
+compatibility_level = 3.6
+queue_directory = {dir}/queue
+data_directory = {dir}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file = /dev/stdout
+myhostname = localhost
+mynetworks = 127.0.0.0/8
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+smtpd_tls_security_level = encrypt
+smtpd_tls_cert_file = {server_cert}
+smtpd_tls_key_file = {server_key}
+smtpd_tls_CAfile = {ca}
+smtpd_tls_ccert_verifydepth = 20
+smtpd_tls_req_ccert = yes
+"""
+
+POSTFIX_MASTER = """
+127.0.0.1:{port} inet n - n - - smtpd
+postlog unix-dgram n - n - 1 postlogd
+tlsmgr unix - - n 1000? 1 tlsmgr
+anvil unix - - n - 1 anvil
+rewrite unix - - n - - trivial-rewrite
+proxymap unix - - n - - proxymap
+cleanup unix n - n - 0 cleanup
+"""
+
+#: Its parts run as the account postfix, and come to their directories by this one.
+_POSTFIX = (
+    "chmod 711 {dir} && mkdir -p {dir}/queue/pid {dir}/queue/private {dir}/queue/public {dir}/data && "
+    "chown -R postfix {dir}/data {dir}/queue/private {dir}/queue/public && "
+    "exec /usr/lib/postfix/sbin/master -c {dir} -d"
+)
+
+
+def postfix() -> list[str]:
+    """An instance of its own in a temporary directory, in the foreground."""
+    require_program("postfix", apt="postfix")
+    if os.geteuid() != 0:
+        pytest.skip("needs root: Postfix's master runs its parts as other accounts")
+    return ["sh", "-c", _POSTFIX]
+
+
 def _is_ready(server: LaunchedServer) -> bool:
     """Whether it answers at all, good client or none."""
     return probe(server.endpoint).accepted is not None
+
+
+def _mistake(name: str, required: str, lax: str) -> dict[str, tuple[str, str]]:
+    """One alone, for a server whose CA file is read as by another one here."""
+    return {name: (required, lax)}
 
 
 def _mistakes(
@@ -278,6 +332,19 @@ SERVERS: dict[str, Server] = {
             },
         ),
         Server(
+            "Postfix",
+            postfix,
+            {"main.cf": POSTFIX_MAIN, "master.cf": POSTFIX_MASTER},
+            protocol="smtp",
+            settings=frozenset({"usage"}),
+            twins=_mistake("verification off", "smtpd_tls_req_ccert", "smtpd_tls_ask_ccert"),
+            notes=(
+                "It completes the handshake with every client that proves to have its key, and answers 421 4.7.1 inside.",
+                "It takes no CRL, so that revoked clients get in.",
+            ),
+            is_slow=True,
+        ),
+        Server(
             "uvicorn",
             module(
                 "uvicorn",
@@ -330,7 +397,7 @@ SERVERS: dict[str, Server] = {
         Server(
             "Go net/http",
             compiled_go("server", "{server_cert}", "{server_key}", "{ca}", "127.0.0.1:{port}", "required"),
-            twins=_mistakes("required", "optional"),
+            twins=_mistake("optional verification", "required", "optional"),
             notes=("It sends bad_certificate for nearly everything.", _NO_CRL_NOTE),
             stack="Go",
         ),
@@ -345,7 +412,7 @@ SERVERS: dict[str, Server] = {
             ),
             {"server_app.py": ASGI},
             settings=frozenset({"level"}),
-            twins=_mistakes("--ssl-client-verify", "", name="nothing asked for"),
+            twins=_mistake("nothing asked for", "--ssl-client-verify", ""),
             notes=("It has rustls inside, and webpki, which takes six intermediates at most.", _NO_CRL_NOTE),
             deviations={
                 "through-nine-intermediates": ("refused", "webpki takes chains of six intermediates at most"),
@@ -361,7 +428,7 @@ SERVERS: dict[str, Server] = {
                 *("--x509keyfile", "{server_key}", "--x509cafile", "{ca}"),
                 *("--require-client-cert", "--verify-client-cert"),
             ],
-            twins=_mistakes("--require-client-cert", ""),
+            twins=_mistake("optional verification", "--require-client-cert", ""),
             notes=(
                 "It sends access_denied for every certificate that it does not verify, so that the good twin has to tell.",
                 "It asks for no purpose, and GnuTLS looks at name constraints on DNS names, IP addresses and e-mail alone.",
@@ -383,7 +450,7 @@ SERVERS: dict[str, Server] = {
         Server(
             "Java",
             java("Server", "{server_cert}", "{server_key}", "{ca}", "{port}", "required"),
-            twins=_mistakes("required", "optional"),
+            twins=_mistake("optional verification", "required", "optional"),
             notes=("It is JSSE, by an SSLServerSocket.", _NO_CRL_NOTE),
             deviations={
                 "intermediate-for-the-other-side": (
@@ -392,6 +459,7 @@ SERVERS: dict[str, Server] = {
                 )
             },
             bypassed=_RENEGOTIATES,
+            is_slow=True,
             stack="Java",
         ),
         Server(
@@ -402,7 +470,7 @@ SERVERS: dict[str, Server] = {
                 *("{server_cert}", "{server_key}", "{ca}", "{port}", "required"),
             ],
             settings=frozenset({"usage"}),
-            twins=_mistakes("required", "requested", name="verification off"),
+            twins=_mistake("verification off", "required", "requested"),
             notes=(
                 "It verifies after the handshake, and then closes the connection without an alert.",
                 _NO_CRL_NOTE,

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,12 +21,15 @@ from support.requirements import require_program
 
 from pytest_mtls import CertificateAuthority, Identity, LaunchedServer, RotatingFiles, launch, probe
 from pytest_mtls.certificates.rotating import Layout
+from pytest_mtls.tls.wire import Deadline
 
 __all__ = ["ROTATING", "RotatingServer", "Started"]
 
 #: Tells a server to read its files again.
 Tell = Callable[[LaunchedServer, RotatingFiles], object]
 
+#: How long HAProxy's master is given to listen again.
+_HAPROXY_SECONDS = 60.0
 _IS_ROOT = os.name != "nt" and os.geteuid() == 0
 
 
@@ -198,20 +202,37 @@ def _set_config_of_redis(server: LaunchedServer, files: RotatingFiles) -> None:
     _run(client, "-s", "DIR/redis.sock", "CONFIG", "SET", *words)(server, files)
 
 
-def _ask_haproxy(server: LaunchedServer, command: bytes) -> bytes:
-    """By its master's socket, which answers when it is ready to: a signal that comes too early is lost."""
-    answer = b""
-    with socket.socket(socket.AF_UNIX) as master:
-        master.settimeout(30)
+def _haproxys_master(server: LaunchedServer) -> socket.socket:
+    """Its master's socket, which is there when it is ready to listen: a signal that comes too early is lost."""
+    master = socket.socket(socket.AF_UNIX)
+    try:
+        master.settimeout(_HAPROXY_SECONDS)
         master.connect(str(server.directory / "master.sock"))
-        master.sendall(command + b"\n")
-        while data := master.recv(4096):
-            answer += data
-    return answer
+    except OSError:
+        master.close()
+        raise
+    return master
+
+
+def _is_haproxy_ready(server: LaunchedServer) -> bool:
+    _haproxys_master(server).close()
+    return True
 
 
 def _reload_haproxy(server: LaunchedServer, files: RotatingFiles) -> None:
-    _ask_haproxy(server, b"reload")
+    """Ask the master, which runs its own program again each time, and again after one that failed: nobody listens then."""
+    deadline, pause = Deadline(_HAPROXY_SECONDS), threading.Event()
+    while True:
+        try:
+            with _haproxys_master(server) as master:
+                master.sendall(b"reload\n")
+                while master.recv(4096):
+                    pass  # it closes the connection when it has begun
+            return
+        except (ConnectionError, FileNotFoundError):  # a reset is a request that it has not read
+            if not deadline.remaining:
+                raise
+            pause.wait(0.02)
 
 
 def _program(name: str, *arguments: str, apt: str) -> Command:
@@ -234,6 +255,7 @@ ROTATING: dict[str, RotatingServer] = {
             _signalled("SIGUSR1"),
             "`apachectl graceful` (SIGUSR1)",
             {"httpd.conf": _apache()},
+            known={"ready": "resuming normal operations"},
         ),
         RotatingServer(
             "HAProxy",
@@ -242,7 +264,7 @@ ROTATING: dict[str, RotatingServer] = {
             "`reload` to its master process (`-W -S`)",
             {"haproxy.cfg": _HAPROXY},
             layout="combined",
-            known={"ready": lambda server: _ask_haproxy(server, b"show proc")},
+            known={"ready": _is_haproxy_ready},
         ),
         RotatingServer(
             "stunnel",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pytest_mtls import CertificateAuthority, Endpoint
 
-__all__ = ["SCRIPTS", "STARTTLS", "Script", "Step", "scripted", "scripted_server"]
+__all__ = ["MYSQL_GREETING", "SCRIPTS", "STARTTLS", "Script", "Step", "scripted", "scripted_server"]
 
 #: Bytes are said; a pattern is waited for.
 Step = bytes | re.Pattern[bytes]
@@ -55,6 +55,9 @@ def _mysql_greeting(capabilities: int) -> bytes:
     return _mysql(0, b"\x0a10.11.0-scripted\0" + fixed + b"901234567890\0mysql_native_password\0")
 
 
+#: Of a server that offers TLS.
+MYSQL_GREETING = _mysql_greeting(0x80000 | 0x8000 | 0x800 | 0x200)
+
 _STREAM = (
     b"<?xml version='1.0'?><stream:stream from='localhost' id='1' version='1.0' xmlns='jabber:client' "
     b"xmlns:stream='http://etherx.jabber.org/streams'>"
@@ -83,7 +86,7 @@ SCRIPTS: Mapping[str, Script] = {
         "postgres",
     ),
     "mysql": Script(
-        (_mysql_greeting(0x80000 | 0x8000 | 0x800 | 0x200), heard(rb"\x20\0\0\x01.{32}")),
+        (MYSQL_GREETING, heard(rb"\x20\0\0\x01.{32}")),
         (heard(rb"\x02.{32}root\0\0mysql_native_password\0"), _mysql(3, b"\0\0\0\x02\0\0\0")),
         (heard(rb"root\0"), _mysql(3, b"\xff\x15\x04#28000Access denied for user 'root'")),
         "logged in|error 1045: Access denied for user 'root'",

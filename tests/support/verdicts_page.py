@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pytest_mtls.client.protocols.meanings import MEANINGS
 from pytest_mtls.reasons.alert_meaning import ALERT_MEANINGS
 from pytest_mtls.verdict.judge import RULES
 
-__all__ = ["as_markdown"]
+__all__ = ["SHOWN_BY", "as_markdown"]
+
+#: By rule, the file and the test that shows it before a real server.
+SHOWN_BY: Mapping[str, tuple[str, str]] = {
+    "good-client-not-accepted": ("verdict/test_twins.py", "test_denial_by_name_proves_nothing_about_a_certificate"),
+    "undecided": ("verdict/test_assertions.py", "test_assert_accepted_fails_without_a_verdict"),
+    "accepted-as-expected": (
+        "servers/test_asked_after_the_request.py",
+        "test_good_client_is_accepted_after_the_request",
+    ),
+    "rejected-instead-of-accepted": (
+        "verdict/test_assertions.py",
+        "test_assert_accepted_fails_for_a_refused_client",
+    ),
+    "accepted-instead-of-rejected": (
+        "verdict/test_examples.py",
+        "test_denial_by_subject_hides_no_server_that_does_not_verify",
+    ),
+    "rejected-by-the-other-side": (
+        "server/test_late_clients.py",
+        "test_the_verdict_on_each_bad_server_is_what_the_client_itself_reports",
+    ),
+    "denied-but-not-its-twin": ("servers/test_servers.py", "test_every_client_comes_to_every_server"),
+    "rejected-for-another-reason": ("verdict/test_assertions.py", "test_assert_rejected_fails_for_another_reason"),
+    "certificate-not-presented": ("verdict/test_examples.py", "test_reset_is_no_rejection_for_a_certificate"),
+    "rejected-as-expected": (
+        "servers/test_asked_after_the_request.py",
+        "test_bad_client_is_rejected_after_the_request",
+    ),
+}
 
 
 def as_markdown() -> str:
@@ -19,15 +48,18 @@ def as_markdown() -> str:
 def _lines() -> Iterator[str]:
     yield "## Rules of the judge"
     yield ""
-    yield "In this order; the first that applies decides. Each has a row in `tests/verdict/test_judge.py`."
+    yield "In this order; the first that applies decides. Each has a row in `tests/verdict/test_judge.py`, where it is also"
+    yield "switched off, and a test before a real server."
     yield ""
-    yield "| rule | the expectation is met | what was seen, and what it means |"
-    yield "|---|---|---|"
-    yield from (f"| `{rule.id}` | {'yes' if rule.is_met else 'no'} | {rule.meaning} |" for rule in RULES)
+    yield "| rule | the expectation is met | what was seen, and what it means | shown by |"
+    yield "|---|---|---|---|"
+    for rule in RULES:
+        path, test = SHOWN_BY[rule.id]
+        yield f"| `{rule.id}` | {'yes' if rule.is_met else 'no'} | {rule.meaning} | `{test}` in `tests/{path}` |"
     yield ""
     yield "## Answers of an application"
     yield ""
-    yield "By layer; the first pattern that the whole answer matches decides. `tests/client/test_protocols.py` shows them."
+    yield "By layer; the first pattern that the whole answer matches decides. `tests/client/test_meanings.py` has an example of each."
     yield ""
     yield "| layer | answer | means | source |"
     yield "|---|---|---|---|"

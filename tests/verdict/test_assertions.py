@@ -62,7 +62,7 @@ def test_assert_accepted_fails_for_a_refused_client(mtls_server: MutualTLSServer
     """The failure says who refused whom and why."""
     with pytest.raises(HandshakeAssertionError) as failed:
         assert_accepted(mtls_server, expired)
-    assert "the server rejected the client for expired; both sides should have accepted" == story(failed)
+    assert "the server rejected the client: expired; both sides should have accepted" == story(failed)
     assert [False] == [handshake.accepted for handshake in failed.value.handshakes]
 
 
@@ -70,7 +70,7 @@ def test_assert_accepted_fails_without_a_verdict(mtls_ca: CertificateAuthority) 
     """A server that is not there has accepted nobody."""
     with socket.create_server(("127.0.0.1", 0)) as bound:
         address = bound.getsockname()
-    with pytest.raises(HandshakeAssertionError, match=r"there is no verdict \(cannot connect to 127\.0\.0\.1"):
+    with pytest.raises(HandshakeAssertionError, match=r"cannot connect to 127\.0\.0\.1.*\(no verdict\)"):
         assert_accepted(address, mtls_ca.issue_client(), trust=mtls_ca)
 
 
@@ -88,17 +88,14 @@ def test_assert_rejected_fails_for_an_accepted_client(mtls_server: MutualTLSServ
     """A server that lets a client in which it should not is found out."""
     with pytest.raises(HandshakeAssertionError) as failed:
         assert_rejected(mtls_server, mtls_client_cert, Reason.EXPIRED)
-    assert "the server accepted the client; it should have rejected it for expired" == story(failed)
+    assert "the server accepted the client; it should have rejected it: expired" == story(failed)
 
 
 def test_assert_rejected_fails_for_another_reason(mtls_server: MutualTLSServer, expired: Identity) -> None:
     """The right answer for the wrong reason is no proof."""
     with pytest.raises(HandshakeAssertionError) as failed:
         assert_rejected(mtls_server, expired, Reason.REVOKED)
-    assert (
-        "the server rejected the client for expired; the server should have rejected the client for revoked"
-        == story(failed)
-    )
+    assert "the server rejected the client: expired; the expected reason is revoked" == story(failed)
 
 
 def test_assert_rejected_fails_where_the_other_side_refused(
@@ -128,7 +125,7 @@ def test_assert_rejected_takes_the_reason_of_its_case(mtls_server: MutualTLSServ
     assert Reason.EXPIRED is assert_rejected(mtls_server, expired).reason
     both = untrusted & expired
     assert assert_rejected(mtls_server, both).reason in both.reasons
-    with pytest.raises(HandshakeAssertionError, match="the server should have rejected the client for revoked"):
+    with pytest.raises(HandshakeAssertionError, match="the expected reason is revoked"):
         assert_rejected(mtls_server, expired, "revoked")
 
 
@@ -194,7 +191,7 @@ def test_expect_accepted_explains_what_the_client_raised(
 ) -> None:
     """Where the server refused, the failure says so and keeps the client's exception as its cause."""
     with (
-        pytest.raises(HandshakeAssertionError, match="rejected by the server for expired") as failed,
+        pytest.raises(HandshakeAssertionError, match="rejected by the server: expired") as failed,
         mtls_server.expect_accepted(),
     ):
         get(mtls_server, mtls_ca, expired)
@@ -220,7 +217,7 @@ def test_nobody_came(mtls_server: MutualTLSServer, expectation: str) -> None:
     """Without a handshake either expectation fails, and says how many connections said nothing."""
     with pytest.raises(HandshakeAssertionError) as failed, getattr(mtls_server, expectation)():
         pass
-    assert "no handshake happened: the client raised nothing" == story(failed)
+    assert "no handshake happened: nobody connected, and the client raised nothing" == story(failed)
     with pytest.raises(HandshakeAssertionError) as failed, getattr(mtls_server, expectation)():
         socket.create_connection(mtls_server.address).close()
     assert (

@@ -154,7 +154,7 @@ def test_client_that_is_rejected_meanwhile(mtls_server: MutualTLSServer, old: Id
     """A client that connects without certificate while its files are half way is rejected, and that is told."""
     story = story_of(mtls_server, old, new, old, None, new)
     assert story[0].startswith(
-        "the client was not accepted throughout: rejected by the server for no certificate, with no certificate (3 "
+        "the client was not accepted throughout: rejected by the server: no certificate, with no certificate (3 "
     )
 
 

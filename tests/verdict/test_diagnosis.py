@@ -55,9 +55,9 @@ def _server(ca: CertificateAuthority, name: object, **facts: object) -> Handshak
     return _rejected("client", Reason.HOSTNAME_MISMATCH, peer_chain_der=_der(ca.issue_server(name)), **facts)  # type: ignore[arg-type]
 
 
-def _other_issuer(ca: CertificateAuthority) -> Facts:
+def _of_a_stranger(ca: CertificateAuthority, reason: Reason) -> Facts:
     stranger = CertificateAuthority.create("Stranger").issue_client("alice")
-    return _with_plan(_rejected(sent_chain_der=_der(stranger)), stranger, ca=ca, trust=ca)
+    return _with_plan(_rejected(reason=reason, sent_chain_der=_der(stranger)), stranger, ca=ca, trust=ca)
 
 
 def _dns_address(ca: CertificateAuthority) -> Facts:
@@ -100,6 +100,16 @@ ROWS: Sequence[tuple[str, Row, str]] = [
         "does not compare the name",
     ),
     (
+        "trusts-another-ca",
+        lambda ca: Facts(
+            Handshake(
+                "client", True, sent_chain_der=_der(CertificateAuthority.create("Stranger").issue_client("alice"))
+            ),
+            Expected(accepted=False, reasons=(Reason.UNKNOWN_CA,)),
+        ),
+        "or it trusts CN=Stranger,O=pytest-mtls too",
+    ),
+    (
         "not-verified",
         lambda ca: Facts(Handshake("client", True, sent_chain_der=_der(ca.issue_client())), _TO_BE_REJECTED),
         "does not verify",
@@ -108,7 +118,12 @@ ROWS: Sequence[tuple[str, Row, str]] = [
     (
         "application-knows-names",
         lambda ca: Facts(_rejected(reason=Reason.ACCESS_DENIED, layer="http"), _TO_BE_ACCEPTED),
-        "goes by name",
+        "goes by name does not know this one",
+    ),
+    (
+        "another-reason",
+        lambda ca: Facts(_rejected(reason=Reason.REVOKED, alert=Alert.CERTIFICATE_REVOKED), _TO_BE_REJECTED),
+        "found first: the certificate, or the CA above it, is on the CRL.",
     ),
     (
         "rejected-by-the-other-side",
@@ -123,6 +138,29 @@ ROWS: Sequence[tuple[str, Row, str]] = [
         "no trust= was given",
     ),
     ("intermediate-not-sent", _unsent_intermediate, "the intermediate CN=middle"),
+    (
+        "client-of-another-ca",
+        lambda ca: _of_a_stranger(ca, Reason.UNKNOWN_CA),
+        "CN=Stranger,O=pytest-mtls issued CN=alice, and the CA of this server's clients is",
+    ),
+    (
+        "unknown-ca-or-no-crl",
+        lambda ca: _with_plan(
+            _rejected(reason=Reason.UNKNOWN_CA, alert=Alert.UNKNOWN_CA, sent_chain_der=_der(ca.issue_client("alice"))),
+            trust=ca,
+        ),
+        "has no CRL of that CA",
+    ),
+    (
+        "plain-answer",
+        lambda ca: _with_plan(_rejected("client", Reason.NOT_TLS)),
+        "localhost:8443 answered with bytes that are not TLS",
+    ),
+    (
+        "version-not-offered",
+        lambda ca: _with_plan(_rejected(reason=Reason.PROTOCOL_VERSION), tls="1.2"),
+        "offered TLS 1.2 only",
+    ),
     (
         "server-of-another-ca",
         lambda ca: _with_plan(
@@ -156,7 +194,11 @@ ROWS: Sequence[tuple[str, Row, str]] = [
         lambda ca: Facts(_rejected(alert=Alert.BAD_CERTIFICATE, sent_chain_der=_der(ca.issue_server()))),
         "extended key usage of CN=localhost is not for this side",
     ),
-    ("visibly-of-another-issuer", _other_issuer, "CN=Stranger,O=pytest-mtls issued CN=alice"),
+    (
+        "visibly-of-another-issuer",
+        lambda ca: _of_a_stranger(ca, Reason.UNSPECIFIED),
+        "CN=Stranger,O=pytest-mtls issued CN=alice",
+    ),
     ("address-as-dns-name", _dns_address, "DNS:127.0.0.1"),
     (
         "hostname-mismatch",

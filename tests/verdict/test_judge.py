@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from support.generated_pages import DOCS, generated_part
-from support.verdicts_page import as_markdown
+from support.verdicts_page import SHOWN_BY, as_markdown
 
 from pytest_mtls import Alert, Reason
 from pytest_mtls.reasons.alert_meaning import ALERT_MEANINGS, AlertMeaning
@@ -96,6 +96,13 @@ def test_two_different_verdicts_on_one_client_are_neither(seen: list[Handshake])
 def test_the_absence_of_a_handshake_is_no_verdict() -> None:
     """Where nothing happened, nothing is as expected."""
     assert Judgement(False, NO_HANDSHAKE) == judge(REJECT, [])
+
+
+def test_every_rule_is_shown_by_a_test_that_there_is() -> None:
+    """The page names for each rule a test before a real server."""
+    assert {rule.id for rule in RULES} == set(SHOWN_BY)
+    for path, test in SHOWN_BY.values():
+        assert f"def {test}(" in (DOCS.parent / "tests" / path).read_text(encoding="utf-8")
 
 
 def test_the_reference_page_has_every_rule() -> None:

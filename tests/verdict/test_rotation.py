@@ -217,7 +217,7 @@ STORIES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
             r"a new connection was rejected \(connection .*\), while the files were half way: the new key beside the old "
             r"certificate"
         ),
-        ("reload: reload() raised SSLError: ", "rejected by the server for no common parameters"),
+        ("reload: reload() raised SSLError: ", "rejected by the server: no common parameters"),
     ),
     "opens up on half-way files": (
         {},

@@ -10,7 +10,16 @@ from pytest_mtls.client.protocols.protocol import Answer, UnexpectedAnswer, shor
 from pytest_mtls.client.protocols.target import Target
 from pytest_mtls.reasons.reason import Reason
 
-__all__ = ["log_in_mysql", "ping", "request_ssl_mysql", "request_ssl_postgres", "start_postgres"]
+__all__ = [
+    "is_login_answered_mysql",
+    "log_in_mysql",
+    "login_mysql",
+    "ping",
+    "request_ssl_mysql",
+    "request_ssl_postgres",
+    "ssl_request_mysql",
+    "start_postgres",
+]
 
 
 # --- PostgreSQL (protocol 3.0, "Message Formats") ---------------------------------------------------------------------
@@ -71,6 +80,15 @@ _DENIED = (1045, 1698)
 
 def request_ssl_mysql(channel: Channel, endpoint: Target) -> None:
     """SSLRequest in answer to the server's greeting, which has to say that it can."""
+    channel.send(ssl_request_mysql(channel))
+
+
+def ssl_request_mysql(channel: Channel) -> bytes:
+    """Hear the server's greeting; gives the SSLRequest that answers it.
+
+    Raises:
+        UnexpectedAnswer: the server is not ready, is no MySQL, or does not offer TLS.
+    """
     number, greeting = _packet(channel)
     if greeting[:1] == bytes([_ERROR]):
         raise UnexpectedAnswer(f"the server is not ready: {_error(greeting)[1]}")
@@ -83,7 +101,7 @@ def request_ssl_mysql(channel: Channel, endpoint: Target) -> None:
     channel.notes["scramble"] = rest[4:12] + rest[31 : 31 + plugin_data_length].rstrip(b"\0")
     channel.notes["plugin"] = rest[31 + plugin_data_length :].partition(b"\0")[0]
     channel.notes["number"] = bytes([number + 2])
-    channel.send(_framed(number + 1, _CLIENT_HEAD))
+    return _framed(number + 1, _CLIENT_HEAD)
 
 
 def log_in_mysql(channel: Channel, endpoint: Target) -> Answer:
@@ -93,12 +111,8 @@ def log_in_mysql(channel: Channel, endpoint: Target) -> Answer:
     no certificate, and refuses the login by the same error as for a wrong password. So user and password have to be
     right for a refusal to mean anything, which the positive control shows.
     """
-    number, scramble, plugin = channel.notes["number"][0], channel.notes["scramble"], channel.notes["plugin"]
-    password = (endpoint.password or "").encode()
-    proof = _proof(plugin, password, scramble)
-    user = (endpoint.user or "root").encode()
-    response = _CLIENT_HEAD + user + b"\0" + bytes([len(proof)]) + proof + plugin + b"\0"
-    channel.send(_framed(number, response))
+    plugin, password = channel.notes["plugin"], (endpoint.password or "").encode()
+    channel.send(login_mysql(channel, endpoint))
     while True:
         number, answer = _packet(channel)
         kind = answer[0] if answer else _ERROR
@@ -118,6 +132,20 @@ def log_in_mysql(channel: Channel, endpoint: Target) -> Answer:
             channel.send(_framed(number + 1, password + b"\0"))
         elif kind != _MORE:
             raise UnexpectedAnswer(f"the server's answer is no MySQL: it begins with {kind:#x}")
+
+
+def login_mysql(channel: Channel, endpoint: Target) -> bytes:
+    """The login that follows SSLRequest."""
+    number, scramble, plugin = channel.notes["number"][0], channel.notes["scramble"], channel.notes["plugin"]
+    proof = _proof(plugin, (endpoint.password or "").encode(), scramble)
+    user = (endpoint.user or "root").encode()
+    return _framed(number, _CLIENT_HEAD + user + b"\0" + bytes([len(proof)]) + proof + plugin + b"\0")
+
+
+def is_login_answered_mysql(channel: Channel) -> bool:
+    """Whether the next packet is an answer to a login, good or bad, and not an error of the protocol."""
+    _, answer = _packet(channel)
+    return answer[:1] != bytes([_ERROR]) or _error(answer)[0] in _DENIED
 
 
 def _proof(plugin: bytes, password: bytes, scramble: bytes) -> bytes:

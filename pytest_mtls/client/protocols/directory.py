@@ -7,7 +7,7 @@ from pytest_mtls.client.protocols.channel import Channel
 from pytest_mtls.client.protocols.protocol import Answer, UnexpectedAnswer
 from pytest_mtls.client.protocols.target import Target
 
-__all__ = ["search_root", "start_tls"]
+__all__ = ["message_in", "search_root", "search_root_message", "start_tls", "start_tls_message"]
 
 _START_TLS = b"1.3.6.1.4.1.1466.20037"
 _EXTENDED_REQUEST, _EXTENDED_RESPONSE = 0x77, 0x78
@@ -21,7 +21,7 @@ _SEARCH_ROOT = bytes.fromhex("6325 0400 0a0100 0a0100 020100 020100 010100 870b"
 
 def start_tls(channel: Channel, endpoint: Target) -> None:
     """The StartTLS extended operation."""
-    _send(channel, 1, element(_EXTENDED_REQUEST, element(0x80, _START_TLS)))
+    channel.send(start_tls_message())
     operation, code = _receive(channel)
     if operation != _EXTENDED_RESPONSE or code != 0:
         raise UnexpectedAnswer(f"the server declined StartTLS: LDAP result {code}")
@@ -29,7 +29,7 @@ def start_tls(channel: Channel, endpoint: Target) -> None:
 
 def search_root(channel: Channel, endpoint: Target) -> Answer:
     """Read the root DSE. An error in place of it, or a Notice of Disconnection, refuses."""
-    _send(channel, 2, _SEARCH_ROOT)
+    channel.send(search_root_message(2))
     operation, code = _receive(channel)
     if operation == _SEARCH_ENTRY:
         return Answer(True, "LDAP entry")
@@ -40,18 +40,33 @@ def search_root(channel: Channel, endpoint: Target) -> Answer:
     return Answer(operation == _SEARCH_DONE and code == 0, f"LDAP result {code}")
 
 
-def _send(channel: Channel, number: int, operation: bytes) -> None:
-    channel.send(sequence(integer(number), operation))
+def start_tls_message() -> bytes:
+    """The request for StartTLS, with the message number 1."""
+    return sequence(integer(1), element(_EXTENDED_REQUEST, element(0x80, _START_TLS)))
 
 
-def _receive(channel: Channel) -> tuple[int, int]:
-    """The operation of a message, and the result code where it begins with one."""
+def search_root_message(number: int) -> bytes:
+    """The search for the root DSE, with a message number."""
+    return sequence(integer(number), _SEARCH_ROOT)
+
+
+def message_in(channel: Channel) -> bytes:
+    """The next message, without its outermost tag and length.
+
+    Raises:
+        UnexpectedAnswer: it is no LDAP.
+    """
     tag, length = channel.exactly(2)
     if tag != 0x30:
         raise UnexpectedAnswer(f"the server's answer is no LDAP: it begins with {tag:#x}")
     if length & 0x80:
         length = int.from_bytes(channel.exactly(length & 0x7F), "big")
-    message = channel.exactly(length)
+    return channel.exactly(length)
+
+
+def _receive(channel: Channel) -> tuple[int, int]:
+    """The operation of a message, and the result code where it begins with one."""
+    message = message_in(channel)
     operation = message[2 + message[1] :] if len(message) > 1 else b""
     if len(operation) < 2:
         raise UnexpectedAnswer("the server's answer is no LDAP: it has no operation")

@@ -55,6 +55,8 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning("http", r"HTTP 421", _U, "RFC 9110 section 15.5.20"),
     Meaning("http", r"HTTP 5\d\d", _U, "RFC 9110 section 15.6"),
     Meaning("http", r"HTTP [24]\d\d", _A, "RFC 9110 sections 15.3 and 15.5"),
+    Meaning("smtp", r"[45]\d\d [45]\.3\..*", _U, "RFC 3463 section 3.4"),
+    Meaning("smtp", r"[45].*\bNo client certificate presented\b.*", _C, "Postfix", Reason.NO_CERTIFICATE),
     Meaning("smtp", r"[45].*\bcertificate\b.*", _C, "Postfix"),
     Meaning("smtp", r"[45]\d\d [45]\.7\..*", _D, "RFC 3463 section 3.8"),
     Meaning("smtp", r"4.*", _U, "RFC 5321 section 4.2.1"),

@@ -9,11 +9,12 @@ from pytest_mtls.client.protocols.meanings import answer_of
 from pytest_mtls.client.protocols.protocol import Answer, UnexpectedAnswer, shortened
 from pytest_mtls.client.protocols.target import Target
 
-__all__ = ["connect", "open_stream", "starttls_xmpp"]
+__all__ = ["STARTTLS", "connect", "hear_features", "hear_proceed", "open_stream", "starttls_xmpp", "stream_header"]
 
 
 # --- XMPP ------------------------------------------------------------------------------------------------------------
 
+STARTTLS = b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
 _FEATURES = (b"</stream:features>", b"<stream:features/>", b"<stream:features />")
 _ERRORS = (b"</stream:error>", b"</stream:stream>")
 #: The stream errors about the state that the server is in (RFC 6120 section 4.9.3).
@@ -22,11 +23,29 @@ _NOT_READY = (b"<internal-server-error", b"<resource-constraint", b"<system-shut
 
 def starttls_xmpp(channel: Channel, endpoint: Target) -> None:
     """Open a stream, and ask for TLS."""
-    _open(channel, endpoint)
+    hear_features(channel, endpoint)
+    channel.send(STARTTLS)
+    hear_proceed(channel)
+
+
+def hear_features(channel: Channel, endpoint: Target) -> None:
+    """Open a stream, and see that TLS is offered.
+
+    Raises:
+        UnexpectedAnswer: it is not.
+    """
+    channel.send(stream_header(endpoint))
     features = channel.until(*_FEATURES, *_ERRORS)
     if b"urn:ietf:params:xml:ns:xmpp-tls" not in features:
         raise UnexpectedAnswer(f"the server does not offer STARTTLS: {shortened(features[-100:])!r}")
-    channel.send(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+
+
+def hear_proceed(channel: Channel) -> None:
+    """See that the server goes on by TLS.
+
+    Raises:
+        UnexpectedAnswer: it does not.
+    """
     answer = channel.until(b">")
     if b"<proceed" not in answer:
         raise UnexpectedAnswer(f"the server declined STARTTLS: {shortened(answer)!r}")
@@ -36,7 +55,7 @@ def starttls_xmpp(channel: Channel, endpoint: Target) -> None:
 
 def open_stream(channel: Channel, endpoint: Target) -> Answer:
     """Open the stream anew, as RFC 6120 section 5.4.3.3 wants it. Features accept, and a stream error refuses."""
-    _open(channel, endpoint)
+    channel.send(stream_header(endpoint))
     answer = channel.until(*_FEATURES, *_ERRORS)
     if answer.endswith(_FEATURES):
         return Answer(True, "stream features")
@@ -45,12 +64,13 @@ def open_stream(channel: Channel, endpoint: Target) -> Answer:
     return Answer(False, shortened(answer[-100:]))
 
 
-def _open(channel: Channel, endpoint: Target) -> None:
+def stream_header(endpoint: Target) -> bytes:
+    """How a client opens a stream."""
     header = (
         f"<?xml version='1.0'?><stream:stream to='{endpoint.name}' version='1.0' xmlns='jabber:client' "
         "xmlns:stream='http://etherx.jabber.org/streams'>"
     )
-    channel.send(header.encode())
+    return header.encode()
 
 
 # --- MQTT ------------------------------------------------------------------------------------------------------------

@@ -43,7 +43,8 @@ class _Given:
     policy: Policy
 
     def client(self, ca: CertificateAuthority | None = None) -> ClientUnderTest:
-        return ClientUnderTest(self.command, ca=self.ca or ca, timeout=self.timeout, rate=self.rate)
+        ocsp = "ocsp" in self.policy.settings
+        return ClientUnderTest(self.command, ca=self.ca or ca, timeout=self.timeout, rate=self.rate, ocsp=ocsp)
 
 
 _GIVEN = pytest.StashKey[_Given]()

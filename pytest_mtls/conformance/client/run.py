@@ -95,7 +95,7 @@ class ClientRun:
             if outcome is Outcome.LEFT_OUT or expected not in ("accepted", "refused"):
                 return ClientResult(case, tls, expected, Outcome.LEFT_OUT, None, note)
             return ClientResult(
-                case, tls, expected, outcome, None if control is None else control.verdict, note, control
+                case, tls, expected, outcome, None if control is None else control.verdict, note, observation=control
             )
         try:
             seen = self.client.observe(case, tls=tls)
@@ -110,7 +110,7 @@ class ClientRun:
                     Outcome.DEVIATES,
                     "after this rejection the client does not reach a good server any more",
                 )
-        return self._with_exception(ClientResult(case, tls, expected, outcome, verdict, note, seen))
+        return self._with_exception(ClientResult(case, tls, expected, outcome, verdict, note, observation=seen))
 
     def check_all(self) -> Iterator[ClientResult]:
         """Every check, in the order of the catalogue."""
@@ -196,7 +196,7 @@ class ClientRun:
         elif result.seen == agreed.seen:
             outcome, note = Outcome.EXCEPTED, agreed.reason
         return ClientResult(
-            result.case, result.tls, result.expected, outcome, result.handshake, note, result.observation
+            result.case, result.tls, result.expected, outcome, result.handshake, note, observation=result.observation
         )
 
 

@@ -20,6 +20,7 @@ from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.client.rate import RateLimiter
 from pytest_mtls.conformance.client.call import Call, ClientArgument, client_of
 from pytest_mtls.conformance.client.target import ClientFiles, ClientTarget
+from pytest_mtls.conformance.responder import answering
 from pytest_mtls.errors import ClientNotUsable, HandshakeAssertionError, InvalidArgument
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.server.server import MutualTLSServer
@@ -166,6 +167,7 @@ class ClientUnderTest:
         env: variables for a program besides those of this process, filled in as the command is.
         cwd: a program's working directory.
         rate: calls a second, at most.
+        ocsp: whether a responder runs beside each server, which all certificates of the server name.
 
     Raises:
         InvalidArgument: an argument is none that there can be.
@@ -181,6 +183,7 @@ class ClientUnderTest:
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
         rate: float | None = None,
+        ocsp: bool = False,
     ) -> None:
         if not timeout > 0:
             raise InvalidArgument("timeout", timeout, "a number of seconds above 0")
@@ -188,6 +191,7 @@ class ClientUnderTest:
         self.timeout = timeout
         self._given_ca = ca
         self._rate_limiter = None if rate is None else RateLimiter(rate)
+        self._ocsp = ocsp
         self._inside = ExitStack()
 
     @property
@@ -236,11 +240,14 @@ class ClientUnderTest:
             settings["handshake_timeout"] = _PATIENCE
         app = Recorder()
         host = cert.host if isinstance(cert, Case) else _LOCALHOST
-        presents = self._good if cert is None else cert
         issuer = self._issuer() if isinstance(cert, Case) else self.ca
         settings["trust"] = issuer
         try:
-            with MutualTLSServer(app, cert=presents, **{**settings, **options}) as server:
+            with ExitStack() as beside:
+                if self._ocsp:
+                    beside.enter_context(answering(issuer))
+                presents = cert or (issuer.issue_server() if self._ocsp else self._good)
+                server = beside.enter_context(MutualTLSServer(app, cert=presents, **{**settings, **options}))
                 return self.call(server, app, host=host, tls=tls, issuer=issuer, serves=not misbehaves)
         finally:
             if issuer is not self.ca:

@@ -18,6 +18,7 @@ from pytest_mtls.conformance.reports.document import Document, Facts, cleaned, v
 from pytest_mtls.conformance.reports.evidence import handshake_facts
 from pytest_mtls.conformance.reports.html import drawn, frame, moment, page_of
 from pytest_mtls.conformance.reports.markdown import escaped
+from pytest_mtls.conformance.reports.words import versions_of
 from pytest_mtls.tls.handshake import Handshake
 
 __all__ = ["SUITE_FORMS", "make_suite_document", "test_facts", "write_suite_report"]
@@ -128,16 +129,15 @@ def _verdict_of(document: Document) -> str:
     failed = sum(test["outcome"] == "failed" for test in document["tests"])
     if document["passed"]:
         return "The run passed."
-    return (
-        f"{failed} of the tests with handshakes failed." if failed else "The run failed, in tests without handshakes."
-    )
+    if failed:
+        return f"Failed: {failed} of {len(document['tests'])} tests with handshakes."
+    return "Failed, in tests without handshakes."
 
 
 def _body(document: Document) -> Iterator[str]:
     tests = document["tests"]
-    told = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
     yield f'<h2>What was run</h2>\n<div class="card"><dl><dt>Date</dt><dd>{escape(document["date"])}, for {document["seconds"]} seconds</dd>'
-    yield f"<dt>Versions</dt><dd>{escape(told)}</dd></dl></div>"
+    yield f"<dt>Versions</dt><dd>{escape(versions_of(document))}</dd></dl></div>"
     yield f"<h2>Tests ({len(tests)})</h2>"
     kinds = [outcome for outcome in _BADGES if any(test["outcome"] == outcome for test in tests)]
     buttons = "".join(

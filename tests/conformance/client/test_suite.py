@@ -85,7 +85,7 @@ def test_curl_insecure_fails(conform: Conform, tmp_path: Path) -> None:
     result.stdout.fnmatch_lines(
         [
             "the client sent its request to this server",
-            "*expected: rejected by the client for expired",
+            "*expected: rejected by the client: expired",
             "*not after*expired 1 day ago*",
             "the client was called for https://localhost:*/ and ended with status 0",
             "expired  1.3  refused   accepted  -      answer read  FAILED: the client sent its request to this server",
@@ -133,7 +133,7 @@ def test_client_that_cannot_be_tested_is_one_error(conform: Conform, command: st
         (["--mtls-server-ca=x"], "--mtls-server-ca is about a server under test: it does not go with --mtls-client"),
         (
             ["--mtls-setting=resumption"],
-            "--mtls-setting is 'resumption', but it must be one of crl, level, strict, usage, no-",
+            "--mtls-setting is 'resumption', but it must be one of crl, level, ocsp, ocsp-hard, strict, usage, no-",
         ),
     ],
 )
