@@ -14,8 +14,8 @@ VERSIONS = ("1.2", "1.3")
 CLIENTS = CATALOGUE["client"].select(["*"])
 SERVERS = CATALOGUE["server"].select(["*"])
 #: Those that behave; the others are not about what they present, and one of them hangs.
-PLAIN_CLIENTS = [case for case in CLIENTS if not case.options]
-PLAIN_SERVERS = [case for case in SERVERS if not case.options]
+PLAIN_CLIENTS = [case for case in CLIENTS if not case.behaviour]
+PLAIN_SERVERS = [case for case in SERVERS if not case.behaviour]
 
 
 def mint() -> float:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from support.users_suite import Run, said
 
 PASSWORD = "correct-horse-battery"
@@ -82,11 +85,14 @@ def test_fixture(broken):
 def test_secrets_are_in_no_output(
     run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
-    """Neither the bytes of a key nor a password are printed or in JUnit XML, however much of a traceback is shown."""
+    """Neither the bytes of a key nor a password are printed, logged, or in a report, however much of a traceback is shown."""
     monkeypatch.setenv("SECRET", PASSWORD)
-    result = run(SUITE, "--junit-xml=report.xml", *options)
+    reports = ["r.html", "r.json", "r.md"]
+    given = [f"--mtls-report={name}" for name in reports]
+    result = run(SUITE, "--junit-xml=report.xml", "--log-file=log.txt", "--log-level=DEBUG", *given, *options)
     result.assert_outcomes(failed=12, errors=1)
-    text = said(result) + (pytester.path / "report.xml").read_text(encoding="utf-8")
+    written = ["report.xml", "log.txt", *reports]
+    text = said(result) + "".join((pytester.path / name).read_text(encoding="utf-8") for name in written)
     keys = (pytester.path / "keys.txt").read_text(encoding="ascii")
     lines = [line for line in keys.splitlines() if not line.startswith("-")]
     assert len(lines) > 20
@@ -95,6 +101,12 @@ def test_secrets_are_in_no_output(
     leaked = [one for one in beginnings if one in text and not any(one in same for same in constant)]
     assert [] == leaked
     assert PASSWORD not in text
+    for pem in re.findall(r"-----BEGIN PRIVATE KEY-----.*?-----END PRIVATE KEY-----\n", keys, re.DOTALL):
+        key = load_pem_private_key(pem.encode(), None)
+        assert isinstance(key, EllipticCurvePrivateKey)
+        number = key.private_numbers().private_value
+        for form in (f"{number:064x}", f"{number:064X}", str(number)):
+            assert form not in text
     if "--showlocals" in options:
         assert "def_test" not in text
         assert "alice" in text, "the test's own variables are there"
