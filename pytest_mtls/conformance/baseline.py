@@ -35,7 +35,8 @@ _KINDS = ("weaker", "stronger", "changed", "new", "gone")
 
 #: How a note begins that tells that good clients do not get in; what they met follows.
 _UNPROVED = re.compile(
-    r"(?:a (?:good )?client cannot be judged, so that nothing is proved: "
+    r"(?:a (?:good )?client cannot be judged, so that nothing is proved: "  # as older reports have it
+    r"|a (?:good )?client does not get in, so nothing can be proved: "
     r"|(?:nothing can be proved, as the first failure tells: )?a good client does not get in: "
     r"|nothing can be proved, as the first failure tells: )(.*)",
     re.DOTALL,

@@ -28,7 +28,7 @@ from pytest_mtls.certificates.trust import Trust, TrustArgument
 from pytest_mtls.errors import InvalidArgument, KeyMismatch, UnsupportedKeyKind, UnusableIdentity
 from pytest_mtls.reasons.side import Side
 from pytest_mtls.reasons.versions import OLD_VERSIONS, TLS_VERSIONS, VERSION_NUMBERS
-from pytest_mtls.tls.engine import Engine, TLSContext, new_engine_context
+from pytest_mtls.tls.engine import Engine, TLSContext, is_second_engine, new_engine_context
 from pytest_mtls.tls.keylog import key_log_path, log_keys
 from pytest_mtls.tls.standard import new_standard_context
 from pytest_mtls.tls.transcript import observe
@@ -252,9 +252,9 @@ def _engine_client_context(
 ) -> TLSContext:
     context = engine_context(engine, "client", tls)
     set_up_client(context, identity, trust, **how)
-    if isinstance(context, ssl.SSLContext):
+    if not is_second_engine(context):
         # A server may ask for the certificate after the request (RFC 8446 section 4.6.2).
-        context.post_handshake_auth = True
+        context.post_handshake_auth = True  # type: ignore[attr-defined]
     return context
 
 

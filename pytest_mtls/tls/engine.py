@@ -17,7 +17,7 @@ from pytest_mtls.tls.standard import new_standard_context
 if TYPE_CHECKING:
     from pytest_mtls.tls.pyopenssl import PyOpenSSLContext
 
-__all__ = ["Engine", "TLSContext", "new_engine_context", "second_engine"]
+__all__ = ["Engine", "TLSContext", "is_second_engine", "new_engine_context", "second_engine"]
 
 #: "ssl", the standard library with the OpenSSL that Python was built with; or "pyopenssl", with the one in `cryptography`.
 Engine = Literal["ssl", "pyopenssl"]
@@ -87,6 +87,11 @@ def new_engine_context(engine: str, side: Side) -> TLSContext:
     return PyOpenSSLContext(side)
 
 
+def is_second_engine(context: TLSContext) -> bool:
+    """Whether a context is one of pyOpenSSL's. Another library may have put a class of its own at ``ssl.SSLContext``."""
+    return hasattr(context, "set_message_callback")
+
+
 def second_engine(context: TLSContext, argument: str, value: object) -> PyOpenSSLContext:
     """The context as one of the second engine, for a setting that the standard library does not have.
 
@@ -98,7 +103,7 @@ def second_engine(context: TLSContext, argument: str, value: object) -> PyOpenSS
     Raises:
         InvalidArgument: it is one of the first engine.
     """
-    if isinstance(context, ssl.SSLContext):
+    if not is_second_engine(context):
         allowed = "None with engine='ssl', since Python's ssl has no such setting; give engine='pyopenssl' as well"
         raise InvalidArgument(argument, value, allowed)
     made: PyOpenSSLContext = context  # type: ignore[assignment]  # there are two

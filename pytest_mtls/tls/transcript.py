@@ -22,7 +22,7 @@ from cryptography import x509
 from pytest_mtls.certificates.der import load_name
 from pytest_mtls.reasons.alert import Alert
 from pytest_mtls.reasons.side import Side, opposite
-from pytest_mtls.tls.engine import TLSContext
+from pytest_mtls.tls.engine import TLSContext, is_second_engine
 from pytest_mtls.tls.standard import MESSAGE_CALLBACK
 
 __all__ = ["ConnectedSocket", "Message", "ObservedSocket", "message_of", "observe"]
@@ -188,7 +188,7 @@ def observe(context: TLSContext, side: Side) -> None:
             observed.append((direction, version, content_type, data))
 
     context.sslsocket_class = ObservedSocket
-    if not isinstance(context, ssl.SSLContext):
+    if is_second_engine(context):
         context.set_message_callback(keep)  # type: ignore[attr-defined]
     elif MESSAGE_CALLBACK is not None:
         MESSAGE_CALLBACK.__set__(context, keep)

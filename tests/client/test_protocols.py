@@ -75,7 +75,7 @@ def test_refusal_inside_says_at_which_layer(
     names_the_certificate = protocol in ("smtp", "ftp")
     assert (Reason.UNSPECIFIED if names_the_certificate else Reason.ACCESS_DENIED) == seen.reason
     assert names_the_certificate == (Reason.REVOKED in seen.possible_reasons)
-    assert f"at the {seen.layer} layer: {seen.answer}\n" in explain(seen)
+    assert f"({seen.answer})\n" in explain(seen)
 
 
 @pytest.mark.parametrize("protocol", SCRIPTS)

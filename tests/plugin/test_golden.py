@@ -34,6 +34,7 @@ _CHANGING = [
     (r"\w*Path\('[^']*'\)", "Path('PATH')"),
     (r"(?:[A-Z]:)?[/\\][^\s']*[/\\](\w+?)(?:-\d+)?\.(crt|key|pem)\b", r"PATH/\1.\2"),
     (r"\b\d+\.\d+s\b", "SECONDS"),
+    (r"([=_-])\1{4,}", r"\1\1\1\1\1"),
     # The catalogue grows.
     (r"\b\d+ (deselected|skipped|checks|left out)", r"N \1"),
     # How many of the server's tickets are read before the verdict is known is a matter of luck.

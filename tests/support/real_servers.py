@@ -36,7 +36,6 @@ class Server:
         deviations: by case id, what is known of it that a policy has to agree to, and why.
         known: other arguments of `launch`.
         bypassed: the bypasses that are found in it, and why that is so.
-        is_slow: whether the whole catalogue before it is left to the slow tests.
         stack: the TLS stack whose alerts it shows, by its name in the table of alerts; empty for one that shows no more of
             a stack than another server here.
     """
@@ -53,7 +52,6 @@ class Server:
     known: Mapping[str, Any] = field(default_factory=dict)
     bypassed: Mapping[str, str] = field(default_factory=dict)
     stack: str = ""
-    is_slow: bool = False
 
     def start(
         self, ca: CertificateAuthority, wrong_ca: CertificateAuthority, twin: str | None = None
@@ -342,7 +340,6 @@ SERVERS: dict[str, Server] = {
                 "It completes the handshake with every client that proves to have its key, and answers 421 4.7.1 inside.",
                 "It takes no CRL, so that revoked clients get in.",
             ),
-            is_slow=True,
         ),
         Server(
             "uvicorn",
@@ -459,7 +456,6 @@ SERVERS: dict[str, Server] = {
                 )
             },
             bypassed=_RENEGOTIATES,
-            is_slow=True,
             stack="Java",
         ),
         Server(

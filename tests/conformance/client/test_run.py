@@ -79,6 +79,7 @@ def test_requests_conforms(testing: Testing) -> None:
     assert {Outcome.CONFORMS, Outcome.REPORTED} == {result.outcome for result in results}
 
 
+@pytest.mark.slow
 def test_curl_conforms_with_crl_and_level(testing: Testing) -> None:
     """curl, with the CRLs that it is told of, does all that it should."""
     require_program("curl", apt="curl")
