@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_mtls.cases import Case
+from pytest_mtls.conformance.client.checks import CHECKS, check_client
 from pytest_mtls.conformance.client.run import ClientRun, client_checks
 from pytest_mtls.conformance.collected import keep
 from pytest_mtls.conformance.run import Outcome, theme_of
@@ -21,6 +22,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                 for case, tls in client_checks()
             ],
         )
+    elif "check" in metafunc.fixturenames:
+        metafunc.parametrize("check", list(CHECKS))
     elif "tls" in metafunc.fixturenames:
         metafunc.parametrize("tls", TLS_VERSIONS, ids=lambda tls: f"tls{tls}")
 
@@ -28,6 +31,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_server(request: pytest.FixtureRequest, mtls_client_conformance: ClientRun, case: Case, tls: str) -> None:
     """The client does with this server what it has to."""
     result = mtls_client_conformance.check(case, tls)
+    regression = keep(request.node, result)
+    if result.outcome is Outcome.LEFT_OUT:
+        pytest.skip(result.note)
+    if regression:
+        pytest.fail(f"{regression}\n{result.story()}", pytrace=False)
+    if result.outcome is Outcome.EXCEPTED:
+        pytest.xfail(result.note)
+    if result.outcome.is_failure:
+        pytest.fail(result.story(), pytrace=False)
+
+
+def test_check(request: pytest.FixtureRequest, mtls_client_conformance: ClientRun, check: str) -> None:
+    """The client takes care of its own certificate and key."""
+    run = mtls_client_conformance
+    result = check_client(run.client, run.policy, check)
     regression = keep(request.node, result)
     if result.outcome is Outcome.LEFT_OUT:
         pytest.skip(result.note)

@@ -1,14 +1,191 @@
-"""Named checks of a client beyond the server's certificate."""
+"""Named checks of a client beyond the server's certificate: what it does with its own, and with its key."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-__all__ = ["CHECKS", "check_id"]
+from pytest_mtls.cases.case import CATALOGUE, Case
+from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.conformance.client.under_test import ClientUnderTest, Observation, Recorder
+from pytest_mtls.conformance.offers import OfferResult
+from pytest_mtls.conformance.policy import Policy
+from pytest_mtls.conformance.run import Outcome
+from pytest_mtls.errors import ClientNotUsable
+from pytest_mtls.reasons.versions import TLS_VERSIONS
+from pytest_mtls.server.server import MutualTLSServer
+from pytest_mtls.server.wsgi import Environ
+from pytest_mtls.tls.handshake import Handshake
 
-CHECKS: Mapping[str, object] = {}
+__all__ = ["CHECKS", "CheckResult", "check_client", "check_id"]
+
+#: A line of base64 in a PEM file has 64 characters (RFC 7468 section 2); the last one may be as short as nothing.
+_TELLING = 32
+
+
+@dataclass(frozen=True)
+class CheckResult(OfferResult):
+    """What one check of a client came to."""
+
+    def facts(self) -> dict[str, str | int]:
+        """The same for machines; without what is not known."""
+        return {**super().facts(), "theme": "client"}
+
+
+#: What a check found: what was seen, whether it is as it should be, and why; with the handshake that shows it.
+_Found = tuple[str, bool, str, "Handshake | None"]
+
+
+@dataclass(frozen=True)
+class _Check:
+    """One check.
+
+    Attributes:
+        title: what it asks, in one sentence.
+        rfc: what it rests on.
+        expected: what a client does that is sound.
+        run: does it; None where it cannot be told of this client.
+        tier: "must", or "informative" for what many clients do: it is reported and never failed.
+    """
+
+    title: str
+    rfc: str
+    expected: str
+    run: Callable[[ClientUnderTest], _Found | None]
+    tier: str = "must"
 
 
 def check_id(name: str) -> str:
     """What a check is called among the cases of a report."""
     return f"check[{name}]"
+
+
+def check_client(client: ClientUnderTest, policy: Policy, name: str) -> CheckResult:
+    """Make one check.
+
+    Args:
+        client: the client, inside its ``with`` block.
+        policy: what is agreed of it.
+        name: one of `CHECKS`.
+    """
+    check = CHECKS[name]
+    result = CheckResult(name, check.title, check.rfc, check.tier, check.expected, "-", Outcome.LEFT_OUT)
+    try:
+        client.check_usable()
+        found = check.run(client)
+    except ClientNotUsable as error:
+        return replace(result, note=str(error))
+    if found is None:
+        return replace(result, note="this client cannot be asked")
+    seen, is_sound, why, handshake = found
+    outcome = Outcome.CONFORMS if is_sound else Outcome.DEVIATES if check.tier == "must" else Outcome.REPORTED
+    agreed = policy.exception_for(check_id(name), "-")
+    if agreed is not None and outcome is not Outcome.REPORTED:
+        outcome = Outcome.EXCEPTION_GONE if is_sound else Outcome.EXCEPTED
+        why = agreed.reason
+    return replace(result, seen=seen, outcome=outcome, note=why, handshake=handshake)
+
+
+def _case(id: str) -> Case:
+    (case,) = CATALOGUE["server"].select([id])
+    return case
+
+
+def _certificate_before_trust(client: ClientUnderTest) -> _Found:
+    for tls in TLS_VERSIONS:
+        for handshake in client.observe(_case("untrusted-ca"), tls=tls).handshakes:
+            if handshake.client_chain_der:
+                why = f"the client showed its certificate to a server that it does not trust, over TLS {tls}"
+                return "shown", False, why, handshake
+    return "withheld", True, "", None
+
+
+def _no_certificate_after_rejection(client: ClientUnderTest) -> _Found:
+    stranger = CertificateAuthority.create("another CA")
+    try:
+        seen = client.observe(trust=stranger, client_certs="optional", revocation=False)
+    finally:
+        stranger.remove_files()
+    for handshake in _of_requests(seen):
+        if not handshake.client_chain_der:
+            why = "the client's certificate was rejected, and it came again without one and sent its request"
+            return "sent without one", False, why, handshake
+    return "given up", True, "", None
+
+
+def _certificate_of_another_host(client: ClientUnderTest) -> _Found:
+    other = Recorder()
+    with (
+        MutualTLSServer(other, cert=client.ca.issue_server(), trust=client.ca, client_certs="optional") as elsewhere,
+        MutualTLSServer(
+            app := _Redirect(f"https://127.0.0.1:{elsewhere.port}/"), cert=client.ca.issue_server(), trust=client.ca
+        ) as server,
+    ):
+        client.call(server, app, host="localhost", tls="1.3")
+        for handshake in elsewhere.handshakes:
+            if handshake.client_chain_der:
+                why = "the client followed a redirect to another host, and showed its certificate there, too"
+                return "shown", False, why, handshake
+    return "withheld" if other.requests else "not followed", True, "", None
+
+
+def _key_in_output(client: ClientUnderTest) -> _Found | None:
+    if not client.client.is_program:
+        return None
+    output = b""
+    for case in (None, _case("expired")):
+        output += client.observe(case).call.output
+    lines = [
+        line for line in Path(client.files.key).read_bytes().splitlines() if len(line) >= _TELLING and b"-" not in line
+    ]
+    if any(line in output for line in lines):
+        return "printed", False, "the client's private key is in what it printed", None
+    return "kept", True, "", None
+
+
+def _of_requests(seen: Observation) -> Iterable[Handshake]:
+    return (request.handshake for request in seen.requests)
+
+
+class _Redirect(Recorder):
+    """Sends everybody elsewhere."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__()
+        self._location = location
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        super().__call__(environ, lambda *_: None)
+        start_response("302 Found", [("Location", self._location), ("Content-Length", "0")])
+        return [b""]
+
+
+CHECKS: Mapping[str, _Check] = {
+    "certificate-before-trust": _Check(
+        "The client shows its certificate only to a server that it has verified.",
+        "RFC 8446 section 2",
+        "withheld",
+        _certificate_before_trust,
+    ),
+    "no-certificate-after-rejection": _Check(
+        "The client does not come again without a certificate after its own was rejected.",
+        "good practice",
+        "given up",
+        _no_certificate_after_rejection,
+    ),
+    "certificate-to-another-host": _Check(
+        "The client does not show its certificate to another host that a redirect names.",
+        "good practice",
+        "withheld",
+        _certificate_of_another_host,
+        "informative",
+    ),
+    "key-in-output": _Check(
+        "The client keeps its private key out of what it prints.",
+        "good practice",
+        "kept",
+        _key_in_output,
+    ),
+}
