@@ -72,6 +72,8 @@ def compare(name: str, width: int, actual: str) -> list[str]:
 def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """The width of the terminal."""
     monkeypatch.setenv("COLUMNS", str(request.param))
+    for name in ("CI", "BUILD_NUMBER"):  # by which pytest knows a CI, where it cuts no line of its summary
+        monkeypatch.delenv(name, raising=False)
     columns: int = request.param
     return columns
 
