@@ -72,7 +72,7 @@ def test_the_truth(factory: Factory, ca: CertificateAuthority, tls: str) -> None
     server = factory(cert=identity, trust=ca, staple="current")
     said = asked(server, ca, client, tls)
     assert ("OCSP Response Status: successful" in said, "Cert Status: good" in said) == (True, True), said
-    assert f"Serial Number: {identity.serial_number:X}" in said
+    assert f"{identity.serial_number:X}" in said
     ca.revoke(identity, reason="key_compromise")
     said = asked(server, ca, client, tls)
     assert ("Cert Status: revoked" in said, "keyCompromise" in said) == (True, True), said
