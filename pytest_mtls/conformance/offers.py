@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypeVar
 
 from pytest_mtls.certificates.names import describe_name
 from pytest_mtls.certificates.validity import now
@@ -25,7 +26,7 @@ from pytest_mtls.tls.registry import is_weak_suite, suite_name
 from pytest_mtls.verdict.expiry import describe_expiry, first_to_end, remaining_words
 from pytest_mtls.verdict.twins import good_client
 
-__all__ = ["OfferResult", "check_id", "check_offer"]
+__all__ = ["OfferResult", "check_id", "check_offer", "with_exception"]
 
 _FAILS = "fails"
 _OLD = ("1.0", "1.1")
@@ -81,6 +82,9 @@ class OfferResult:
         return {name: value for name, value in facts.items() if value}
 
 
+R = TypeVar("R", bound=OfferResult)
+
+
 def check_offer(target: Endpoint, policy: Policy, name: str, timeout: float = 5.0) -> OfferResult:
     """Make one check.
 
@@ -90,8 +94,17 @@ def check_offer(target: Endpoint, policy: Policy, name: str, timeout: float = 5.
         name: one of `pytest_mtls.conformance.policy.SERVER_CHECKS`.
         timeout: seconds for it.
     """
-    result = _CHECKS[name](target, policy, timeout)
-    agreed = policy.exception_for(check_id(name), "-")
+    return with_exception(_CHECKS[name](target, policy, timeout), policy)
+
+
+def with_exception(result: R, policy: Policy) -> R:
+    """What a check comes to where its failure is agreed, or is agreed and no longer so.
+
+    Args:
+        result: what it came to.
+        policy: what is agreed.
+    """
+    agreed = policy.exception_for(check_id(result.name), "-")
     if agreed is None:
         return result
     if result.outcome is Outcome.DEVIATES:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -26,6 +25,7 @@ from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.readable import UNREADABLE
 from pytest_mtls.errors import MtlsError, ServerNotRunning, UnknownCase
 from pytest_mtls.server.connection import Connection
+from pytest_mtls.server.http import default_app
 from pytest_mtls.server.plain import PlainServer
 from pytest_mtls.server.server import MutualTLSServer
 from pytest_mtls.server.wsgi import WSGIApplication
@@ -200,17 +200,10 @@ class Gallery(PlainServer):
         with self._lock_of_servers:
             self._running.close()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
     # --- at the port of all ------------------------------------------------------------------------------------------
 
     def application(self, sock: socket.socket) -> WSGIApplication:
         """What answers those who speak HTTP without TLS."""
-        from pytest_mtls.server.http import default_app
-
         return self._app or default_app
 
     def _serve(self, sock: socket.socket, address: tuple[str, int]) -> None:

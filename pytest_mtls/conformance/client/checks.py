@@ -10,7 +10,7 @@ from typing import Any
 from pytest_mtls.cases.case import CATALOGUE, Case
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.conformance.client.under_test import ClientUnderTest, Observation, Recorder
-from pytest_mtls.conformance.offers import OfferResult
+from pytest_mtls.conformance.offers import OfferResult, with_exception
 from pytest_mtls.conformance.policy import Policy
 from pytest_mtls.conformance.run import Outcome
 from pytest_mtls.errors import ClientNotUsable
@@ -19,7 +19,7 @@ from pytest_mtls.server.server import MutualTLSServer
 from pytest_mtls.server.wsgi import Environ
 from pytest_mtls.tls.handshake import Handshake
 
-__all__ = ["CHECKS", "CheckResult", "check_client", "check_id"]
+__all__ = ["CHECKS", "CheckResult", "check_client"]
 
 #: A line of base64 in a PEM file has 64 characters (RFC 7468 section 2); the last one may be as short as nothing.
 _TELLING = 32
@@ -57,11 +57,6 @@ class _Check:
     tier: str = "must"
 
 
-def check_id(name: str) -> str:
-    """What a check is called among the cases of a report."""
-    return f"check[{name}]"
-
-
 def check_client(client: ClientUnderTest, policy: Policy, name: str) -> CheckResult:
     """Make one check.
 
@@ -81,11 +76,7 @@ def check_client(client: ClientUnderTest, policy: Policy, name: str) -> CheckRes
         return replace(result, note="this client cannot be asked")
     seen, is_sound, why, handshake = found
     outcome = Outcome.CONFORMS if is_sound else Outcome.DEVIATES if check.tier == "must" else Outcome.REPORTED
-    agreed = policy.exception_for(check_id(name), "-")
-    if agreed is not None and outcome is not Outcome.REPORTED:
-        outcome = Outcome.EXCEPTION_GONE if is_sound else Outcome.EXCEPTED
-        why = agreed.reason
-    return replace(result, seen=seen, outcome=outcome, note=why, handshake=handshake)
+    return with_exception(replace(result, seen=seen, outcome=outcome, note=why, handshake=handshake), policy)
 
 
 def _case(id: str) -> Case:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import pytest
 
 from pytest_mtls.certificates.authority import CertificateAuthority
-from pytest_mtls.conformance.client.checks import CHECKS, check_id
+from pytest_mtls.conformance.client.checks import CHECKS
 from pytest_mtls.conformance.client.run import ClientRun, client_checks
 from pytest_mtls.conformance.client.under_test import ClientUnderTest
 from pytest_mtls.conformance.collected import COLLECTED, Collected, read_baseline
+from pytest_mtls.conformance.offers import check_id
 from pytest_mtls.conformance.policy import Policy, read_policy
 from pytest_mtls.conformance.reports import check_report_path
 from pytest_mtls.conformance.target import read_authority
