@@ -1,4 +1,4 @@
-"""CAs whose key is for RSASSA-PSS alone, and which so may not sign by PKCS#1 v1.5 (RFC 4055 section 1.2)."""
+"""CAs whose key is only for RSASSA-PSS, so that they may not sign by PKCS#1 v1.5 (RFC 4055 section 1.2)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _VERSION = 0xA0
 def pss_hash(certificate: x509.Certificate) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
     """The hash that a certificate's key signs with by RSASSA-PSS; None if its algorithm is another.
 
-    cryptography loads such a key as any RSA key, so that the certificate alone knows.
+    cryptography loads such a key as any RSA key, so that only the certificate tells.
     """
     try:
         parts = take_apart(certificate.tbs_certificate_bytes)

@@ -369,7 +369,7 @@ CLIENTS: Mapping[str, RealClient] = {
             "no -verify_return_error",
             _LEVEL,
             deviations={
-                "ip-address": ("refused", "-verify_hostname looks at DNS names alone; addresses are for -verify_ip"),
+                "ip-address": ("refused", "-verify_hostname looks only at DNS names; addresses are for -verify_ip"),
                 "ip-address-as-dns-name": (
                     "accepted",
                     "-verify_hostname takes an address for a name; addresses are for -verify_ip",
@@ -411,7 +411,7 @@ CLIENTS: Mapping[str, RealClient] = {
                 ),
                 "intermediate-for-the-other-side": (
                     "accepted",
-                    "JSSE looks at the extended key usage of the end entity alone",
+                    "JSSE looks only at the extended key usage of the end entity",
                 ),
             },
             stack="JSSE",
