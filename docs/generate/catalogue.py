@@ -102,6 +102,12 @@ def rotation() -> None:
     replace_generated_part(PAGE, as_markdown(recorded()))
 
 
+def command_line() -> None:
+    from support.command_line_page import PAGE, as_markdown
+
+    replace_generated_part(DOCS.joinpath(*PAGE), as_markdown())
+
+
 def client_programs() -> None:
     from support.client_record import PAGE, as_markdown, recorded
 
@@ -120,6 +126,7 @@ PAGES: Mapping[str, Callable[[], None]] = {
     "mapping": mapping,
     "rotation": rotation,
     "client-programs": client_programs,
+    "command-line": command_line,
 }
 
 

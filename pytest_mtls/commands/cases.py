@@ -11,7 +11,7 @@ __all__ = ["CASES"]
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("patterns", nargs="*", metavar="pattern", help="glob over case ids; all cases without one")
-    parser.add_argument("--side", choices=["client", "server"], help="the cases of one side alone")
+    parser.add_argument("--side", choices=["client", "server"], help="the cases of one side only")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON, for programs")
     form.add_argument("--markdown", action="store_true", help="as the reference page of the documentation")

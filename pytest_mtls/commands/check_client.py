@@ -8,6 +8,7 @@ import shlex
 from pytest_mtls.commands.check_server import add_options, given, run_suite
 from pytest_mtls.commands.command import Command
 from pytest_mtls.errors import InvalidArgument
+from pytest_mtls.reasons.settings import CLIENT_SETTINGS
 
 __all__ = ["CHECK_CLIENT", "OPTIONS"]
 
@@ -20,8 +21,8 @@ OPTIONS: dict[str, tuple[str, str]] = {
     ),
     "ca-key": ("FILE", "the private key of that CA"),
     "policy": ("FILE", "expected exceptions, TOML; by default [tool.pytest-mtls.client] of pyproject.toml"),
-    "setting": ("NAME", "a setting that the client claims: crl, level, no-hostname, strict or usage; several times"),
-    "report": ("FILE", "write all results; several times"),
+    "setting": ("NAME", f"a setting that the client claims: {', '.join(CLIENT_SETTINGS)}; several times"),
+    "report": ("FILE", "write all results as .json, .html, .md or .sarif; several times"),
     "mapping": ("", "tell in the reports which published requirements each check is evidence for"),
     "baseline": ("FILE", "a check that got weaker than in this file is a failure"),
     "baseline-update": ("", "write the file of --baseline"),

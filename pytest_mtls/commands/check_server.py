@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_mtls.commands.arguments import as_url
 from pytest_mtls.commands.command import ACCEPTED, FAILED, INTERRUPTED, MISTAKE, Command
+from pytest_mtls.reasons.settings import RUN_SETTINGS
 
 __all__ = ["CHECK_SERVER", "OPTIONS", "add_options", "given", "run_suite"]
 
@@ -18,8 +19,8 @@ OPTIONS: dict[str, tuple[str, str]] = {
     "server-name": ("NAME", "the name to ask the server by, if not the URL's host"),
     "client-cert": ("FILE", "certificate and key, PEM, of a client that the server accepts"),
     "policy": ("FILE", "expected exceptions, TOML; by default [tool.pytest-mtls] of pyproject.toml"),
-    "setting": ("NAME", "a setting that the server claims: crl, level, resumption, strict or usage; several times"),
-    "report": ("FILE", "write all results; several times"),
+    "setting": ("NAME", f"a setting that the server claims: {', '.join(RUN_SETTINGS)}; several times"),
+    "report": ("FILE", "write all results as .json, .html, .md or .sarif; several times"),
     "mapping": ("", "tell in the reports which published requirements each check is evidence for"),
     "baseline": ("FILE", "a check that got weaker than in this file is a failure"),
     "baseline-update": ("", "write the file of --baseline"),

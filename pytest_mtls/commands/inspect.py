@@ -23,10 +23,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="file", help="a file, or a directory of files")
     add_password(parser, "what is encrypted")
     parser.add_argument(
-        "--ca", metavar="FILE|DIR", help="what the other side trusts; the roots among the files without it"
+        "--ca", metavar="FILE|DIR", help="what the other side trusts; by default the roots among the files"
     )
     parser.add_argument("--name", metavar="HOST", help="the name by which clients ask for the server")
-    parser.add_argument("--as", dest="side", choices=["server", "client"], help="this role alone; both without it")
+    parser.add_argument("--as", dest="side", choices=["server", "client"], help="only this role; by default both")
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
 
 

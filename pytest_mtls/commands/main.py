@@ -74,7 +74,7 @@ def _mistake(problem: str) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands; the reference page is made from it too."""
     parser = argparse.ArgumentParser(
-        prog=PROGRAM, description="Mutual TLS: certificates, servers, and who refuses whom."
+        prog=PROGRAM, description="Mutual TLS: certificates, servers, and who rejects whom."
     )
     parser.add_argument(
         "--version", action=_Version, nargs=0, help="print the versions of pytest-mtls and of what it rests on"
@@ -84,7 +84,7 @@ def make_parser() -> argparse.ArgumentParser:
         added = commands.add_parser(
             command.name,
             help=command.summary,
-            description=command.description or f"{command.summary}.",
+            description=command.description or f"{command.summary[0].upper()}{command.summary[1:]}.",
             allow_abbrev=not command.takes_rest,
         )
         command.add_arguments(added)

@@ -10,9 +10,12 @@ __all__ = ["MINT"]
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", help="where to; it must not be there yet, or be empty")
+    parser.add_argument("directory", help="the directory to write; it must not exist yet, or be empty")
     parser.add_argument(
-        "--days", type=float, default=0, help="days that they are to be good, beyond half a day; 0 by default"
+        "--days",
+        type=float,
+        default=0,
+        help="how many days the certificates are valid, beyond half a day; 0 by default",
     )
     parser.add_argument("--replace", action="store_true", help="replace an earlier mint in that directory")
 

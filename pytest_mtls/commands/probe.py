@@ -41,17 +41,17 @@ _ABOUT_TRUST = (Reason.UNKNOWN_CA, Reason.SELF_SIGNED)
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "url", help="such as https://localhost:8443, postgres://db.test, smtp://mail.test, or host:port for TLS alone"
+        "url", help="such as https://localhost:8443, postgres://db.test, smtp://mail.test, or host:port for TLS only"
     )
     parser.add_argument("--cert", metavar="FILE", help="the client's certificate and chain, perhaps with its key")
     parser.add_argument("--key", metavar="FILE", help="the client's private key, if it is not in the same file")
     add_password(parser, "the key")
     parser.add_argument(
-        "--ca", metavar="FILE|DIR", help="what the server's certificate must chain to; the system's CAs without it"
+        "--ca", metavar="FILE|DIR", help="the CAs that the server's certificate must chain to; by default the system's"
     )
-    parser.add_argument("--tls", choices=["1.2", "1.3"], help="this version alone")
+    parser.add_argument("--tls", choices=["1.2", "1.3"], help="only this version")
     parser.add_argument(
-        "--server-name", metavar="NAME", help="the name to ask for and to check; the URL's host without it"
+        "--server-name", metavar="NAME", help="the name to ask for and to check; by default the URL's host"
     )
     parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="for all of it; 5 by default")
     parser.add_argument(

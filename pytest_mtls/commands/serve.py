@@ -58,7 +58,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ports", action="store_true", help="give every server a port of its own, where it is called localhost"
     )
     parser.add_argument(
-        "--days", type=float, default=0, help="days that what is minted is to be good, beyond half a day"
+        "--days",
+        type=float,
+        default=0,
+        help="how many days new certificates are valid, beyond half a day; 0 by default",
     )
     parser.add_argument("--json", action="store_true", help="tell each handshake as a line of JSON, for programs")
 

@@ -16,24 +16,19 @@ from pytest_mtls.cases import CATALOGUE
 from pytest_mtls.conformance.site import read_site
 from pytest_mtls.conformance.toml import Checker
 from pytest_mtls.errors import InvalidArgument, InvalidPolicy, UnknownCase
-from pytest_mtls.reasons.settings import RUN_SETTINGS, SETTINGS
+from pytest_mtls.reasons.settings import CLIENT_SETTINGS, RUN_SETTINGS
 from pytest_mtls.reasons.versions import ALL_VERSIONS, TLS_VERSIONS
 
 #: pytest itself brings the older one where the standard library has none.
 _toml_library = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 __all__ = [
-    "CLIENT_SETTINGS",
-    "NO_HOSTNAME",
     "SERVER_CHECKS",
     "ExpectedException",
     "Policy",
     "read_policy",
 ]
 
-#: Those of a client: it has to compare the host's name with the certificate, unless it says that it does not.
-NO_HOSTNAME = "no-hostname"
-CLIENT_SETTINGS = (*sorted(SETTINGS), NO_HOSTNAME)
 _REASONS = ("alert", "any")
 _SEEN = ("accepted", "refused", "undecided")
 #: The checks of what a server offers; see `pytest_mtls.conformance.offers`.

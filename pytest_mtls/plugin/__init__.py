@@ -127,14 +127,14 @@ _OPTIONS: dict[str, tuple[str, str]] = {
     "--mtls-target": ("URL", "the server under test, e.g. https://localhost:8443"),
     "--mtls-client": ("COMMAND", "the client under test, e.g. 'curl --cacert {ca} --cert {cert} --key {key} {url}'"),
     "--mtls-client-timeout": ("SECONDS", "how long each call of the client under test may take; 10 by default"),
-    "--mtls-ca": ("DIR|FILE", "what `python -m pytest_mtls mint` wrote, or the certificate of the clients' CA"),
+    "--mtls-ca": ("DIR|FILE", "what `pytest-mtls mint` wrote, or the certificate of the clients' CA"),
     "--mtls-ca-key": ("FILE", "the private key of that CA"),
     "--mtls-server-ca": ("FILE", "the CA of the server's own certificate, if another; or 'system'"),
     "--mtls-server-name": ("NAME", "the name to ask the server by, if not the URL's host"),
     "--mtls-client-cert": ("FILE", "certificate and key, PEM, of a client that the server accepts"),
     "--mtls-policy": ("FILE", "expected exceptions, TOML; by default [tool.pytest-mtls] of pyproject.toml"),
-    "--mtls-setting": ("NAME", "a setting that the server claims: crl, level, resumption, strict or usage"),
-    "--mtls-report": ("FILE", "write a report: .json, .html, .md or .sarif; several times if need be"),
+    "--mtls-setting": ("NAME", "a setting that the server or client claims, such as crl or strict; several times"),
+    "--mtls-report": ("FILE", "write a report: .json, .html, .md or .sarif; several times"),
     "--mtls-mapping": ("", "tell in the reports which published requirements each check is evidence for"),
     "--mtls-baseline": ("FILE", "a check that got weaker than in this file is a failure"),
     "--mtls-baseline-update": ("", "write the file of --mtls-baseline"),
@@ -325,6 +325,15 @@ def pytest_runtest_makereport(
 def _is_ours(error: BaseException | None) -> bool:
     module = type(error).__module__
     return module == "pytest_mtls" or module.startswith("pytest_mtls.errors")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Colour a failure. A worker of pytest-xdist has sent its report by then, and nothing reads it there any more."""
+    if report.failed:
+        from pytest_mtls.plugin.colours import colour_facts
+
+        colour_facts(report.longrepr)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["RESUMPTION", "RUN_SETTINGS", "SETTINGS"]
+__all__ = ["CLIENT_SETTINGS", "NO_HOSTNAME", "RESUMPTION", "RUN_SETTINGS", "SETTINGS"]
 
 #: What each setting of `Case.requires` is, in words.
 SETTINGS: Mapping[str, str] = {
@@ -18,6 +18,12 @@ SETTINGS: Mapping[str, str] = {
 
 #: The setting of bypasses of which stacks differ: a resumed session is judged by the rules of now.
 RESUMPTION = "resumption"
+
+#: That of a client: it has to compare the host's name with the certificate, unless it says that it does not.
+NO_HOSTNAME = "no-hostname"
+
+#: What a client under test can claim.
+CLIENT_SETTINGS = (*sorted(SETTINGS), NO_HOSTNAME)
 
 #: What a server under test can claim.
 RUN_SETTINGS = tuple(sorted((*SETTINGS, RESUMPTION)))

@@ -104,6 +104,48 @@ def test_failed_assertion_shows_the_frame_of_the_test_alone(run: Run) -> None:
     assert text.count("CN=alice") == 1
 
 
+@pytest.mark.parametrize("workers", [(), ("-n", "1")])
+def test_colours_on_a_terminal(run: Run, workers: tuple[str, ...]) -> None:
+    """The first line is red, the remedy green, the mark on the certificate yellow, and the facts are plain."""
+    pytest.importorskip("xdist")
+    result = run(
+        """
+        from pytest_mtls import assert_accepted
+
+        def test_it(mtls_server, mtls_ca):
+            assert_accepted(mtls_server, mtls_ca.issue_client(not_before=-10, not_after=-1))
+        """,
+        "--color=yes",
+        *workers,
+    )
+    red, green, yellow, plain = "\x1b[1m\x1b[31m", "\x1b[32m\x1b[1m", "\x1b[33m\x1b[1m", ""
+    text = [line for line in result.outlines if "E   " in line]
+    colours = {
+        "the server rejected the client": red,
+        "remedy:": green,
+        "<-- not after": yellow,
+        "alert:": plain,
+        "likely cause:": "\x1b[1m",
+    }
+    for words, colour in colours.items():
+        assert [line.partition("E   ")[0] for line in text if words in line] == [colour], words
+
+
+def test_colours_are_only_for_terminals(run: Run) -> None:
+    """Without colours the text is the same, and a failure that is not ours keeps pytest's own."""
+    test = """
+        from pytest_mtls import assert_accepted
+
+        def test_it(mtls_server, mtls_ca):
+            assert_accepted(mtls_server, mtls_ca.issue_client(not_before=-10, not_after=-1))
+        def test_other():
+            raise ValueError("one\\nremedy: two")
+    """
+    assert "\x1b" not in said(run(test, "--color=no"))
+    other = [line for line in run(test, "--color=yes").outlines if "E       remedy: two" in line]
+    assert other == ["\x1b[1m\x1b[31mE       remedy: two\x1b[0m"]
+
+
 def test_public_errors_name_where_they_are_imported_from() -> None:
     """The public errors are of `pytest_mtls`, and can be pickled, as xdist and process pools do."""
     for kind in (HandshakeAssertionError, MtlsError, SigningRequestRefused):

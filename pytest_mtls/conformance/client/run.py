@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 from pytest_mtls.cases import CATALOGUE, Case, Tier
 from pytest_mtls.conformance.client.under_test import ClientUnderTest, Observation
-from pytest_mtls.conformance.policy import NO_HOSTNAME, Policy
+from pytest_mtls.conformance.policy import Policy
 from pytest_mtls.conformance.run import Outcome, Result
 from pytest_mtls.errors import ClientNotUsable, MtlsError
 from pytest_mtls.reasons.reason import Reason
+from pytest_mtls.reasons.settings import NO_HOSTNAME
 from pytest_mtls.reasons.versions import TLS_VERSIONS
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.verdict.expected import Expected

@@ -19,9 +19,10 @@ from pytest_mtls import CertificateAuthority, HandshakeAssertionError, Reason
 from pytest_mtls.conformance.client.run import ClientRun, client_checks
 from pytest_mtls.conformance.client.target import ClientTarget
 from pytest_mtls.conformance.client.under_test import ClientUnderTest
-from pytest_mtls.conformance.policy import CLIENT_SETTINGS, ExpectedException, Policy, read_policy
+from pytest_mtls.conformance.policy import ExpectedException, Policy, read_policy
 from pytest_mtls.conformance.run import Outcome
 from pytest_mtls.errors import ClientNotUsable, InvalidPolicy
+from pytest_mtls.reasons.settings import CLIENT_SETTINGS
 from pytest_mtls.reasons.versions import TLS_VERSIONS
 
 Testing = Callable[..., ClientRun]
