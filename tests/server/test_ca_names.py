@@ -19,8 +19,6 @@ from pytest_mtls.errors import InvalidArgument
 Factory = Callable[..., MutualTLSServer]
 
 VERSIONS = ("1.2", "1.3")
-#: Whose names are sent, in the words of the page.
-NAMES = ("none", "of its CA", "of other CAs")
 #: The clients that choose by the names: they present their certificate only if no names are sent, or one is its CA's.
 CHOOSE = ("Go net/http", "Java HttpClient")
 #: The clients that present what they were given in any case.
@@ -106,7 +104,7 @@ def test_what_clients_present(
     """By the names, some clients present their certificate or none at all; the others look at no names."""
     client = ca.issue_client()
     seen = {}
-    for whose, names in zip(NAMES, (None, ca, other)):
+    for whose, names in {"none": None, "of its CA": ca, "of other CAs": other}.items():
         server = factory(cert=ca.issue_server(), trust=ca, tls=tls, client_certs="optional", client_ca_names=names)
         call(name, server, client, ca)
         assert server.handshakes
