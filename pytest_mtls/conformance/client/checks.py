@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from pytest_mtls.cases.case import CATALOGUE, Case
 from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.certificates.key import PrivateKey
 from pytest_mtls.conformance.client.target import ClientFiles
 from pytest_mtls.conformance.client.under_test import ClientUnderTest, Observation, Recorder
 from pytest_mtls.conformance.offers import OfferResult, with_exception
@@ -27,6 +33,8 @@ __all__ = ["CHECKS", "CheckResult", "check_client"]
 
 #: A line of base64 in a PEM file has 64 characters (RFC 7468 section 2); the last one may be as short as nothing.
 _TELLING = 32
+_NO_HEX = re.compile(rb"[:\s]|0x|\\x")
+_NO_BASE64 = re.compile(rb"\s")
 
 
 @dataclass(frozen=True)
@@ -138,15 +146,42 @@ def _certificate_of_another_host(client: ClientUnderTest) -> _Found:
 def _key_in_output(client: ClientUnderTest) -> _Found | str:
     if not client.client.is_program:
         return "the client is called in this process, and what it prints is not known"
-    output = b""
-    for case in (None, _case("expired")):
-        output += client.observe(case).call.output
-    lines = [
-        line for line in Path(client.files.key).read_bytes().splitlines() if len(line) >= _TELLING and b"-" not in line
-    ]
-    if any(line in output for line in lines):
+    stranger = CertificateAuthority.create("another CA")
+    try:
+        seen = (
+            client.observe(),
+            client.observe(_case("expired")),
+            client.observe(trust=stranger, revocation=False),
+        )
+    finally:
+        stranger.remove_files()
+    if any(_is_key_in(one.call.output, client.files) for one in seen):
         return "printed", False, "the client's private key is in what it printed", None
     return "kept", True, "", None
+
+
+def _is_key_in(output: bytes, files: ClientFiles) -> bool:
+    """Whether a private key is in an output: as its file has it, or in another form, in hexadecimal or base64."""
+    lines = Path(files.key).read_bytes().splitlines()
+    if any(line in output for line in lines if len(line) >= _TELLING and b"-" not in line):
+        return True
+    assert files.identity.private_key is not None
+    secret = _secret_of(files.identity.private_key)
+    digits = _NO_HEX.sub(b"", output.lower())
+    # Base64 has three bytes in four characters, so that it depends on what stands before them.
+    texts = (base64.b64encode(secret[at : at + (len(secret) - at) // 3 * 3]) for at in range(3))
+    characters = _NO_BASE64.sub(b"", output.replace(b"\\n", b""))
+    return secret.hex().encode() in digits or any(text in characters for text in texts)
+
+
+def _secret_of(key: PrivateKey) -> bytes:
+    """The number that makes a key a private one, as every form of it has it."""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key.private_numbers().private_value.to_bytes((key.curve.key_size + 7) // 8, "big")
+    if isinstance(key, rsa.RSAPrivateKey):
+        number = key.private_numbers().d
+        return number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
 
 
 def _older_version(client: ClientUnderTest) -> _Found | str:

@@ -263,6 +263,27 @@ def test_client_with_a_certificate_of_its_own(ca: CertificateAuthority) -> None:
     assert (Outcome.LEFT_OUT, True) == (result.outcome, "does not present another" in result.note), result
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["pkey -text -noout", "pkey -traditional", "pkcs8 -topk8 -nocrypt -outform DER | openssl base64 -A"],
+    ids=["hexadecimal", "SEC1", "one line"],
+)
+def test_key_in_another_form(ca: CertificateAuthority, command: str) -> None:
+    """The key is found in whatever form it is printed."""
+    require_program("curl", apt="curl")
+    require_program("openssl", apt="openssl")
+    first, _, rest = command.partition(" ")
+    client = ["sh", "-c", f'openssl {first} -in "$0" {rest}; exec "$@"', "{key}", *CURL]
+    assert Outcome.DEVIATES is found(client, ca, "key-in-output").outcome
+
+
+def test_key_printed_only_when_the_server_rejects(ca: CertificateAuthority) -> None:
+    """What is said of an alert is searched, too."""
+    require_program("curl", apt="curl")
+    client = ["sh", "-c", '"$@"; code=$?; test $code = 0 -o $code = 60 || cat "$0"; exit $code', "{key}", *CURL]
+    assert Outcome.DEVIATES is found(client, ca, "key-in-output").outcome
+
+
 def test_exception(ca: CertificateAuthority) -> None:
     """What is agreed is no failure, and what is agreed and no longer so is one."""
     agreed = Policy(
