@@ -160,6 +160,7 @@ class Issuer:
         subject: Iterable[SubjectAttribute] | None = None,
         crl_urls: str | Iterable[str] = (),
         ocsp_urls: str | Iterable[str] = (),
+        must_staple: bool = False,
     ) -> Identity:
         """Issue a server's certificate, with a new key.
 
@@ -169,6 +170,7 @@ class Issuer:
             organization, organizational_unit, subject: the rest of the subject, as for `issue_client`.
             key_kind, not_before, not_after, key_usage, extended_key_usage, serial_number, crl_urls, ocsp_urls: as for
                 `issue_client`.
+            must_staple: promise to staple an OCSP answer, so that clients may reject the server without one (RFC 7633).
 
         Raises:
             InvalidName, InvalidValidity, InvalidArgument, UnsupportedKeyKind: an argument that cannot be.
@@ -188,6 +190,7 @@ class Issuer:
             subject=subject,
             crl_urls=crl_urls,
             ocsp_urls=ocsp_urls,
+            must_staple=must_staple,
         )
         return self.issue(profile, key_kind=key_kind)
 

@@ -25,7 +25,7 @@ from pytest_mtls.certificates.names import (
     subject_attributes,
 )
 from pytest_mtls.certificates.pss import pss_padding
-from pytest_mtls.certificates.status_urls import status_extensions
+from pytest_mtls.certificates.status_urls import MUST_STAPLE, status_extensions
 from pytest_mtls.certificates.validity import AUTHORITY_LIFE, Instant, as_utc, validity
 from pytest_mtls.errors import InvalidArgument, InvalidName
 
@@ -255,6 +255,7 @@ def server_profile(
     subject: Iterable[SubjectAttribute] | None = None,
     crl_urls: str | Iterable[str] = (),
     ocsp_urls: str | Iterable[str] = (),
+    must_staple: bool = False,
 ) -> CertificateProfile:
     """What a good server certificate says: see `CertificateAuthority.issue_server`."""
     alternative_names = tuple(map(general_name, (*names, *sans) or LOCALHOST))
@@ -269,7 +270,7 @@ def server_profile(
         serial_number=_serial_number(serial_number),
         key_usage=_key_usages(key_usage),
         extended_key_usage=extended_key_usages(extended_key_usage),
-        extra_extensions=status_extensions(crl_urls, ocsp_urls),
+        extra_extensions=(*status_extensions(crl_urls, ocsp_urls), *((MUST_STAPLE,) if must_staple else ())),
     )
 
 

@@ -10,7 +10,10 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from pytest_mtls.certificates.names import general_name
 from pytest_mtls.errors import InvalidArgument, InvalidName
 
-__all__ = ["status_extensions"]
+__all__ = ["MUST_STAPLE", "status_extensions"]
+
+#: The server promises to staple an OCSP answer, so that clients may reject it without one (RFC 7633).
+MUST_STAPLE = x509.Extension(x509.TLSFeature.oid, False, x509.TLSFeature([x509.TLSFeatureType.status_request]))
 
 
 def status_extensions(

@@ -56,6 +56,19 @@ class PlainServer:
         """What answers the requests of one connection."""
         raise NotImplementedError
 
+    def speak(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        """Speak with one client, until all is said.
+
+        Args:
+            sock: its connection, in blocking mode, with a time-out.
+            address: the client's (host, port).
+
+        Raises:
+            OSError: the client has gone, or is silent for too long.
+        """
+        plain = Handshake("server", None, local_address=sock.getsockname()[:2], peer_address=address)
+        serve_http1(sock, plain, partial(respond, self.application(sock), variables=False))
+
     @property
     def is_running(self) -> bool:
         """Whether it has been started and not stopped."""
@@ -163,8 +176,7 @@ class PlainServer:
         try:
             sock.settimeout(_IDLE_SECONDS)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-            plain = Handshake("server", None, local_address=sock.getsockname()[:2], peer_address=address)
-            serve_http1(sock, plain, partial(respond, self.application(sock), variables=False))
+            self.speak(sock, address)
             drain(sock, Deadline(_DRAIN_SECONDS))
         except OSError as error:
             log.debug("the connection from %s:%d ended: %s", *address, error)

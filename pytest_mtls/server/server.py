@@ -98,6 +98,10 @@ class MutualTLSServer:
             where the CA has revoked the certificate, revoked; or one that is "stale", "forged", "of another issuer",
             "unknown" or "try later". None to staple nothing. It needs ``engine="pyopenssl"``, and among ``trust`` the CA
             that issued ``cert``, with its key.
+        client_ca_names: the CAs whose subjects are sent as CA names when a certificate is asked for (RFC 8446 section
+            4.2.4, RFC 5246 section 7.4.4): many clients choose their certificate by them, and present none where no name
+            fits. None to send no names, as Python's ssl does. It needs ``engine="pyopenssl"``; what is trusted is another
+            matter, and stays with ``trust``.
 
     Raises:
         InvalidArgument: an argument is none that there can be, or needs another one.
@@ -126,6 +130,7 @@ class MutualTLSServer:
         client: Identity | None = None,
         engine: Engine = "ssl",
         staple: Staple | None = None,
+        client_ca_names: TrustArgument | None = None,
     ) -> None:
         behaviour = ServerBehaviour(client_certs, tls, alpn, misbehaviour, staple)
         if app is not None and not callable(app):
@@ -138,6 +143,7 @@ class MutualTLSServer:
         self._history = History(keep)
         self._client = client
         self._engine: Engine = engine
+        self._client_ca_names = None if client_ca_names is None else Trust.of(client_ca_names)
         self.host = host
         self._behaviour = behaviour
         self.handshake_timeout = handshake_timeout
@@ -505,6 +511,9 @@ class MutualTLSServer:
         if behaviour.staple is not None:
             wider = second_engine(context, "staple", behaviour.staple)
             wider.staple(Stapler(identity, trust, behaviour.staple))
+        if self._client_ca_names is not None:
+            names = second_engine(context, "client_ca_names", self._client_ca_names)
+            names.send_ca_names(ca.certificate for ca in self._client_ca_names.authorities)
         context.sslsocket_class = ServingSocket
         return context, revision
 

@@ -16,10 +16,11 @@ import re
 import socket
 import ssl
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary, ref
 
+from cryptography import x509
 from OpenSSL import SSL, crypto
 
 from pytest_mtls.proxies.verification import VERIFY_WORDS
@@ -204,6 +205,11 @@ class PyOpenSSLContext:
     def staple(self, answer: Callable[[], bytes]) -> None:
         """Staple an OCSP answer, DER, to the certificate for each client that asks for one; none where it is empty."""
         self.pyopenssl.set_ocsp_server_callback(lambda connection, data: answer())
+
+    def send_ca_names(self, certificates: Iterable[x509.Certificate]) -> None:
+        """Name these CAs when a client is asked for its certificate (RFC 8446 section 4.2.4, RFC 5246 section 7.4.4)."""
+        for certificate in certificates:
+            self.pyopenssl.add_client_ca(certificate)
 
     def set_message_callback(self, callback: Callable[..., None]) -> None:
         """Have the messages of all connections told, as ``SSLContext._msg_callback`` of CPython tells them."""

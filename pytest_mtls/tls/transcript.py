@@ -22,6 +22,7 @@ from cryptography import x509
 from pytest_mtls.certificates.der import load_name
 from pytest_mtls.reasons.alert import Alert
 from pytest_mtls.reasons.side import Side, opposite
+from pytest_mtls.reasons.versions import VERSION_NUMBERS
 from pytest_mtls.tls.engine import TLSContext, is_second_engine
 from pytest_mtls.tls.standard import MESSAGE_CALLBACK
 
@@ -261,6 +262,30 @@ def server_name(transcript: Sequence[Message]) -> str | None:
             except (_Malformed, IndexError):
                 return None
     return None
+
+
+def versions_offered(hello: Message) -> tuple[int, ...]:
+    """The numbers of the TLS versions that a ClientHello offers, the highest first; empty if it is malformed.
+
+    They are in its extension supported_versions (RFC 8446 section 4.2.1); without it, its legacy_version is the highest one.
+    The values that stand for no version (RFC 8701) are left out.
+    """
+    body = _Reader(hello.body)
+    try:
+        legacy = body.number(2)
+        body.skip(32)  # random
+        body.vector(1)  # legacy_session_id
+        body.vector(2)  # cipher_suites
+        body.vector(1)  # legacy_compression_methods
+        extension = _extensions(body).get(_EXTENSION_SUPPORTED_VERSIONS)
+        if extension is None:
+            return (legacy,)
+        offered, found = extension.vector(1), set()
+        while offered.has_more:
+            found.add(offered.number(2))
+    except _Malformed:
+        return ()
+    return tuple(sorted(found & set(VERSION_NUMBERS.values()), reverse=True))
 
 
 def negotiated(transcript: Sequence[Message]) -> tuple[str | None, int | None]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
-from cryptography import x509
 from support.engines import openssl_of_the_second_engine
 from support.requirements import require_program
 
@@ -97,9 +95,7 @@ def test_curl(factory: Factory, ca: CertificateAuthority, staple: Any) -> None:
 
 def test_must_staple(factory: Factory, ca: CertificateAuthority) -> None:
     """A certificate that demands an answer (RFC 7633) is rejected by GnuTLS where none comes, and accepted with one."""
-    feature = x509.TLSFeature([x509.TLSFeatureType.status_request])
-    extension = x509.Extension(feature.oid, False, feature)
-    identity = ca.issue(replace(ca.server_profile(), extra_extensions=(extension,)))
+    identity = ca.issue_server(must_staple=True)
     client = ca.issue_client()
     program = str(require_program("gnutls-cli", apt="gnutls-bin"))
     files = [f"--x509cafile={ca.cert_path}", f"--x509certfile={client.cert_path}", f"--x509keyfile={client.key_path}"]
@@ -109,6 +105,15 @@ def test_must_staple(factory: Factory, ca: CertificateAuthority) -> None:
         assert (status == 0) is accepted, said
         if not accepted:
             assert "missing" in said, said
+
+
+def test_openssl_reads_the_demand(ca: CertificateAuthority) -> None:
+    """The certificate's TLS feature is status_request, not critical; without the argument there is none."""
+    program = str(require_program("openssl", apt="openssl"))
+    for demanded in (True, False):
+        identity = ca.issue_server(must_staple=demanded)
+        said = run(program, "x509", "-in", str(identity.cert_path), "-noout", "-ext", "tlsfeature")[1]
+        assert demanded is ("TLS Feature: \n    status_request" in said), said
 
 
 def test_a_case_may_staple(factory: Factory, ca: CertificateAuthority) -> None:

@@ -100,6 +100,7 @@ def _read_transcript(data: bytes) -> None:
                 message = transcript.message_of(sender, content_type, data, tls13=tls13)
                 messages = (message,)
                 str(message), message.alert, message.is_failure, message.certificates
+                transcript.versions_offered(message)
                 transcript.server_name(messages), transcript.negotiated(messages), transcript.negotiated_group(messages)
                 transcript.signature_schemes_asked(messages), transcript.acceptable_authorities(messages)
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from pytest_mtls.cases.case import CATALOGUE, Case
 from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.conformance.client.target import ClientFiles
 from pytest_mtls.conformance.client.under_test import ClientUnderTest, Observation, Recorder
 from pytest_mtls.conformance.offers import OfferResult, with_exception
 from pytest_mtls.conformance.policy import Policy
 from pytest_mtls.conformance.run import Outcome
 from pytest_mtls.errors import ClientNotUsable
-from pytest_mtls.reasons.versions import TLS_VERSIONS
+from pytest_mtls.reasons.versions import TLS_VERSIONS, VERSION_NUMBERS
+from pytest_mtls.server.hellos import ENDINGS, HelloServer
 from pytest_mtls.server.server import MutualTLSServer
 from pytest_mtls.server.wsgi import Environ
 from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.tls.transcript import versions_offered
 
 __all__ = ["CHECKS", "CheckResult", "check_client"]
 
@@ -37,6 +41,15 @@ class CheckResult(OfferResult):
 #: What a check found: what was seen, whether it is as it should be, and why; with the handshake that shows it.
 _Found = tuple[str, bool, str, "Handshake | None"]
 
+#: Versions of TLS by their numbers.
+_VERSION_NAMES = {number: name for name, number in VERSION_NUMBERS.items()}
+#: How each ending of `HelloServer` is told.
+_ENDED_BY = {
+    "alert": "was rejected by the alert protocol_version",
+    "close": "was cut by the end of the stream",
+    "reset": "was cut by a reset",
+}
+
 
 @dataclass(frozen=True)
 class _Check:
@@ -46,14 +59,14 @@ class _Check:
         title: what it asks, in one sentence.
         rfc: what it rests on.
         expected: what a client does that is sound.
-        run: does it; None where it cannot be told of this client.
+        run: does it; where it does not apply to this client, the text that says why.
         tier: "must", or "informative" for what many clients do: it is reported and never failed.
     """
 
     title: str
     rfc: str
     expected: str
-    run: Callable[[ClientUnderTest], _Found | None]
+    run: Callable[[ClientUnderTest], _Found | str]
     tier: str = "must"
 
 
@@ -72,8 +85,8 @@ def check_client(client: ClientUnderTest, policy: Policy, name: str) -> CheckRes
         found = check.run(client)
     except ClientNotUsable as error:
         return replace(result, note=str(error))
-    if found is None:
-        return replace(result, note="this client cannot be asked")
+    if isinstance(found, str):
+        return replace(result, note=f"not applicable: {found}")
     seen, is_sound, why, handshake = found
     outcome = Outcome.CONFORMS if is_sound else Outcome.DEVIATES if check.tier == "must" else Outcome.REPORTED
     return with_exception(replace(result, seen=seen, outcome=outcome, note=why, handshake=handshake), policy)
@@ -122,9 +135,9 @@ def _certificate_of_another_host(client: ClientUnderTest) -> _Found:
     return "withheld" if other.requests else "not followed", True, "", None
 
 
-def _key_in_output(client: ClientUnderTest) -> _Found | None:
+def _key_in_output(client: ClientUnderTest) -> _Found | str:
     if not client.client.is_program:
-        return None
+        return "the client is called in this process, and what it prints is not known"
     output = b""
     for case in (None, _case("expired")):
         output += client.observe(case).call.output
@@ -134,6 +147,57 @@ def _key_in_output(client: ClientUnderTest) -> _Found | None:
     if any(line in output for line in lines):
         return "printed", False, "the client's private key is in what it printed", None
     return "kept", True, "", None
+
+
+def _older_version(client: ClientUnderTest) -> _Found | str:
+    has_begun = False
+    for ending in ENDINGS:
+        with HelloServer("localhost", ending) as server:
+            client.call_port(server.port)
+        offers = [(hello, max(versions_offered(hello))) for hello in server.hellos if versions_offered(hello)]
+        has_begun = has_begun or bool(offers)
+        for (_, before), (hello, highest) in pairwise(offers):
+            if highest < before:
+                seen = f"TLS {_VERSION_NAMES.get(highest, hex(highest))}"
+                offered = f"TLS {_VERSION_NAMES.get(before, hex(before))}"
+                why = (
+                    f"its offer of {offered} {_ENDED_BY[ending]}, and the client came again and offered at most {seen}"
+                )
+                return seen, False, why, Handshake("server", None, transcript=(hello,), error=why)
+    return ("no older one", True, "", None) if has_begun else "the client began no handshake"
+
+
+def _session_of_another_certificate(client: ClientUnderTest) -> _Found | str:
+    if client.client.is_program:
+        return "each call is a process of its own, which has no session of an earlier one"
+    other = client.other_files("other-client")
+    is_asked = False
+    for tls in TLS_VERSIONS:
+        (alone,) = _calls_for_one_server(client, tls, other)
+        if not any(_shows(request.handshake, other) for request in alone.requests):
+            continue  # it does not speak this version, or does not take another certificate
+        is_asked = True
+        _, seen = _calls_for_one_server(client, tls, client.files, other)
+        for handshake in _of_requests(seen):
+            if not _shows(handshake, other):
+                did = "resumed the session" if handshake.resumed else "used the connection"
+                why = f"the client was given another certificate, and {did} of the earlier one, over TLS {tls}"
+                return "resumed" if handshake.resumed else "same connection", False, why, handshake
+    if not is_asked:
+        return "the client does not present another certificate when it is given one"
+    return "new session", True, "", None
+
+
+def _calls_for_one_server(client: ClientUnderTest, tls: str, *files: ClientFiles) -> tuple[Observation, ...]:
+    """Call the client for the same good server with one client's files after the other's."""
+    app = Recorder()
+    with MutualTLSServer(app, cert=client.ca.issue_server(), trust=client.ca, tls=tls, revocation=False) as server:
+        return tuple(client.call(server, app, tls=tls, files=one) for one in files)
+
+
+def _shows(handshake: Handshake, files: ClientFiles) -> bool:
+    """Whether the client of a handshake is the one whose files these are, by what the server knows of it."""
+    return handshake.client_chain_der[:1] == (files.identity.der,)
 
 
 def _of_requests(seen: Observation) -> Iterable[Handshake]:
@@ -172,6 +236,18 @@ CHECKS: Mapping[str, _Check] = {
         "withheld",
         _certificate_of_another_host,
         "informative",
+    ),
+    "no-older-version": _Check(
+        "The client does not come again with an older version of TLS after its handshake was cut.",
+        "RFC 8446 appendix D.1",
+        "no older one",
+        _older_version,
+    ),
+    "session-of-another-certificate": _Check(
+        "The client does not resume a session that it began with another certificate than it has now.",
+        "RFC 8446 section 2.2",
+        "new session",
+        _session_of_another_certificate,
     ),
     "key-in-output": _Check(
         "The client keeps its private key out of what it prints.",

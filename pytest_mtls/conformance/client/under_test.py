@@ -324,15 +324,8 @@ class ClientUnderTest:
         Raises:
             ClientNotUsable: as for `observe`.
         """
-        if not self.client.takes_address and not _is_resolved(host):
-            raise ClientNotUsable(self.name, _UNRESOLVED.format(host=host))
-        target = ClientTarget(host, server.port, ADDRESS, tls, files or self.files)
-        if self.client.takes_crl:
-            Path(target.crl).write_bytes(b"".join((issuer or self.ca).crl_pems()))
-        if self._rate_limiter is not None:
-            self._rate_limiter.wait()
         bookmark, before = server.bookmark(), len(app.requests)
-        call = self.client.call(target, self.timeout)
+        target, call = self.call_port(server.port, host=host, tls=tls, files=files, issuer=issuer)
         handshakes = tuple(seen for seen in server.handshakes_since(bookmark, wait=True) if _is_one(seen))
         if serves and not call.is_over_time:
             app.wait_until_ended(sum(seen.accepted is True for seen in handshakes), self.timeout)
@@ -342,6 +335,36 @@ class ClientUnderTest:
             raise ClientNotUsable(self.name, _UNRESOLVED.format(host=host), call.text)
         is_all_heard = self.client.is_program and serves
         return Observation(target, call, handshakes, requests, has_read, is_all_heard)
+
+    def call_port(
+        self,
+        port: int,
+        *,
+        host: str = _LOCALHOST,
+        tls: str = "1.3",
+        files: ClientFiles | None = None,
+        issuer: CertificateAuthority | None = None,
+    ) -> tuple[ClientTarget, Call]:
+        """Call the client once for whatever listens on a port, without a look at it.
+
+        Args:
+            port: on loopback.
+            host, tls, files, issuer: as for `call`.
+
+        Returns:
+            What the client was told, and how its call ended.
+
+        Raises:
+            ClientNotUsable: as for `observe`.
+        """
+        if not self.client.takes_address and not _is_resolved(host):
+            raise ClientNotUsable(self.name, _UNRESOLVED.format(host=host))
+        target = ClientTarget(host, port, ADDRESS, tls, files or self.files)
+        if self.client.takes_crl:
+            Path(target.crl).write_bytes(b"".join((issuer or self.ca).crl_pems()))
+        if self._rate_limiter is not None:
+            self._rate_limiter.wait()
+        return target, self.client.call(target, self.timeout)
 
     def check_usable(self, versions: Sequence[str] = ("1.3", "1.2")) -> Observation:
         """Call the client for a good server: it has to send a request, and to end well.

@@ -7,6 +7,7 @@ import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import requests
@@ -20,6 +21,8 @@ from pytest_mtls.conformance.client.target import ClientTarget
 from pytest_mtls.conformance.client.under_test import ClientUnderTest
 from pytest_mtls.conformance.policy import ExpectedException, Policy
 from pytest_mtls.conformance.run import Outcome
+from pytest_mtls.reasons.versions import TLS_VERSIONS
+from pytest_mtls.tls.transcript import versions_offered
 
 PATIENCE = 60.0
 
@@ -66,6 +69,75 @@ def follows(target: ClientTarget) -> None:
     fetch(target, follow=True)
 
 
+def falls_back(target: ClientTarget, *, ended_by: type[OSError] = OSError) -> None:
+    """Comes again with TLS 1.2 alone where its handshake fails in this way."""
+    try:
+        talk(target, own_context(target))
+    except ended_by:
+        context = own_context(target)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        talk(target, context)
+
+
+def own_context(target: ClientTarget) -> ssl.SSLContext:
+    """A context as a sound client has it."""
+    context = ssl.create_default_context(cafile=target.ca)
+    context.load_cert_chain(target.cert, target.key)
+    return context
+
+
+def talk(target: ClientTarget, context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> ssl.SSLSession | None:
+    """Send the request and read the answer; the session to resume later."""
+    with (
+        socket.create_connection((target.address, target.port), PATIENCE) as plain,
+        context.wrap_socket(plain, server_hostname=target.host, session=session) as sock,
+    ):
+        sock.sendall(target.request)
+        while sock.recv(65536):
+            pass
+        return sock.session
+
+
+class Resumes:
+    """Keeps a session of each server, whatever certificate it was begun with."""
+
+    def __init__(self, versions: tuple[str, ...] = TLS_VERSIONS, *, by_certificate: bool = False) -> None:
+        self.resumed = 0
+        self._versions = versions
+        self._by_certificate = by_certificate
+        self._kept: dict[object, tuple[ssl.SSLContext, ssl.SSLSession | None]] = {}
+
+    def __call__(self, target: ClientTarget) -> None:
+        if target.tls not in self._versions:
+            talk(target, own_context(target))
+            return
+        key = (target.port, target.cert) if self._by_certificate else target.port
+        context, session = self._kept.get(key, (own_context(target), None))
+        context.load_cert_chain(target.cert, target.key)
+        self.resumed += session is not None
+        self._kept[key] = context, talk(target, context, session)
+
+
+class KeepsConnection:
+    """Keeps one connection to each server, and asks over it, whatever certificate it is given."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, requests.Session] = {}
+
+    def __call__(self, target: ClientTarget) -> None:
+        if target.port not in self._kept:
+            self._kept[target.port] = requests.Session()
+            self._kept[target.port].trust_env = False
+            self._kept[target.port].cert = (target.cert, target.key)
+            self._kept[target.port].verify = target.ca
+        assert 200 == self._kept[target.port].get(target.url, timeout=PATIENCE).status_code
+
+    def close(self) -> None:
+        """End the connections."""
+        for session in self._kept.values():
+            session.close()
+
+
 PRINTS_ITS_KEY = [
     *(
         sys.executable,
@@ -79,8 +151,11 @@ BAD: dict[str, ClientArgument] = {
     "certificate-before-trust": shows_it_to_anybody,
     "no-certificate-after-rejection": tries_without,
     "certificate-to-another-host": follows,
+    "no-older-version": falls_back,
+    "session-of-another-certificate": Resumes(),
     "key-in-output": PRINTS_ITS_KEY,
 }
+CANNOT_BE_ASKED = {("requests", "key-in-output"), ("curl", "session-of-another-certificate")}
 
 
 @pytest.fixture
@@ -122,11 +197,70 @@ def test_bad_client(ca: CertificateAuthority, name: str) -> None:
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("client", ["requests", "curl"])
 def test_sound_client(ca: CertificateAuthority, name: str, client: str) -> None:
-    """It passes each, or cannot be asked: what a callable prints is not known."""
+    """It passes each, or cannot be asked, and the note says why."""
     require_program("curl", apt="curl")
     result = found(sound if client == "requests" else CURL, ca, name)
-    cannot = client == "requests" and name == "key-in-output"
-    assert (Outcome.LEFT_OUT if cannot else Outcome.CONFORMS) is result.outcome, result
+    if (client, name) in CANNOT_BE_ASKED:
+        assert (Outcome.LEFT_OUT, True) == (result.outcome, result.note.startswith("not applicable: ")), result
+    else:
+        assert Outcome.CONFORMS is result.outcome, result
+
+
+@pytest.mark.parametrize(
+    ("ending", "error"), [("alert", ssl.SSLError), ("close", ssl.SSLEOFError), ("reset", ConnectionResetError)]
+)
+def test_each_way_of_falling_back(ca: CertificateAuthority, ending: str, error: type[OSError]) -> None:
+    """A client may fall back after one ending of its handshake alone; what it offered then is told."""
+    result = found(partial(falls_back, ended_by=error), ca, "no-older-version")
+    assert (Outcome.DEVIATES, "TLS 1.2") == (result.outcome, result.seen), result
+    assert result.handshake is not None
+    assert [0x0303] == [max(versions_offered(hello)) for hello in result.handshake.transcript]
+
+
+def test_client_that_comes_again_with_the_same_offer(ca: CertificateAuthority) -> None:
+    """To try again is no downgrade."""
+
+    def tries_twice(target: ClientTarget) -> None:
+        try:
+            fetch(target)
+        except requests.RequestException:
+            fetch(target)
+
+    assert Outcome.CONFORMS is found(tries_twice, ca, "no-older-version").outcome
+
+
+@pytest.mark.parametrize("tls", TLS_VERSIONS)
+def test_session_of_each_version(ca: CertificateAuthority, tls: str) -> None:
+    """A session of the first certificate is found out over either version; one for each certificate is sound."""
+    result = found(Resumes((tls,)), ca, "session-of-another-certificate")
+    assert (Outcome.DEVIATES, "resumed") == (result.outcome, result.seen), result
+    assert result.note.endswith(f"of the earlier one, over TLS {tls}")
+    assert result.handshake is not None
+    assert result.handshake.resumed
+    assert Outcome.CONFORMS is found(Resumes(by_certificate=True), ca, "session-of-another-certificate").outcome
+
+
+def test_connection_of_another_certificate(ca: CertificateAuthority) -> None:
+    """A request over the connection of the earlier certificate is one of the earlier client."""
+    client = KeepsConnection()
+    try:
+        result = found(client, ca, "session-of-another-certificate")
+    finally:
+        client.close()
+    assert (Outcome.DEVIATES, "same connection") == (result.outcome, result.seen), result
+
+
+def test_client_with_a_certificate_of_its_own(ca: CertificateAuthority) -> None:
+    """One that presents the same whatever it is told cannot be asked."""
+    own = ca.issue_client("own")
+
+    def ours(target: ClientTarget) -> None:
+        with requests.Session() as session:
+            session.trust_env = False
+            session.get(target.url, verify=target.ca, cert=(own.cert_path, own.key_path), timeout=PATIENCE)
+
+    result = found(ours, ca, "session-of-another-certificate")
+    assert (Outcome.LEFT_OUT, True) == (result.outcome, "does not present another" in result.note), result
 
 
 def test_exception(ca: CertificateAuthority) -> None:
