@@ -284,7 +284,7 @@ SERVERS: dict[str, Server] = {
             settings=_WITH_CRL | {"usage"},
             twins=_mistakes("ssl_verify_client on", "ssl_verify_client optional", "ssl_crl {crl};"),
             notes=(
-                "It completes the handshake with every client that proves to have its key, and refuses by status 400 inside.",
+                "It completes the handshake with every client that proves to have its key, and rejects by status 400 inside.",
             ),
         ),
         Server(
