@@ -1,6 +1,6 @@
-"""1,000 refused clients that each write 300 kB under TLS 1.3: how many see the alert, and how many only a broken pipe.
+"""1,000 rejected clients that each write 300 kB under TLS 1.3: how many see the alert, and how many only a broken pipe.
 
-The peer is a server that just closes after it has refused.
+The peer is a server that just closes after it has rejected.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BYTES = 300_000
 
 
 def refused(context: ssl.SSLContext, address: tuple[str, int]) -> str:
-    """What a refused client sees."""
+    """What a rejected client sees."""
     try:
         with (
             socket.create_connection(address) as plain,

@@ -32,7 +32,7 @@ class BankClient:
         """Whom the bank takes us for.
 
         Raises:
-            BankUnreachable: one of the two sides refused the other.
+            BankUnreachable: one of the two sides rejected the other.
         """
         pair = (self.cert, self.key) if self.cert and self.key else None
         try:

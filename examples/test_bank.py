@@ -1,4 +1,4 @@
-"""How `bank.BankClient` is tested: a real server, real certificates, real refusals."""
+"""How `bank.BankClient` is tested: a real server, real certificates, real rejections."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_our_own_certificate_is_presented(
 def test_client_survives_refusal(
     mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority, dial: Dial, case: Case
 ) -> None:
-    """When the bank refuses us, we raise our own error and nothing else."""
+    """When the bank rejects us, we raise our own error and nothing else."""
     with mtls_server.expect_rejected(case.reason), pytest.raises(BankUnreachable):
         dial(mtls_server, case.identity(mtls_ca)).whoami()
 

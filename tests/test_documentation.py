@@ -48,7 +48,7 @@ def test_readme_has_its_two_commands() -> None:
 
 
 def test_examples_pass_as_a_user_runs_them(pytester: pytest.Pytester) -> None:
-    """``pytest -v examples`` passes, and says what was refused and why."""
+    """``pytest -v examples`` passes, and says what was rejected and why."""
     shutil.copytree(ROOT / "examples", pytester.path / "examples")
     result = pytester.runpytest_subprocess("-v", "examples", "-p", "no:cacheprovider")
     assert {"passed"} == set(result.parseoutcomes()), result.stdout.str()

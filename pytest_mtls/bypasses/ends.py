@@ -12,7 +12,7 @@ class Verdict(str, Enum):
 
     HELD = "held"  #: the server did not let the attacker in.
     BYPASSED = "bypassed"  #: it did.
-    UNDECIDED = "undecided"  #: the server gave no verdict, or refuses everybody.
+    UNDECIDED = "undecided"  #: the server gave no verdict, or rejects everybody.
     NOT_APPLICABLE = "not applicable"  #: it cannot be tried here; the note says why.
 
 

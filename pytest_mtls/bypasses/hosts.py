@@ -34,7 +34,7 @@ def _check_that_it_has_a_name(attempt: Attempt) -> None:
 
 @bypass(cves=["pyOpenSSL issue 255"], needs=["names"])
 def name_without_certificate(attempt: Attempt) -> str | None:
-    """Every name on the port that requires a certificate is refused to a client without one.
+    """Every name on the port that requires a certificate is rejected to a client without one.
 
     A server that changes its settings when it has read the name may leave the verification mode behind: CPython's
     ``sni_callback`` that sets ``socket.context`` takes the certificate of the new context, and not its verify mode.
@@ -145,5 +145,5 @@ def split_client_hello(attempt: Attempt) -> str | None:
             who = f"a client without a certificate whose ClientHello comes in {how} over TLS {tls}"
             _must_not_get_in(attempt, seen, who, secret)
         if attempt.good is not None and not attempt.visit(attempt.good, change=change).accepted:
-            remarks.append(f"it refuses a good client whose ClientHello comes in {how} as well")
+            remarks.append(f"it rejects a good client whose ClientHello comes in {how} as well")
     return "; ".join(remarks) or None

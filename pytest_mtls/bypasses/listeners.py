@@ -19,7 +19,7 @@ from pytest_mtls.verdict.explain import headline
 
 @bypass(cves=["GHSA-3wh4-j44w-pg92"], needs=["listeners"])
 def every_listener(attempt: Attempt) -> str | None:
-    """Each of the server's listeners refuses what the first refuses.
+    """Each of the server's listeners rejects what the first rejects.
 
     Settings are made for each listener, and one can be forgotten: that for metrics, for peers, for IPv6. A client without
     a certificate, one of an unknown CA and, where the CA's key is here, an expired and a revoked one come to each of them.

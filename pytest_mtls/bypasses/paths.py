@@ -110,7 +110,7 @@ def protected_path_over_http2(attempt: Attempt) -> str | None:
     """The path that requires a certificate is not served over HTTP/2 to a client without one.
 
     HTTP/2 has no renegotiation and no post-handshake authentication (RFC 8740), so that a server which asks for the
-    certificate in the middle cannot ask. It has to refuse, and not to forget.
+    certificate in the middle cannot ask. It has to reject, and not to forget.
     """
     protected, public = _paths(attempt)
     if attempt.site.public_path is not None and not _visit_over_http2(attempt, public).accepted:

@@ -20,7 +20,7 @@ def resume_across_names(attempt: Attempt) -> str | None:
     """A session of one virtual host is not resumed on another whose clients come from another CA.
 
     A client of the other name gets a session there and resumes it under the endpoint's own name, where its certificate
-    would be refused. The certificate is not sent again, so that nobody looks at it under the rules of this host.
+    would be rejected. The certificate is not sent again, so that nobody looks at it under the rules of this host.
     """
     site = attempt.site
     assert site.other_name is not None
@@ -57,9 +57,9 @@ def resume_from_public_name(attempt: Attempt) -> str | None:
 
 @bypass(cves=["HAProxy issue 248"])
 def resume_after_refusal(attempt: Attempt) -> str | None:
-    """A client that was refused inside TLS does not get in with the session that it was given before.
+    """A client that was rejected inside TLS does not get in with the session that it was given before.
 
-    A server that finishes the handshake with every client and judges it afterwards gives the refused ones a session too.
+    A server that finishes the handshake with every client and judges it afterwards gives the rejected ones a session too.
     In the resumed session the fault in the certificate, or that there was none, has to be known still.
     """
     strangers = {"a client without a certificate": None, "a client of an unknown CA": attempt.stranger}
@@ -70,7 +70,7 @@ def resume_after_refusal(attempt: Attempt) -> str | None:
             attempt.must_reject(first, f"{who} over TLS {tls}")
             if first.session is not None:
                 given = True
-                attempt.must_reject(attempt.visit(resume=first), f"{who}, refused before over TLS {tls}")
+                attempt.must_reject(attempt.visit(resume=first), f"{who}, rejected before over TLS {tls}")
     return None if given else _NO_SESSION
 
 

@@ -42,8 +42,8 @@ Build = Callable[[CertificateAuthority, Leaf], "Identity | None"]
 class Tier(str, Enum):
     """How binding a case's verdict is."""
 
-    MUST = "must"  #: any correct peer refuses it.
-    SETTING = "setting"  #: refused under the setting that the case names.
+    MUST = "must"  #: any correct peer rejects it.
+    SETTING = "setting"  #: rejected under the setting that the case names.
     INFORMATIVE = "informative"  #: stacks differ and both answers can be right: reported, never failed.
     GOOD = "good"  #: must be accepted.
 
@@ -57,10 +57,10 @@ class Case:
         side: who is good or bad in this way, "client" or "server".
         summary: one sentence.
         theme: what it is about: the name of the module that defines it, such as "path" or "names".
-        reasons: why the other side must refuse it; empty for a case that it accepts. Several for one with several
+        reasons: why the other side must reject it; empty for a case that it accepts. Several for one with several
             defects, of which a peer names the one that it meets first.
         tier: how binding the verdict is.
-        requires: the settings of the other side under which it refuses: "strict" (RFC 5280's profile, as OpenSSL's
+        requires: the settings of the other side under which it rejects: "strict" (RFC 5280's profile, as OpenSSL's
             X509_V_FLAG_X509_STRICT), "crl" (revocation of the whole chain), "level" (OpenSSL's security level 2),
             "usage" (the key usage of an end entity is looked at, as OpenSSL does of itself).
         rfc: the section that the verdict rests on; RFC 5280's unless another is named.
@@ -90,12 +90,12 @@ class Case:
 
     @property
     def reason(self) -> Reason | None:
-        """Why the other side must refuse it; None if it accepts, or for one of several reasons."""
+        """Why the other side must reject it; None if it accepts, or for one of several reasons."""
         return self.reasons[0] if len(self.reasons) == 1 else None
 
     @property
     def accepted(self) -> bool | None:
-        """What a correct peer does: False refuses, True accepts, None either."""
+        """What a correct peer does: False rejects, True accepts, None either."""
         return {Tier.GOOD: True, Tier.INFORMATIVE: None}.get(self.tier, False)
 
     @property
@@ -192,7 +192,7 @@ class Catalogue:
     def select(self, patterns: Iterable[str] = (), exclude: str | Iterable[str] = ()) -> list[Case]:
         """The cases whose ids match any of the glob patterns.
 
-        Without a pattern they are all that any correct peer refuses, less those that take an extra which is not installed.
+        Without a pattern they are all that any correct peer rejects, less those that take an extra which is not installed.
 
         Args:
             patterns: globs over ids (`fnmatch`), case-sensitive.
@@ -246,9 +246,9 @@ def case(
 
     Args:
         side: "client", "server", or "both" for a case of each.
-        reason: why it must be refused.
+        reason: why it must be rejected.
         tier: how binding that is; `Tier.MUST` by default.
-        requires: the settings under which it is refused: "strict", "crl", "level" or "usage".
+        requires: the settings under which it is rejected: "strict", "crl", "level" or "usage".
         rfc: the section that the verdict rests on.
         limbo: the id of the same case in x509-limbo.
         tls: the only TLS version over which it can be presented; both by default.

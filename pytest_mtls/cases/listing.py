@@ -16,8 +16,8 @@ from pytest_mtls.reasons.settings import SETTINGS
 __all__ = ["as_json", "as_markdown", "as_table", "reasons_of", "select", "settings_of", "verdict_of"]
 
 _VERDICTS = {
-    Tier.MUST: "refused",
-    Tier.SETTING: "refused by setting",
+    Tier.MUST: "rejected",
+    Tier.SETTING: "rejected by setting",
     Tier.INFORMATIVE: "either",
     Tier.GOOD: "accepted",
 }
@@ -49,12 +49,12 @@ def verdict_of(case: Case) -> str:
 
 
 def reasons_of(case: Case) -> str:
-    """Why it is refused, in words; empty for one that is accepted."""
+    """Why it is rejected, in words; empty for one that is accepted."""
     return ", ".join(reason.words for reason in case.reasons)
 
 
 def settings_of(case: Case) -> str:
-    """The settings that it takes to refuse it, such as ``crl``; empty if none."""
+    """The settings that it takes to reject it, such as ``crl``; empty if none."""
     return ", ".join(sorted(case.requires))
 
 
@@ -121,8 +121,8 @@ def _introduction(cases: Sequence[Case]) -> Iterator[str]:
     yield ""
     yield "The verdict is that of a correct peer:"
     yield ""
-    yield "refused\n: Any correct peer refuses it. These cases are chosen where no pattern is given.\n"
-    yield "refused by setting\n: It is refused where the other side has the setting that stands beside it:"
+    yield "rejected\n: Any correct peer rejects it. These cases are chosen where no pattern is given.\n"
+    yield "rejected by setting\n: It is rejected where the other side has the setting that stands beside it:"
     yield from (f"  `{setting}` ({words})," for setting, words in SETTINGS.items())
     yield "  and may be accepted elsewhere.\n"
     yield "either\n: Stacks differ, and both answers can be right. The verdict is reported, and fails no test.\n"

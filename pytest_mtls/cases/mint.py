@@ -153,7 +153,7 @@ def _readme(cases: Sequence[MintedCase], client: Identity) -> str:
             "",
             "Of each there are `.crt`, the chain as it is sent, `.key`, the private key, and `.pem`, both in one file.",
             "",
-            "A case is bad in one way alone. *refused by setting* is refused where the other side has the setting that",
+            "A case is bad in one way alone. *rejected by setting* is rejected where the other side has the setting that",
             "stands beside it, and may be accepted elsewhere. *either* is for stacks to choose. The settings:",
             "",
             *(f"- `{setting}`: {words}" for setting, words in SETTINGS.items()),

@@ -76,7 +76,7 @@ def chains(
     Args:
         side: whose chains.
         defects: globs over case ids, of which each chain has one defect; without a pattern, of the bad cases that any
-            correct peer refuses. None for good chains.
+            correct peer rejects. None for good chains.
         exclude: a glob or several; defects that match are left out. So are those that are made on the wire.
         max_depth: how many CAs stand between leaf and root at most.
         key_kinds: what keys are drawn from.

@@ -161,7 +161,7 @@ class CertificateProfile:
             issuer_key_identifier: what the authority key identifier names; None leaves it out.
             pss: the hash to sign with by RSASSA-PSS, where the issuer's key is for that alone.
         """
-        # The builder's constructor takes what its setters would refuse, and costs a quarter of their time.
+        # The builder's constructor takes what its setters would reject, and costs a quarter of their time.
         builder = x509.CertificateBuilder(
             issuer_name=issuer_name if self.issuer is None else self.issuer,
             subject_name=self.subject,

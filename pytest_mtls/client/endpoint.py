@@ -42,7 +42,7 @@ class Endpoint:
         user: who logs in, where the protocol has that: "postgres", "mysql", "mqtt".
         password: the same.
         strict: whether the server's certificate may break no rule of RFC 5280's profile.
-        client: a client that the server is known to accept, for the control beside each refusal; by default one that the CA
+        client: a client that the server is known to accept, for the control beside each rejection; by default one that the CA
             issues.
         client_cases: a directory of clients that were minted before the server was started, as ``<case>.crt`` and
             ``<case>.key``: they are presented in place of new ones, so that the server's CRL knows of them.

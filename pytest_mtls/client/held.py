@@ -108,7 +108,7 @@ class HeldConnection:
         timeout: seconds for each exchange.
 
     Raises:
-        OSError: nobody is there, or the server refused.
+        OSError: nobody is there, or the server rejected the client.
         UnexpectedAnswer: it speaks something else, or is not ready.
     """
 

@@ -41,11 +41,11 @@ __all__ = [
     "shake_hands",
 ]
 
-#: How long a refused server may take to close, in seconds. The verdict is known by then.
+#: How long a rejected server may take to close, in seconds. The verdict is known by then.
 _DRAIN_SECONDS = 1.0
 
 #: How long a TLS 1.3 server is given to show its judgement before it is asked something, in seconds. It matters only for
-#: one that issues no session tickets, such as PostgreSQL, and then costs no more than the alert of a late refusal.
+#: one that issues no session tickets, such as PostgreSQL, and then costs no more than the alert of a late rejection.
 _TICKET_SECONDS = 0.05
 
 _ALERT_RECORD = 21
@@ -67,9 +67,9 @@ def probe(
     """Do one real handshake and read on until the verdict is known.
 
     Under TLS 1.3 a client is done before the server has judged it, so this reads until an alert, a session ticket, data
-    or the end of the stream tells. A stream that ends before any byte of data is a refusal whose alert is not known.
+    or the end of the stream tells. A stream that ends before any byte of data is a rejection whose alert is not known.
     Where the endpoint has a protocol, the verdict is that of the server's application: it is asked something harmless
-    inside, and may refuse there too.
+    inside, and may reject there too.
 
     Args:
         endpoint: a running `MutualTLSServer`, an `Endpoint`, ``(host, port)``, or a URL as `Endpoint.parse` reads it.
@@ -301,7 +301,7 @@ def _answered(seen: Handshake, answer: Answer, layer: str) -> Handshake:
     seen = replace(seen, answer=answer.text or None)
     if answer.accepted:
         return replace(seen, accepted=True)
-    error = f"the server's application refused: {answer.text or 'no more was said'}"
+    error = f"the server's application rejected the client: {answer.text or 'no more was said'}"
     return replace(seen, accepted=False, rejected_by="server", layer=layer, reason=answer.reason, error=error)
 
 

@@ -54,8 +54,8 @@ class State:
 
     Attributes:
         seen: its answer: "accepted", "refused", "held" and so on.
-        layer: where it refused; empty if it did not.
-        by: the alert by which it refused, or what its application answered; empty if nothing is known.
+        layer: where it rejected; empty if it did not.
+        by: the alert by which it rejected, or what its application answered; empty if nothing is known.
         is_good: whether the client should get in.
         theme: what the check is about; empty where that is not known.
         left_out: why the check was not made; empty if it was.

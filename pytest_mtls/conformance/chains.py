@@ -56,7 +56,7 @@ def chain_facts(
 
     Args:
         chain: the certificates, DER.
-        reasons: why it was refused, or should have been: the fields that they are about are marked.
+        reasons: why it was rejected, or should have been: the fields that they are about are marked.
         server_name: the name that was asked for.
     """
     told = chain[:_MOST_CERTIFICATES]

@@ -246,4 +246,4 @@ def _left_undone(target: Endpoint | str) -> Iterator[str]:
         tried = "need nothing issued by it" if target.client_cases is None else "are in the directory, or need no CA,"
         yield f"The CA's private key is not here: only clients that {tried} were tried."
         if target.client is None:
-            yield "No good client was there as a control (--mtls-client-cert): a server that refuses everybody passes."
+            yield "No good client was there as a control (--mtls-client-cert): a server that rejects everybody passes."

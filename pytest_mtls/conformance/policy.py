@@ -72,7 +72,7 @@ class Policy:
     Attributes:
         settings: those that the server claims: those of `pytest_mtls.reasons.settings.SETTINGS`,
             and "resumption". A case that requires another is reported and never failed.
-        reasons: "alert" if a refusal counts only when its alert can stand for the case's reason, "any" for every refusal.
+        reasons: "alert" if a rejection counts only when its alert can stand for the case's reason, "any" for every rejection.
         exceptions: deviations that are agreed.
         site: what else is known of the server, for the bypasses.
         versions: the TLS versions that the server must offer, and all that it may; None if nothing is claimed of 1.2 and 1.3,

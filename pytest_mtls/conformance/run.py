@@ -1,4 +1,4 @@
-"""`Run`: every client case against one server, with a control beside each refusal. No pytest here.
+"""`Run`: every client case against one server, with a control beside each rejection. No pytest here.
 
 The tests of this package hand each `Result` to pytest; anybody else can do with them what they want.
 """
@@ -182,7 +182,7 @@ class Run:
     Args:
         target: the server. Its ``ca`` builds the cases, or as many as it can without a key.
         policy: what is agreed of it.
-        timeout: seconds for each handshake. A server that hangs is given so long, and is not said to have refused.
+        timeout: seconds for each handshake. A server that hangs is given so long, and is not said to have rejected.
     """
 
     def __init__(self, target: Endpoint, policy: Policy | None = None, *, timeout: float = 5.0) -> None:
@@ -196,7 +196,7 @@ class Run:
 
     @property
     def has_control(self) -> bool:
-        """Whether there is a good client, without which a refusal proves little."""
+        """Whether there is a good client, without which a rejection proves little."""
         return self._good is not None
 
     def check(self, case: Case, tls: str) -> Result:

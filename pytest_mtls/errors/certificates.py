@@ -219,7 +219,7 @@ class SigningRequestRefused(MtlsError):
     rule: str
 
     def __str__(self) -> str:
-        return f"signing request refused: {self.field} is {self.value}, but {self.rule}."
+        return f"signing request rejected: {self.field} is {self.value}, but {self.rule}."
 
 
 @dataclass(eq=False)

@@ -422,7 +422,7 @@ def _client_of_the_suite(client: Identity) -> Identity | None:
 
 @pytest.fixture
 def mtls_server(mtls_server_factory: Callable[..., MutualTLSServer]) -> MutualTLSServer:
-    """A running `MutualTLSServer` that requires a client certificate, and refuses every bad client of the catalogue."""
+    """A running `MutualTLSServer` that requires a client certificate, and rejects every bad client of the catalogue."""
     return mtls_server_factory()
 
 

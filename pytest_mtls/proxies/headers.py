@@ -108,7 +108,7 @@ def forwarded_headers(
     known = _style(style)
     client = Client(_readable(presented_chain(identity)), failure_words(verified), *presented_chain(proxy)[:1])
     if client.failure is not None and client.chain and known.verification == "verified":
-        raise InvalidArgument("verified", verified, f"True: {known.title} refuses a client that it cannot verify")
+        raise InvalidArgument("verified", verified, f"True: {known.title} rejects a client that it cannot verify")
     renamed = _renamed(known, names)
     values = {renamed[header.name]: header.write(client) for header in known.headers}
     return {name: value for name, value in values.items() if value is not None}

@@ -1,7 +1,7 @@
-"""Why a peer was refused: one vocabulary over every TLS stack, and the tables that lead to it.
+"""Why a peer was rejected: one vocabulary over every TLS stack, and the tables that lead to it.
 
-Two kinds of evidence exist. The side that refuses knows exactly: OpenSSL gives it a verification code
-(`REASON_BY_VERIFY_CODE`) or an error name (`REASON_BY_SSL_ERROR`). The side that is refused sees an alert at most,
+Two kinds of evidence exist. The side that rejects knows exactly: OpenSSL gives it a verification code
+(`REASON_BY_VERIFY_CODE`) or an error name (`REASON_BY_SSL_ERROR`). The side that is rejected sees an alert at most,
 and an alert stands for several reasons (`alert_meaning.ALERT_MEANINGS`); which of them a stack sends it for is its own
 choice.
 """
@@ -143,7 +143,7 @@ REASON_BY_VERIFY_CODE: Mapping[int, Reason] = {
     94: Reason.WEAK_KEY,  # EC_KEY_EXPLICIT_PARAMS
 }
 
-#: `ssl.SSLError.reason` of the side that refuses, where no verification code tells more.
+#: `ssl.SSLError.reason` of the side that rejects, where no verification code tells more.
 REASON_BY_SSL_ERROR: Mapping[str, Reason] = {
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": Reason.NO_CERTIFICATE,
     "CERT_LENGTH_MISMATCH": Reason.MALFORMED_CERTIFICATE,

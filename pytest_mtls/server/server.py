@@ -61,7 +61,7 @@ _AT_ONCE = 2
 #: How long `stop` waits for a connection's thread, in seconds. Only an app that does not return takes so long.
 _JOIN_SECONDS = 5.0
 
-#: How long is waited for what accepted clients said last to be read, in seconds: it may be that they refuse the server.
+#: How long is waited for what accepted clients said last to be read, in seconds: it may be that they reject the server.
 #: It is read at once, but by an app that does not read.
 _HEAR_OUT_SECONDS = 1.0
 
@@ -82,9 +82,9 @@ class MutualTLSServer:
             needs the extra ``h2``.
         handler: in place of ``app``, a callable for any other protocol: it is called with the connected
             `ssl.SSLSocket`, in blocking mode, and the `Handshake`; the connection is closed when it returns.
-        strict: refuse certificates that only RFC 5280's profile forbids (``VERIFY_X509_STRICT``), as is the default.
+        strict: reject certificates that only RFC 5280's profile forbids (``VERIFY_X509_STRICT``), as is the default.
         revocation: whether client chains are checked by CRL. By default they are where the keys of all trusted CAs are
-            here; the server then follows the CAs: who is revoked now is refused at the next handshake.
+            here; the server then follows the CAs: who is revoked now is rejected at the next handshake.
         handshake_timeout: seconds that a client has for its handshake; 5 by default.
         idle_timeout: seconds that an accepted client may be silent; 60 by default.
         misbehaviour: what to do instead of serving, for clients that have to live with it: "close", "reset", "hang",

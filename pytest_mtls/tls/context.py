@@ -152,7 +152,7 @@ def set_up_server(
         trust: the CAs whose clients it accepts; may be None only if it asks for no certificate.
         client_certs: whether a client certificate is "required", "optional", or "none" is asked for.
         alpn: application protocols that it accepts, the preferred one first.
-        strict: refuse what only RFC 5280's profile forbids, such as a certificate without authority key identifier.
+        strict: reject what only RFC 5280's profile forbids, such as a certificate without authority key identifier.
         revocation: whether the whole chain is checked by the CRLs of the trusted CAs; by default if all have one.
         weak: present an identity that is too weak for OpenSSL's security level, which is then 0.
 
@@ -189,7 +189,7 @@ def set_up_client(
         identity: what the client presents if asked; None for no certificate.
         trust: the CAs whose servers it accepts; the system's by default.
         alpn: application protocols that it offers.
-        strict: refuse what only RFC 5280's profile forbids.
+        strict: reject what only RFC 5280's profile forbids.
         revocation: whether the server's chain is checked by the CRLs of the trusted CAs; by default if all have one.
         weak: present an identity that is too weak for OpenSSL's security level, which is then 0.
 
@@ -313,7 +313,7 @@ def judging_context(
         identity: what it presents itself.
         anchors: the certificates that it trusts, which may be of any kind.
         crls: CRLs, PEM, of all CAs in the chain; revocation is checked if there are any.
-        strict: refuse what only RFC 5280's profile forbids too.
+        strict: reject what only RFC 5280's profile forbids too.
 
     Raises:
         UnusableKeyLog: the file for its connections' secrets cannot be written to.

@@ -39,15 +39,15 @@ class Handshake:
 
     Attributes:
         side: the end that observed it, "client" or "server".
-        accepted: True, False for refused, or None for undecided (a time-out, a peer that is not there).
-        rejected_by: the side that refused the other, "client" or "server"; None unless refused.
-        reason: why, as far as this end can know; None unless refused. Where the other end refused, this is what its
+        accepted: True, False for rejected, or None for undecided (a time-out, a peer that is not there).
+        rejected_by: the side that rejected the other, "client" or "server"; None unless rejected.
+        reason: why, as far as this end can know; None unless rejected. Where the other end rejected, this is what its
             alert says by its name, unless the other end is ours too: then it is the exact reason.
         alert: the fatal alert that one of the sides sent, if any.
         verify_error: what this end's verification found wrong with the peer, in OpenSSL's words.
         verify_code: the same as OpenSSL's X509_V_ERR number.
-        layer: where it was refused: "tls", or what is spoken inside, such as "http" or "postgres", where the server
-            completed the handshake first; None unless refused.
+        layer: where it was rejected: "tls", or what is spoken inside, such as "http" or "postgres", where the server
+            completed the handshake first; None unless rejected.
         answer: what the server's application said inside, in short, such as ``HTTP 400``; None where nothing was asked.
         error: what went wrong, as the network or TLS stack put it; None if accepted.
         tls_version: "TLSv1.2", "TLSv1.3", or None if it did not come to that.
@@ -57,7 +57,7 @@ class Handshake:
         resumed: whether an earlier session was resumed, in which case no certificate goes over the wire.
         local_address: this end's (host, port).
         peer_address: the other end's (host, port).
-        peer_chain_der: the certificates that the peer presented, as DER, its own first; a refused peer's too.
+        peer_chain_der: the certificates that the peer presented, as DER, its own first; a rejected peer's too.
         sent_chain_der: those that this end presented.
         transcript: the handshake messages and alerts in order; empty on a Python that cannot observe them.
         counterpart: the same handshake as the other end saw it, where that end is ours as well.
@@ -148,7 +148,7 @@ class Handshake:
 
     @property
     def is_reason_exact(self) -> bool:
-        """Whether the reason comes from the side that refused, and not from its alert alone."""
+        """Whether the reason comes from the side that rejected, and not from its alert alone."""
         there = self.counterpart
         return self.rejected_by == self.side or (there is not None and there.rejected_by == there.side)
 
@@ -260,7 +260,7 @@ def judge_failure(seen: Handshake, error: Exception) -> Handshake:
         error: what the TLS or network stack raised.
 
     Returns:
-        The handshake, refused or (after a time-out, or a failure of the network) undecided, with the error in words.
+        The handshake, rejected or (after a time-out, or a failure of the network) undecided, with the error in words.
     """
     text = _text_of(error)
     if isinstance(error, TimeoutError) or _is_between(error):
@@ -290,7 +290,7 @@ def judge_failure(seen: Handshake, error: Exception) -> Handshake:
 
 
 def _refused(seen: Handshake, by: Side, *, error: str) -> Handshake:
-    """The handshake, refused for a reason that is not known yet."""
+    """The handshake, rejected for a reason that is not known yet."""
     return replace(seen, accepted=False, rejected_by=by, reason=Reason.UNSPECIFIED, error=error)
 
 

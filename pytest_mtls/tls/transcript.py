@@ -1,7 +1,7 @@
 """Handshake messages as they went over the wire, and what they tell.
 
 CPython calls ``SSLContext._msg_callback`` with every handshake message and alert of a connection, decrypted, in TLS 1.3
-too. That is the only way to see the certificates of a peer which was refused: ``getpeercert()`` never gives them.
+too. That is the only way to see the certificates of a peer which was rejected: ``getpeercert()`` never gives them.
 Nothing else may depend on the callback being there: on a Python without it (PyPy) a transcript is empty, and all else
 still works.
 

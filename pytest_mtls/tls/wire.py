@@ -1,4 +1,4 @@
-"""Non-blocking steps on a socket, each with a deadline; and the drain after a refusal.
+"""Non-blocking steps on a socket, each with a deadline; and the drain after a rejection.
 
 Waiting is always for the peer and always in the kernel: nothing here sleeps or polls in a loop.
 """

@@ -116,7 +116,7 @@ def test_hosts_of_the_same_page_without_a_mark_are_told_loudly(kit: Kit, hole: b
 
 
 def test_server_that_is_not_there_is_undecided(kit: Kit) -> None:
-    """Nothing is proved by a refused connection."""
+    """Nothing is proved by a rejected connection."""
     with SCENARIOS["no-server-name"][0](kit, False) as (endpoint, _):
         pass
     found = Trial(endpoint).check(BYPASSES["no-server-name"])
@@ -125,7 +125,7 @@ def test_server_that_is_not_there_is_undecided(kit: Kit) -> None:
 
 
 def test_server_that_refuses_everybody_is_undecided(kit: Kit) -> None:
-    """A server of another CA refuses every attacker, and proves nothing by that."""
+    """A server of another CA rejects every attacker, and proves nothing by that."""
     with SCENARIOS["no-server-name"][0](kit, False) as (endpoint, _):
         found = Trial(replace(endpoint, ca=kit.other_ca)).check(BYPASSES["no-server-name"])
     assert Verdict.UNDECIDED is found.verdict

@@ -200,7 +200,7 @@ class TestChoosing:
     """Globs over ids."""
 
     def test_bad_ones_by_default(self) -> None:
-        """Without a pattern the cases are those that any correct peer refuses."""
+        """Without a pattern the cases are those that any correct peer rejects."""
         chosen = CATALOGUE["client"].select()
         assert chosen
         assert {Tier.MUST} == {chosen.tier for chosen in chosen}
@@ -259,7 +259,7 @@ class TestCombining:
         assert 3 == len(three.reasons)
 
     def test_the_binding_tier_wins(self) -> None:
-        """A defect that must be refused makes any combination one; settings add up."""
+        """A defect that must be rejected makes any combination one; settings add up."""
         both = client("no-key-usage") & client("revoked")
         assert (Tier.MUST, frozenset({"crl"})) == (both.tier, both.requires)
         assert Tier.MUST is (client("valid") & client("expired")).tier

@@ -55,7 +55,7 @@ def client(ca: CertificateAuthority) -> Identity:
 
 @pytest.mark.parametrize(("case", "tls"), over_both_versions(CLIENTS))
 def test_client(judge: MutualTLSServer, ca: CertificateAuthority, case: Case, tls: str) -> None:
-    """Our server accepts the client, or refuses it with the alert, code and reason of its row."""
+    """Our server accepts the client, or rejects it with the alert, code and reason of its row."""
     presents = presented(case, "client", ca)
     seen = probe(judge, presents, tls=tls)
     check(case, tls, seen, by="server")
@@ -65,7 +65,7 @@ def test_client(judge: MutualTLSServer, ca: CertificateAuthority, case: Case, tl
 
 @pytest.mark.parametrize(("case", "tls"), over_both_versions(SERVERS))
 def test_server(judged: MutualTLSServer, ca: CertificateAuthority, client: Identity, case: Case, tls: str) -> None:
-    """Our probe accepts the server, or refuses it with the alert, code and reason of its row."""
+    """Our probe accepts the server, or rejects it with the alert, code and reason of its row."""
     if case.behaviour is not None:
         with MutualTLSServer(cert=case, trust=ca) as odd:
             seen = probe(odd, client, tls=tls)
@@ -92,19 +92,19 @@ def check(case: Case, tls: str, seen: Handshake, *, by: str) -> None:
 
 
 def sent(presents: Presentation) -> tuple[bytes, ...]:
-    """What a client has to send for its refusal to prove anything."""
+    """What a client has to send for its rejection to prove anything."""
     if presents.identity is None:
         return ()
     return tuple(certificate.public_bytes(Encoding.DER) for certificate in presents.identity.chain)
 
 
-#: What a client may take each misbehaving server for; refused where none is named.
+#: What a client may take each misbehaving server for; rejected where none is named.
 MISBEHAVIOURS: dict[str, set[bool | None]] = {"hangs": {None}, "resets-after-handshake": {True, False}}
 
 
 @pytest.mark.parametrize("case", [case for case in CATALOGUE["server"].select(["*"]) if case not in SERVERS], ids=str)
 def test_misbehaving_server(ca: CertificateAuthority, client: Identity, case: Case) -> None:
-    """A server that breaks off is taken for one that refuses, and one that hangs is taken for neither."""
+    """A server that breaks off is taken for one that rejects, and one that hangs is taken for neither."""
     with MutualTLSServer(cert=case, trust=ca) as server:
         seen = probe(server, client, timeout=0.2 if case.id == "hangs" else 5.0)
     assert seen.accepted in MISBEHAVIOURS.get(case.id, {False})

@@ -41,7 +41,7 @@ def openssl() -> Path:
 
 
 def test_openssl_agrees(judged: list[Subject], ca: CertificateAuthority, openssl: Path) -> None:
-    """`openssl verify` with every setting on refuses each bad case for the case's own reason, and accepts each good one."""
+    """`openssl verify` with every setting on rejects each bad case for the case's own reason, and accepts each good one."""
     said = by_openssl(judged, ca, openssl)
     expected, actual = {}, {}
     for subject in judged:

@@ -74,7 +74,7 @@ def test_only_the_owner_reads_it(minted: Path) -> None:
 
 
 def test_good_ones_get_in_and_bad_ones_do_not(minted: Path) -> None:
-    """A server set up from the files alone takes the good client and refuses stolen and expired ones."""
+    """A server set up from the files alone takes the good client and rejects stolen and expired ones."""
     ca = CertificateAuthority.load(minted / "ca.crt", minted / "ca.key")
     with MutualTLSServer(cert=good(minted, "server"), trust=ca) as server:
         assert_accepted(server, good(minted, "client"))
@@ -110,7 +110,7 @@ def test_days_prolong_the_good_and_not_the_expired(tmp_path: Path) -> None:
 
 
 def probe_reason(directory: Path, case: str) -> str | None:
-    """Why our server refuses a minted client."""
+    """Why our server rejects a minted client."""
     ca = CertificateAuthority.load(directory / "ca.crt", directory / "ca.key")
     with MutualTLSServer(cert=ca.issue_server(), trust=ca) as server:
         return probe(server, bad(directory, "client", case)).reason

@@ -87,7 +87,7 @@ class TestCreate:
         ],
     )
     def test_bad_arguments(self, arguments: dict[str, Any], error: type[Exception]) -> None:
-        """What cannot be is refused."""
+        """What cannot be is rejected."""
         with pytest.raises(error):
             CertificateAuthority.create(**arguments)
 
@@ -186,7 +186,7 @@ class TestIssue:
         ("arguments", "named"), [({"extended_key_usage": ["tls"]}, "'tls'"), ({"key_usage": ["sign"]}, "'sign'")]
     )
     def test_unknown_usages(self, arguments: dict[str, Any], named: str) -> None:
-        """Unknown usages are refused, and the known ones are named."""
+        """Unknown usages are rejected, and the known ones are named."""
         with pytest.raises(InvalidArgument, match=f"{named}, but it must be one of "):
             ROOT.issue_client(**arguments)
 
@@ -263,7 +263,7 @@ class TestRenew:
         )
 
     def test_no_key(self) -> None:
-        """What is no key is refused by its type, and is not shown."""
+        """What is no key is rejected by its type, and is not shown."""
         with pytest.raises(InvalidArgument, match=r"^private_key is <class 'str'>, but it must be a private key of"):
             ROOT.renew(ROOT.issue_client(), private_key="other")  # type: ignore[arg-type]
 
@@ -286,7 +286,7 @@ class TestDetails:
 
     @pytest.mark.parametrize("number", [0, -1, 2**159, True, "1", 1.0])
     def test_no_serial_number(self, number: Any) -> None:
-        """What RFC 5280 section 4.1.2.2 forbids is refused."""
+        """What RFC 5280 section 4.1.2.2 forbids is rejected."""
         with pytest.raises(InvalidArgument, match=r"^serial_number is .* a whole number from 1 to "):
             ROOT.issue_client(serial_number=number)
 
@@ -315,7 +315,7 @@ class TestDetails:
         ],
     )  # fmt: skip
     def test_no_subject(self, subject: Any) -> None:
-        """What no subject can hold is refused."""
+        """What no subject can hold is rejected."""
         with pytest.raises(InvalidName):
             ROOT.issue_client(subject=subject)
 
@@ -338,7 +338,7 @@ class TestDetails:
     @pytest.mark.parametrize("urls", ["localhost", ["http://"], [7], 7, b"http://a/", [b"http://a/"]])
     @pytest.mark.parametrize("argument", ["crl_urls", "ocsp_urls"])
     def test_no_urls(self, argument: str, urls: Any) -> None:
-        """What is not a URL is refused, and the argument is named."""
+        """What is not a URL is rejected, and the argument is named."""
         with pytest.raises(InvalidArgument, match=rf"^{argument} is .*, but it must be a list of URLs"):
             ROOT.issue_client(**{argument: urls})
 
@@ -371,7 +371,7 @@ class TestRevoke:
 
     @pytest.mark.parametrize("reason", ["boredom", "removeFromCRL", None])
     def test_unknown_reason(self, reason: Any) -> None:
-        """Unknown reasons are refused, and nothing is revoked."""
+        """Unknown reasons are rejected, and nothing is revoked."""
         ca = CertificateAuthority.create()
         with pytest.raises(InvalidArgument, match="key_compromise"):
             ca.revoke(ca.issue_client(), reason=reason)

@@ -120,7 +120,7 @@ class TestWriteTo:
         assert [] == list(tmp_path.iterdir())
 
     def test_name_with_directory(self, alice: Identity, tmp_path: Path) -> None:
-        """A name that leads elsewhere is refused."""
+        """A name that leads elsewhere is rejected."""
         with pytest.raises(UnusableDirectory):
             alice.write_to(tmp_path, name="../elsewhere")
         assert [] == list(tmp_path.iterdir())
@@ -147,7 +147,7 @@ class TestPrivateKey:
         assert alice.key_pem == identity.with_private_key(alice.key_pem).key_pem
 
     def test_mismatch(self, alice: Identity, authority: CertificateAuthority) -> None:
-        """Another's key is refused."""
+        """Another's key is rejected."""
         with pytest.raises(KeyMismatch) as refused:
             alice.with_private_key(authority.issue_client("bob").key_pem)
         assert "CN=alice" == refused.value.subject

@@ -139,7 +139,7 @@ def test_every_key_kind(kind: KeyKind, tmp_path: Path) -> None:
 
 
 def test_revoked_is_refused(tmp_path: Path) -> None:
-    """openssl refuses a revoked leaf, and all below a revoked intermediate."""
+    """openssl rejects a revoked leaf, and all below a revoked intermediate."""
     root = CertificateAuthority.create()
     below = root.intermediate()
     identity = below.issue_client()
@@ -152,7 +152,7 @@ def test_revoked_is_refused(tmp_path: Path) -> None:
 
 
 def test_name_constraints_bind(tmp_path: Path) -> None:
-    """openssl refuses what a constrained CA issues outside of its names, by type."""
+    """openssl rejects what a constrained CA issues outside of its names, by type."""
     authority = _constrained()
     for name in (
         "elsewhere.test",
@@ -167,13 +167,13 @@ def test_name_constraints_bind(tmp_path: Path) -> None:
 
 
 def test_path_length_binds(tmp_path: Path) -> None:
-    """More intermediates than a CA allows can be made on request, and openssl refuses what is below."""
+    """More intermediates than a CA allows can be made on request, and openssl rejects what is below."""
     authority = CertificateAuthority.create(path_length=0).intermediate(path_length=0)
     assert "path length constraint exceeded" in _openssl_verify(authority, authority.issue_client(), tmp_path)[1]
 
 
 def test_expired_in_one_way_only(tmp_path: Path) -> None:
-    """An expired certificate is refused as expired, and is good in all else."""
+    """An expired certificate is rejected as expired, and is good in all else."""
     authority = CertificateAuthority.create()
     for not_after in (-1, timedelta(seconds=-1)):
         identity = authority.issue_client(not_after=not_after)

@@ -63,7 +63,7 @@ def test_parse(text: KeyKind | str) -> None:
 
 @pytest.mark.parametrize("text", ["p257", "", None, 5])
 def test_parse_unknown(text: Any) -> None:
-    """An unknown kind is refused, and the known ones are named."""
+    """An unknown kind is rejected, and the known ones are named."""
     with pytest.raises(UnsupportedKeyKind) as refused:
         KeyKind.parse(text)
     assert str(text) == refused.value.kind

@@ -129,7 +129,7 @@ class TestIdentity:
         ids=["empty", "text", "certificate", "cut off", "DER certificate"],
     )
     def test_garbage_key(self, source: bytes) -> None:
-        """What holds no key is refused."""
+        """What holds no key is rejected."""
         with pytest.raises(UnreadablePrivateKey):
             Identity.load(ALICE.cert_pem, source)
 
@@ -151,7 +151,7 @@ class TestIdentity:
         assert refused.value.problem.startswith(problem)
 
     def test_pkcs12_without(self) -> None:
-        """A PKCS#12 file without certificate or key is refused by what it lacks."""
+        """A PKCS#12 file without certificate or key is rejected by what it lacks."""
         only_certificate = pkcs12.serialize_key_and_certificates(None, None, ALICE.certificate, None, NoEncryption())
         with pytest.raises(UnreadablePrivateKey):
             Identity.load(ALICE.cert_pem, only_certificate)
@@ -168,7 +168,7 @@ class TestIdentity:
 
     @pytest.mark.parametrize("source", [5, None, object])
     def test_no_source(self, source: Any) -> None:
-        """What is neither bytes nor a path is refused."""
+        """What is neither bytes nor a path is rejected."""
         with pytest.raises(UnreadableCertificate):
             Identity.load(source)
 
@@ -181,13 +181,13 @@ class TestIdentity:
             assert given is refused.value.given
 
     def test_key_mismatch(self) -> None:
-        """Another's key is refused, and the certificate named."""
+        """Another's key is rejected, and the certificate named."""
         with pytest.raises(KeyMismatch) as refused:
             Identity.load(ALICE.cert_pem, BOB.key_pem)
         assert "CN=alice" == refused.value.subject
 
     def test_certificates_that_do_not_link(self) -> None:
-        """A certificate that is not of the chain is refused."""
+        """A certificate that is not of the chain is rejected."""
         with pytest.raises(IncompleteChain) as refused:
             Identity.load(ALICE.certificate.public_bytes(Encoding.PEM) + ROOT.pem)
         assert ("CN=alice", BELOW.subject) == (refused.value.subject, refused.value.issuer)
@@ -219,7 +219,7 @@ class TestAuthority:
             assert 1 == len(loaded.crls())
 
     def test_incomplete(self) -> None:
-        """An intermediate alone is refused unless that is wanted."""
+        """An intermediate alone is rejected unless that is wanted."""
         with pytest.raises(IncompleteChain) as refused:
             CertificateAuthority.load(BELOW.pem)
         assert (BELOW.subject, ROOT.subject) == (refused.value.subject, refused.value.issuer)
@@ -255,7 +255,7 @@ class TestAuthority:
                 CertificateAuthority.load(certificate)
 
     def test_errors_of_identities(self) -> None:
-        """Garbage, wrong keys and wrong passwords are refused as for identities."""
+        """Garbage, wrong keys and wrong passwords are rejected as for identities."""
         with pytest.raises(UnreadableCertificate):
             CertificateAuthority.load(b"garbage")
         with pytest.raises(UnreadableCertificate):

@@ -76,7 +76,7 @@ def test_round_trip(text: str) -> None:
     ],
 )  # fmt: skip
 def test_no_name(text: str) -> None:
-    """What is no name is refused with the reason, and named."""
+    """What is no name is rejected with the reason, and named."""
     with pytest.raises(InvalidName) as refused:
         general_name(text)
     assert text == refused.value.value
@@ -85,7 +85,7 @@ def test_no_name(text: str) -> None:
 
 @pytest.mark.parametrize("value", [None, 5, b"localhost"])
 def test_no_text(value: Any) -> None:
-    """What is no text is refused too."""
+    """What is no text is rejected too."""
     with pytest.raises(InvalidName):
         general_name(value)
     with pytest.raises(InvalidName):
@@ -113,7 +113,7 @@ def test_name_constraint(text: str, expected: x509.GeneralName) -> None:
 
 @pytest.mark.parametrize("text", ["", "10.0.0.1/8", "a b", "@", "*.example.com"])
 def test_no_name_constraint(text: str) -> None:
-    """What can be no subtree is refused."""
+    """What can be no subtree is rejected."""
     with pytest.raises(InvalidName):
         name_constraint(text)
 

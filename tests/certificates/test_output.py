@@ -97,7 +97,7 @@ class TestKubernetes:
         } == data
 
     def test_password(self, alice: Identity, tmp_path: Path) -> None:
-        """A Secret cannot hold an encrypted key: the password is refused rather than forgotten."""
+        """A Secret cannot hold an encrypted key: the password is rejected rather than forgotten."""
         with pytest.raises(InvalidArgument, match="password"):
             alice.write_to(tmp_path / "certs", "secret", formats=["kubernetes"])
         assert [] == list(tmp_path.iterdir())
@@ -147,7 +147,7 @@ def test_password_of_a_wrong_type(alice: Identity, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", ["java", "nss"])
 def test_no_key(alice: Identity, tmp_path: Path, format: str) -> None:
-    """A format that wants the true key refuses an identity that has another's."""
+    """A format that wants the true key rejects an identity that has another's."""
     stolen = replace(alice, private_key=None, raw_key_pem=b"whatever\n")
     if format == "nss":
         require_program("certutil", apt="libnss3-tools")

@@ -133,7 +133,7 @@ def test_request_that_cannot_be_read(mtls_ca: CertificateAuthority) -> None:
 
 
 def test_altered_byte_of_a_certificate_is_never_a_raw_error(mtls_ca: CertificateAuthority) -> None:
-    """Whatever byte of a certificate is altered: it is loaded, forwarded and read back, or refused by an error of ours."""
+    """Whatever byte of a certificate is altered: it is loaded, forwarded and read back, or rejected by an error of ours."""
     client = mtls_ca.issue_client("alice", sans=["a.example", "spiffe://x/y", "192.0.2.1", "a@b.example"])
     der, draw, refused = client.der, random.Random(9440), 0
     for place in range(len(der)):

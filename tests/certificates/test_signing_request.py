@@ -58,14 +58,14 @@ class TestRequest:
         "source", [b"", b"garbage", CA.pem, "missing.csr"], ids=["empty", "garbage", "certificate", "missing"]
     )
     def test_unreadable(self, source: bytes | str) -> None:
-        """What is no request is refused."""
+        """What is no request is rejected."""
         with pytest.raises(UnreadableSigningRequest):
             CertificateSigningRequest.load(source)
         with pytest.raises(UnreadableSigningRequest):
             CA.sign(source)
 
     def test_bad_arguments(self) -> None:
-        """Unknown usages and bad names are refused."""
+        """Unknown usages and bad names are rejected."""
         with pytest.raises(InvalidArgument, match="usage is 'mail'"):
             CertificateSigningRequest.create("alice", usage="mail")  # type: ignore[arg-type]
         with pytest.raises(InvalidName):
@@ -170,7 +170,7 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
 
 @pytest.mark.parametrize(("request_", "field", "value"), REFUSED.values(), ids=list(REFUSED))
 def test_always_refused(request_: Any, field: str, value: str) -> None:
-    """Some things are refused whatever the policy, and the field is named."""
+    """Some things are rejected whatever the policy, and the field is named."""
     with pytest.raises(SigningRequestRefused) as refused:
         CA.sign(request_)
     assert (field, value) == (refused.value.field, refused.value.value)
@@ -178,7 +178,7 @@ def test_always_refused(request_: Any, field: str, value: str) -> None:
 
 
 def test_harmless_extensions() -> None:
-    """Who asks not to be a CA, and to sign handshakes, is not refused."""
+    """Who asks not to be a CA, and to sign handshakes, is not rejected."""
     CA.sign(_request(x509.BasicConstraints(False, None), _key_usage(digital_signature=True)))
 
 
@@ -222,7 +222,7 @@ def test_allowed(sans: tuple[str, ...]) -> None:
     ],
 )
 def test_not_allowed(arguments: dict[str, Any], field: str, value: str) -> None:
-    """What a policy does not allow is refused by its field; no name of one type passes for another's."""
+    """What a policy does not allow is rejected by its field; no name of one type passes for another's."""
     request = CertificateSigningRequest.create(**{"common_name": "alice", "organization": "Example", **arguments})
     with pytest.raises(SigningRequestRefused) as refused:
         CA.sign(request, policy=POLICY)

@@ -91,7 +91,7 @@ def test_any_moment_that_can_be_written(not_before: Instant, not_after: Instant)
     ids=repr,
 )
 def test_unrepresentable(value: Any) -> None:
-    """What no certificate can hold is refused, and named."""
+    """What no certificate can hold is rejected, and named."""
     with pytest.raises(InvalidValidity) as refused:
         validity(not_before=value)
     assert repr(value) in str(refused.value)

@@ -146,7 +146,7 @@ def test_old_names_of_a_protocols_parts_warn(own_protocol: str) -> None:
 def test_own_probe_does_everything_itself(
     verdict: bool | None, own_protocol: str, mtls_ca: CertificateAuthority, mtls_client_cert: Identity
 ) -> None:
-    """A callable that says accepted, refused or undecided is a protocol too, and gets all that it needs to know."""
+    """A callable that says accepted, rejected or undecided is a protocol too, and gets all that it needs to know."""
     calls: list[dict[str, Any]] = []
 
     def own(**given: Any) -> bool | None:
@@ -250,7 +250,7 @@ def verdicts(
 
 
 def test_nginx(mtls_ca: CertificateAuthority) -> None:
-    """nginx completes the handshake and refuses by status 400, whose page tells no certificate from a bad one."""
+    """nginx completes the handshake and rejects by status 400, whose page tells no certificate from a bad one."""
     nginx = require_program("nginx", apt="nginx")
     with launch([nginx, "-c", "{dir}/nginx.conf", "-e", "stderr"], files={"nginx.conf": NGINX}, ca=mtls_ca) as server:
         for tls in ("1.2", "1.3"):
@@ -290,7 +290,7 @@ def test_postgres(mtls_ca: CertificateAuthority) -> None:
 
 
 def test_redis(mtls_ca: CertificateAuthority) -> None:
-    """Redis refuses by TLS, and answers a PING of whom it takes in."""
+    """Redis rejects by TLS, and answers a PING of whom it takes in."""
     redis = require_program("redis-server", apt="redis-server")
     options = (
         "--port 0 --tls-port {port} --tls-cert-file {server_cert} --tls-key-file {server_key} --tls-ca-cert-file {ca}"
@@ -302,7 +302,7 @@ def test_redis(mtls_ca: CertificateAuthority) -> None:
 
 
 def test_mosquitto(mtls_ca: CertificateAuthority) -> None:
-    """mosquitto refuses by TLS, and by CONNACK whom it does not know by name."""
+    """mosquitto rejects by TLS, and by CONNACK whom it does not know by name."""
     mosquitto = require_program("mosquitto", apt="mosquitto")
     lines = ("listener {port} localhost", "cafile {ca}", "certfile {server_cert}", "keyfile {server_key}")
     for anonymous, expected in (
@@ -324,7 +324,7 @@ def test_mosquitto(mtls_ca: CertificateAuthority) -> None:
 def test_alert_is_read_though_writing_fails(
     context: ssl.SSLContext, mtls_ca: CertificateAuthority, mtls_client_cert: Identity
 ) -> None:
-    """A server that refuses in the middle of a long Certificate message is heard, though it resets the connection."""
+    """A server that rejects in the middle of a long Certificate message is heard, though it resets the connection."""
     chain = (mtls_client_cert.certificate, *[mtls_ca.intermediate().certificate] * 500)
     long = replace(mtls_client_cert, chain=chain)
 

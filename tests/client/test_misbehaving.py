@@ -1,4 +1,4 @@
-"""A client that breaks the rules: it is refused for that alone, and its verdicts are as sure as those of one that does not."""
+"""A client that breaks the rules: it is rejected for that alone, and its verdicts are as sure as those of one that does not."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class TestAgainstOddServers:
 
     @pytest.mark.parametrize("act", ["close", "reset"])
     def test_that_breaks_off(self, ca: CertificateAuthority, act: str) -> None:
-        """An end of the stream is a refusal whose alert is not known."""
+        """An end of the stream is a rejection whose alert is not known."""
         seen = self.against(ca, act)
         assert (False, "server", None) == (seen.accepted, seen.rejected_by, seen.alert)
         assert seen.error

@@ -140,7 +140,7 @@ def test_refusal_is_the_same_without_our_own_servers_word(
 
 @pytest.mark.parametrize("act", [close_at_once, close_after_hello, reset_after_hello])
 def test_bare_close_is_a_refusal_with_no_alert(act: Act, mtls_ca: CertificateAuthority) -> None:
-    """An end of stream before any byte of data is a refusal whose alert is not known."""
+    """An end of stream before any byte of data is a rejection whose alert is not known."""
     with raw_server(act) as address:
         seen = probe(address, trust=mtls_ca)
     assert (False, "server", Reason.UNSPECIFIED, None) == (seen.accepted, seen.rejected_by, seen.reason, seen.alert)
@@ -148,14 +148,14 @@ def test_bare_close_is_a_refusal_with_no_alert(act: Act, mtls_ca: CertificateAut
 
 
 def test_alert_at_once_is_a_refusal(mtls_ca: CertificateAuthority) -> None:
-    """A fatal alert before anything else is a refusal by the server."""
+    """A fatal alert before anything else is a rejection by the server."""
     with raw_server(send_alert) as address:
         seen = probe(address, trust=mtls_ca)
     assert (False, "server", Alert.HANDSHAKE_FAILURE) == (seen.accepted, seen.rejected_by, seen.alert)
 
 
 def test_plain_http_is_refused_by_the_client(mtls_ca: CertificateAuthority) -> None:
-    """A server that does not speak TLS has refused nobody: it is the client that gives up."""
+    """A server that does not speak TLS has rejected nobody: it is the client that gives up."""
     with raw_server(speak_http) as address:
         seen = probe(address, trust=mtls_ca)
     assert (False, "client", Reason.NOT_TLS) == (seen.accepted, seen.rejected_by, seen.reason)
@@ -226,7 +226,7 @@ def test_server_name_is_asked_for_and_checked(mtls_server: MutualTLSServer, mtls
 
 
 def test_refused_peers_chain_is_known(mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority) -> None:
-    """The certificates of a client that was refused are in its handshake, leaf first."""
+    """The certificates of a client that was rejected are in its handshake, leaf first."""
     middle = mtls_ca.intermediate()
     expired = middle.issue_client(not_before=-10, not_after=-1)
     probe(mtls_server, expired)
@@ -314,7 +314,7 @@ def test_message_of_any_size_goes_out_whole(mtls_server: MutualTLSServer, mtls_c
 def test_reset_before_the_handshake_is_a_refusal(
     mtls_ca: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that resets the connection as soon as it has taken it has refused, whatever the client was about to do."""
+    """A server that resets the connection as soon as it has taken it has rejected, whatever the client was about to do."""
     really = socket.create_connection
 
     def connect_and_wait(address: tuple[str, int], timeout: float) -> socket.socket:
@@ -329,7 +329,7 @@ def test_reset_before_the_handshake_is_a_refusal(
 
 
 def test_no_socket_stays_open_where_the_other_side_has_gone(mtls_ca: CertificateAuthority) -> None:
-    """A connection that was reset between the first byte and TLS is a refusal, and its socket is closed."""
+    """A connection that was reset between the first byte and TLS is a rejection, and its socket is closed."""
     with raw_server(reset) as address, socket.create_connection(address) as plain:
         wait_for(plain, 5)
         context, deadline = client_context(None, Trust.of(mtls_ca)), Deadline(5)
@@ -348,7 +348,7 @@ def test_client_with_the_port_of_an_earlier_one_is_not_taken_for_it(
     mtls_client_cert: Identity,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A good client that connects from the port of a refused one is accepted: the server's word on that one is not used."""
+    """A good client that connects from the port of a rejected one is accepted: the server's word on that one is not used."""
     server = mtls_server_factory(host="127.0.0.1")
     stranger = CertificateAuthority.create("unknown CA").issue_client()
     with socket.socket() as free:

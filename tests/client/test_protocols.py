@@ -65,7 +65,7 @@ def test_good_client_is_accepted_inside(
 def test_refusal_inside_says_at_which_layer(
     protocol: str, tls: str, context: ssl.SSLContext, mtls_ca: CertificateAuthority, mtls_client_cert: Identity
 ) -> None:
-    """A server that completes the handshake and refuses afterwards has refused, at its own layer."""
+    """A server that completes the handshake and rejects afterwards has rejected, at its own layer."""
     script = SCRIPTS[protocol]
     with scripted_server(context, script.plain, script.refusal) as (address, _):
         seen = probe(scripted(address, protocol, mtls_ca), mtls_client_cert, tls=tls)
@@ -130,7 +130,7 @@ def test_bytes_too_many_before_tls_are_noticed(context: ssl.SSLContext, mtls_ca:
 def test_greeting_comes_inside_where_tls_comes_first(
     protocol: str, greeting: bytes, context: ssl.SSLContext, mtls_ca: CertificateAuthority, mtls_client_cert: Identity
 ) -> None:
-    """On the ports of their own, servers greet inside TLS; another greeting refuses."""
+    """On the ports of their own, servers greet inside TLS; another greeting rejects."""
     script = SCRIPTS[protocol[:-1]]
     with scripted_server(context, [], [greeting, *script.inside]) as (address, wrong):
         assert probe(scripted(address, protocol, mtls_ca), mtls_client_cert).accepted
@@ -177,7 +177,7 @@ def test_http_status_refuses_or_not(
     mtls_server_factory: Callable[..., MutualTLSServer],
     mtls_ca: CertificateAuthority,
 ) -> None:
-    """Some status codes refuse the client, and some are no verdict: a redirect, or a server that is not ready."""
+    """Some status codes reject the client, and some are no verdict: a redirect, or a server that is not ready."""
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         start_response(f"{status} {environ['PATH_INFO']}?{environ['QUERY_STRING']}", [])
@@ -220,7 +220,7 @@ def test_server_that_is_not_ready_has_judged_nobody(
     mtls_ca: CertificateAuthority,
     mtls_client_cert: Identity,
 ) -> None:
-    """An answer about the state that the server is in is no refusal of a client."""
+    """An answer about the state that the server is in is no rejection of a client."""
     plain = SCRIPTS[protocol].plain if protocol in SCRIPTS else []
     with scripted_server(context, plain, inside) as (address, _):
         seen = probe(scripted(address, protocol, mtls_ca), mtls_client_cert)

@@ -1,4 +1,4 @@
-"""`pytest_mtls.clients`: one call for every library, and what it takes and refuses."""
+"""`pytest_mtls.clients`: one call for every library, and what it takes and rejects."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_a_case_is_a_client(case: pytest_mtls.Case, people: People, server: Mutu
 
 
 def test_a_case_on_the_wire_is_none(people: People) -> None:
-    """What no library can send is refused at once."""
+    """What no library can send is rejected at once."""
     (case,) = [p.values[0] for p in client_cases() if getattr(p.values[0], "rewrite", None) is not None][:1]
     with pytest.raises(CaseNotPresentable, match="only `probe` can do"):
         clients.arguments("requests", case, people.ca)  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ def run(command: Sequence[str | Path], variables: Mapping[str, str]) -> subproce
 
 @pytest.mark.parametrize("variable", READERS)
 def test_variable_tells_whom_to_trust(people: People, variable: str) -> None:
-    """The program accepts our server by this variable alone, and refuses it without."""
+    """The program accepts our server by this variable alone, and rejects it without."""
     require_program("curl", apt="curl"), require_program("node", apt="nodejs")
     given = clients.environment(people.alice, people.ca)
     with MutualTLSServer(cert=people.server, trust=people.ca, client_certs="none") as server:

@@ -23,7 +23,7 @@ def rows_of_page() -> dict[str, str]:
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize("library", DRIVERS)
 def test_each_row_is_what_happens(library: str, people: People, request: pytest.FixtureRequest) -> None:
-    """The right certificate arrives, and the library raises what the page says, whoever refuses whom."""
+    """The right certificate arrives, and the library raises what the page says, whoever rejects whom."""
     row = observe(library, people, lambda: int(request.getfixturevalue("postgresql")))
     assert without_version(rows_of_page()[library]) == without_version(line(row.cells)), AGAIN
 

@@ -28,8 +28,8 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
     assert [
         ["side", "case", "verdict", "reason", "setting", "what it is"],
-        ["client", "expired", "refused", "expired", "-", "The validity ended a day ago."],
-        ["client", "revoked", "refused", "revoked", "crl", "The certificate is on the CRL of its CA."],
+        ["client", "expired", "rejected", "expired", "-", "The validity ended a day ago."],
+        ["client", "revoked", "rejected", "revoked", "crl", "The certificate is on the CRL of its CA."],
     ] == cells
 
 

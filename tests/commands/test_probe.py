@@ -137,7 +137,7 @@ def test_undecided(capsys: pytest.CaptureFixture[str]) -> None:
 def test_dead_endpoint(capsys: pytest.CaptureFixture[str]) -> None:
     """Where nobody listens, one line says so, with status 2."""
     with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        unused.bind(("127.0.0.1", 0))  # bound and not listening: connections are rejected
         port = unused.getsockname()[1]
         status, out, err = probe(capsys, f"https://127.0.0.1:{port}")
     assert (2, "", 1) == (status, out, err.count("\n"))

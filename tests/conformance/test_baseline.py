@@ -60,7 +60,7 @@ def test_weaker_is_what_lets_more_in(case: str, expected: str, was: str, now: st
 
 
 def test_other_alert_or_layer_is_told() -> None:
-    """A refusal by another alert, or in another layer, is neither weaker nor stronger."""
+    """A rejection by another alert, or in another layer, is neither weaker nor stronger."""
     old = [facts("expired", "refused", layer="tls", alert="certificate_expired")]
     new = [facts("expired", "refused", layer="http", answer="HTTP 400")]
     line = "expired over TLS 1.3: refused (tls, certificate_expired) -> refused (http, HTTP 400)"

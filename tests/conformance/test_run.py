@@ -91,7 +91,7 @@ def test_informative_cases_are_reported(mtls_server: MutualTLSServer) -> None:
 
 
 def test_another_reason_is_no_proof(mtls_server_factory: Factory, mtls_ca: CertificateAuthority) -> None:
-    """A refusal that is for something else deviates, unless the policy takes any."""
+    """A rejection that is for something else deviates, unless the policy takes any."""
     assert mtls_ca.private_key is not None
     stale = CertificateAuthority(mtls_ca.certificate, mtls_ca.private_key)  # has no CRL of the cases' intermediates
     server = mtls_server_factory(trust=stale, strict=False)
@@ -113,7 +113,7 @@ def test_version_that_the_server_does_not_speak_is_left_out(mtls_server_factory:
 
 
 def test_server_that_is_not_there_deviates(mtls_ca: CertificateAuthority, mtls_server_cert: Identity) -> None:
-    """Nobody there is no refusal."""
+    """Nobody there is no rejection."""
     with MutualTLSServer(cert=mtls_server_cert, trust=mtls_ca) as server:
         target = https(server)
     result = Run(target).check(case_of("expired"), "1.3")
@@ -150,7 +150,7 @@ def test_clients_minted_beforehand_are_presented(tmp_path: Path, mtls_server: Mu
 
 
 def test_refusal_is_followed_by_a_control(mtls_ca: CertificateAuthority) -> None:
-    """A server that stops taking anybody has refused nobody in particular; a time-out is no refusal either."""
+    """A server that stops taking anybody has rejected nobody in particular; a time-out is no rejection either."""
     taken: list[Identity | None] = []
 
     def refuses_all_after_the_first(*, client: Identity | None, **_: Any) -> bool | None:

@@ -199,7 +199,7 @@ def test_company_ca_without_its_key(conform: Conform, mtls_server: MutualTLSServ
         [
             "expired*left out: it needs the CA's private key, which is not here",
             "The CA's private key is not here: only clients that need nothing issued by it were tried.",
-            "No good client was there as a control (--mtls-client-cert): a server that refuses everybody passes.",
+            "No good client was there as a control (--mtls-client-cert): a server that rejects everybody passes.",
             "2 checks: 1 as expected, 1 left out",
         ]
     )

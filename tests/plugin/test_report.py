@@ -200,7 +200,7 @@ def test_many_handshakes_are_counted(run: Run, pytester: pytest.Pytester) -> Non
 
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "xdist"])
 def test_summary_counts_the_verdicts(run: Run, options: tuple[str, ...]) -> None:
-    """With ``-v`` the end of the run counts who refused whom, and why."""
+    """With ``-v`` the end of the run counts who rejected whom, and why."""
     result = run(PROPERTIES, "-v", *options)
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(

@@ -1,4 +1,4 @@
-"""Headers about client certificates: vectors derived from the proxies' documents, a round trip, and what is refused.
+"""Headers about client certificates: vectors derived from the proxies' documents, a round trip, and what is rejected.
 
 The certificates of the vectors are those of RFC 9440 appendix A; their facts were read with the openssl program.
 """
@@ -369,7 +369,7 @@ def test_round_trip(
         assert headers == forwarded_headers(Identity(chain), style, failure)
 
 
-# --- refused ---------------------------------------------------------------------------------------------------------
+# --- rejected ---------------------------------------------------------------------------------------------------------
 
 
 def refusal(headers: object, style: str) -> InvalidForwardedHeader:
@@ -459,7 +459,7 @@ def test_impossible(style: str, headers: Mapping[str, str], problem: str) -> Non
 @settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_anything_may_come(style: str, data: st.DataObject) -> None:
-    """Whatever a client sends in these headers is read or refused, by the one error."""
+    """Whatever a client sends in these headers is read or rejected, by the one error."""
     headers = forwarded_headers(RFC_IDENTITY, style)
     name = data.draw(st.sampled_from(sorted(headers)))
     value = headers[name]
@@ -518,7 +518,7 @@ def test_several_hops_of_envoy_are_told_apart(alice: Identity) -> None:
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("common_name", ['a";Issuer="CN=other', 'a";', '";SAN="x', "a,URI=x;By=y", 'x"'])
 def test_name_that_passes_for_other_fields(common_name: str, style: str, authority: CertificateAuthority) -> None:
-    """It is read as it is where the style escapes it, and refused by the one error where that cannot be known."""
+    """It is read as it is where the style escapes it, and rejected by the one error where that cannot be known."""
     headers = forwarded_headers(authority.issue_client(common_name), style)
     with suppress(InvalidForwardedHeader):
         assert parse_forwarded_headers(headers, style).presented

@@ -64,7 +64,7 @@ def test_misbehaviour(misbehaviour: Any, expected: str, tmp_path: Path) -> None:
 
 
 def test_family() -> None:
-    """Every related CA's CRL is there; other paths and methods are refused."""
+    """Every related CA's CRL is there; other paths and methods are rejected."""
     ca = CertificateAuthority.create()
     with CRLServer(ca) as server:
         below = ca.intermediate(crl_urls=[server.url])
@@ -84,7 +84,7 @@ def test_family() -> None:
 
 
 def test_arguments() -> None:
-    """What cannot be served is refused at once."""
+    """What cannot be served is rejected at once."""
     ca = CertificateAuthority.create()
     with pytest.raises(InvalidArgument):
         CRLServer(ca, misbehaviour="sulking")  # type: ignore[arg-type]

@@ -139,7 +139,7 @@ def test_server_keeps_the_last_handshakes(mtls_server_factory: Factory, mtls_cli
 def test_cleared_server_shows_what_comes_afterwards(
     mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority, mtls_client_cert: Identity
 ) -> None:
-    """What was seen is forgotten, and the refusal of a client that was cleared does not come back."""
+    """What was seen is forgotten, and the rejection of a client that was cleared does not come back."""
     context = mtls_client_cert.ssl_context(trust=mtls_ca)
     with socket.create_connection(mtls_server.address) as plain:
         sock = context.wrap_socket(plain, server_hostname="localhost")

@@ -20,7 +20,7 @@ from pytest_mtls.cases import CATALOGUE, Case, Tier
 (_WRONG_HOST,) = CATALOGUE["server"].select(["wrong-host"])
 Factory = Callable[..., MutualTLSServer]
 
-#: grpcio lets the handshake pass and sends its HTTP/2 preface, and only then refuses to make the call.
+#: grpcio lets the handshake pass and sends its HTTP/2 preface, and only then rejects to make the call.
 _AFTER_THE_PREFACE = ("nul-in-name",)
 _NAMES = [
     case
@@ -145,7 +145,7 @@ def test_client_that_raises_after_it_sent_a_request_accepted_the_server(
 def test_renegotiation_that_a_client_asks_for_does_not_undo_its_handshake(
     mtls_server_factory: Factory, mtls_ca: CertificateAuthority, mtls_client_cert: Identity
 ) -> None:
-    """OpenSSL refuses renegotiation, upon which its own client sends an alert; the first handshake was accepted."""
+    """OpenSSL rejects renegotiation, upon which its own client sends an alert; the first handshake was accepted."""
     openssl = require_program("openssl", apt="openssl")
     server = mtls_server_factory(tls="1.2")
     command = [openssl, "s_client", "-connect", f"{server.host}:{server.port}", "-tls1_2", "-CAfile", mtls_ca.cert_path]

@@ -60,7 +60,7 @@ FILES = {"server.py": SERVER}
 
 
 def test_server_is_ready_in_the_block_and_gone_after_it(mtls_ca: CertificateAuthority) -> None:
-    """It accepts good clients and refuses others, and after the block there is no process, port or file."""
+    """It accepts good clients and rejects others, and after the block there is no process, port or file."""
     with launch(command(), files=FILES, ca=mtls_ca) as server:
         assert isinstance(server, LaunchedServer)
         assert ("https", mtls_ca) == (server.endpoint.protocol, server.endpoint.ca)

@@ -177,7 +177,7 @@ def test_url_of_a_misbehaviour(ca: CertificateAuthority, tmp_path: Path) -> None
 
 
 def test_nginx(ca: CertificateAuthority) -> None:
-    """nginx accepts who is good, and refuses who is revoked or about whom it learns nothing."""
+    """nginx accepts who is good, and rejects who is revoked or about whom it learns nothing."""
     nginx = require_program("nginx", apt="nginx")
     alice, bob = ca.issue_client("alice"), ca.issue_client("bob")
     ca.revoke(bob)
@@ -295,7 +295,7 @@ class TestAnswers:
 
 
 def test_life(ca: CertificateAuthority) -> None:
-    """A responder that does not run has no URL, and runs once; bad arguments are refused."""
+    """A responder that does not run has no URL, and runs once; bad arguments are rejected."""
     responder = OCSPResponder(ca)
     with pytest.raises(ServerNotRunning):
         _ = responder.url

@@ -1,4 +1,4 @@
-"""Clients that are not Python's `ssl` are refused, and told why, as ours are: curl and ``openssl s_client``."""
+"""Clients that are not Python's `ssl` are rejected, and told why, as ours are: curl and ``openssl s_client``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.requirements import require_program
 
 from pytest_mtls import Case, CertificateAuthority, Identity, MutualTLSServer, client_cases
 
-#: How curl ends when it is refused: 35 and 60 in the handshake, 55 when it writes, 56 when it reads the answer.
+#: How curl ends when it is rejected: 35 and 60 in the handshake, 55 when it writes, 56 when it reads the answer.
 _CURL_REFUSED = {35, 55, 56, 60}
 
 Call = Callable[[MutualTLSServer, CertificateAuthority, "Identity | None", str], "subprocess.CompletedProcess[str]"]
@@ -67,7 +67,7 @@ def test_good_client_is_known(
 def test_bad_client_is_refused(
     mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority, case: Case, call: Call, tls: str
 ) -> None:
-    """A bad certificate is refused for its reason; ``s_client``, which tells, has seen the very alert that was sent."""
+    """A bad certificate is rejected for its reason; ``s_client``, which tells, has seen the very alert that was sent."""
     with mtls_server.expect_rejected(case.reason) as seen:
         done = call(mtls_server, mtls_ca, case.identity(mtls_ca), tls)
     assert seen.handshake.alert is not None
@@ -81,7 +81,7 @@ def test_bad_client_is_refused(
 def test_bad_server_is_refused(
     mtls_server_factory: Callable[..., MutualTLSServer], mtls_ca: CertificateAuthority
 ) -> None:
-    """A server that curl refuses is recorded as rejected by the client, with the client's alert."""
+    """A server that curl rejects is recorded as rejected by the client, with the client's alert."""
     server = mtls_server_factory(cert=mtls_ca.issue_server(not_before=-10, not_after=-1))
     with server.expect_rejected("expired", by="client") as seen:
         done = curl(server, mtls_ca, mtls_ca.issue_client(), "1.3")

@@ -168,7 +168,7 @@ def test_optional_and_no_client_certificate(mtls_server_factory: Factory, mtls_c
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_one_tls_version_alone(mtls_server_factory: Factory, mtls_client_cert: Identity, version: str) -> None:
-    """A server of one version refuses a client of the other for that."""
+    """A server of one version rejects a client of the other for that."""
     server = mtls_server_factory(tls=version)
     assert f"TLSv{version}" == assert_accepted(server, mtls_client_cert).tls_version
     other = {"1.2": "1.3", "1.3": "1.2"}[version]
@@ -210,7 +210,7 @@ def test_alpn_is_negotiated(
 
 
 def test_revocation_is_followed_live(mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority) -> None:
-    """Who is revoked is refused from then on, a revoked intermediate's clients too; all others still get in."""
+    """Who is revoked is rejected from then on, a revoked intermediate's clients too; all others still get in."""
     middle = mtls_ca.intermediate()
     alice, bob, carol = mtls_ca.issue_client("alice"), mtls_ca.issue_client("bob"), middle.issue_client("carol")
     for client in (alice, bob, carol):
@@ -342,7 +342,7 @@ def test_silent_and_garbled_connections_delay_nobody(
 
 
 def test_silent_and_garbled_connections_are_handshakes_with_an_error(mtls_server_factory: Factory) -> None:
-    """Who says nothing until the deadline is undecided, who leaves in silence too, and who sends garbage is refused."""
+    """Who says nothing until the deadline is undecided, who leaves in silence too, and who sends garbage is rejected."""
     server = mtls_server_factory(handshake_timeout=0.2)
     with socket.create_connection(server.address):
         (silent,) = server.handshakes_since(0, wait=True)
@@ -361,7 +361,7 @@ def test_silent_and_garbled_connections_are_handshakes_with_an_error(mtls_server
 
 
 def test_refused_client_that_writes_sees_the_alert(mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority) -> None:
-    """Under TLS 1.3 a refused client that first writes a lot still reads the alert (it is drained, not reset)."""
+    """Under TLS 1.3 a rejected client that first writes a lot still reads the alert (it is drained, not reset)."""
     context = mtls_ca.issue_client(not_before=-10, not_after=-1).ssl_context(trust=mtls_ca, tls="1.3")
     for _ in range(20):
         with (
@@ -376,7 +376,7 @@ def test_refused_client_that_writes_sees_the_alert(mtls_server: MutualTLSServer,
 def test_handshake_is_known_when_the_client_has_seen_its_end(
     mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority
 ) -> None:
-    """``handshakes`` holds a refusal as soon as the client has read the alert, with no wait in between."""
+    """``handshakes`` holds a rejection as soon as the client has read the alert, with no wait in between."""
     context = mtls_ca.issue_client(not_before=-10, not_after=-1).ssl_context(trust=mtls_ca)
     for count in range(1, 30):
         with (
@@ -492,7 +492,7 @@ def test_server_that_does_not_run_says_so(
 
 
 def test_stop_leaves_no_thread_and_no_socket(mtls_ca: CertificateAuthority, mtls_server_cert: Identity) -> None:
-    """Stopping ends idle, silent, refused and busy connections alike; stopping twice is no error."""
+    """Stopping ends idle, silent, rejected and busy connections alike; stopping twice is no error."""
     before, threads = open_sockets(), threading.active_count()
     server = MutualTLSServer(cert=mtls_server_cert, trust=mtls_ca).start()
     with requests.Session() as session:

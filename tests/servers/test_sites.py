@@ -182,7 +182,7 @@ def test_nginx_holds(kit: Kit) -> None:
 
 
 def test_apache_holds(kit: Kit) -> None:
-    """So is Apache httpd, which asks for a certificate in the middle of a connection, and over HTTP/2 refuses."""
+    """So is Apache httpd, which asks for a certificate in the middle of a connection, and over HTTP/2 rejects."""
     with started(kit, "Apache httpd") as trial:
         found = check(trial, *_ABOUT_NAMES, *_ABOUT_PATHS, "protected-path-over-http2")
     assert [] == [story(one) for one in found if one.verdict is not Verdict.HELD]

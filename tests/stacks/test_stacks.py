@@ -1,4 +1,4 @@
-"""The cases on disk before other TLS stacks: GnuTLS, Java, Node and curl refuse them, and for the same cause."""
+"""The cases on disk before other TLS stacks: GnuTLS, Java, Node and curl reject them, and for the same cause."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_verdicts_and_causes(stack: str, said: Verdicts) -> None:
 
 @pytest.mark.parametrize("stack", list(STACKS))
 def test_most_refusals_tell_a_cause(stack: str, said: Verdicts) -> None:
-    """What the words of a stack mean is known for at least four of five refusals."""
+    """What the words of a stack mean is known for at least four of five rejections."""
     refusals = [verdict.said for judged in said.values() for verdict in judged.values() if verdict.accepted is False]
     assert 0.8 * len(refusals) < sum(cause(stack, words) is not None for words in refusals)
 

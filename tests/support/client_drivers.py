@@ -24,7 +24,7 @@ Arguments = dict[str, Any]
 
 
 class Told(Exception):
-    """A refusal that the library shows in another way than by an exception; or by one of a process of its own."""
+    """A rejection that the library shows in another way than by an exception; or by one of a process of its own."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class Row:
         version: the one that was used here.
         passed: its arguments, the values by their kinds.
         arrived: the subject of the certificate that its server saw.
-        expired, without: what it raises when the server refuses an expired certificate, and none at all.
+        expired, without: what it raises when the server rejects an expired certificate, and none at all.
         wrong_host, untrusted: what it raises when the server's certificate is another host's, and by an unknown CA.
     """
 
@@ -88,7 +88,7 @@ class Watched(Protocol):
         """Refuse a client; gives what that raised."""
 
     def judged(self, call: Call) -> Exception:
-        """Be refused by a client; gives what that raised."""
+        """Be rejected by a client; gives what that raised."""
 
 
 @dataclass(frozen=True)

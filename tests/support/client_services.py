@@ -57,7 +57,7 @@ def mosquitto(server: Identity, ca: CertificateAuthority) -> Iterator[int]:
 def postgresql(server: Identity, ca: CertificateAuthority) -> Iterator[int]:
     """A PostgreSQL whose superuser ``postgres`` may log in with any certificate of the CA; gives its port.
 
-    It refuses to run as root: where the tests do, it runs as the user ``postgres`` that its package has made.
+    It rejects to run as root: where the tests do, it runs as the user ``postgres`` that its package has made.
     """
     programs = require_postgres()
     runs_as: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}

@@ -66,7 +66,7 @@ EXPLANATIONS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Row:
-    """What each judge made of a case: accepted, refused, or None where it cannot judge.
+    """What each judge made of a case: accepted, rejected, or None where it cannot judge.
 
     Attributes:
         case: the case.
@@ -107,7 +107,7 @@ def rows(subjects: list[Subject], ca: CertificateAuthority, openssl: Path) -> li
 def as_markdown(judged: list[Row]) -> str:
     """The table of disagreements for docs/explanation/judges.md, and the reasons below it."""
     disputed = [row for row in judged if row.is_disagreement]
-    words = {True: "accepts", False: "refuses", None: "-"}
+    words = {True: "accepts", False: "rejects", None: "-"}
     lines = [
         "| case | side | catalogue | TLS with OpenSSL | `openssl verify` | cryptography |",
         "|---|---|---|---|---|---|",

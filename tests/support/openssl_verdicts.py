@@ -1,4 +1,4 @@
-"""How OpenSSL refuses each case: one table, as the catalogue says it. The rest of the cases it accepts."""
+"""How OpenSSL rejects each case: one table, as the catalogue says it. The rest of the cases it accepts."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ __all__ = ["Refusal", "expected_refusal", "named"]
 
 
 class Refusal(NamedTuple):
-    """How a case is refused.
+    """How a case is rejected.
 
     Attributes:
-        alert: what the refused side is sent.
-        verify_code: OpenSSL's X509_V_ERR number; None where the refusal is no matter of verification.
+        alert: what the rejected side is sent.
+        verify_code: OpenSSL's X509_V_ERR number; None where the rejection is no matter of verification.
     """
 
     alert: Alert
     verify_code: int | None
 
 
-#: X509_V_ERR number, alert, and the cases of both sides that are refused with them.
+#: X509_V_ERR number, alert, and the cases of both sides that are rejected with them.
 VERIFICATION = (
     (3, Alert.UNKNOWN_CA, "crl-missing crl-missing-above"),
     (7, Alert.DECRYPT_ERROR, "content-forged intermediate-forged signature-bit-flipped signature-of-zeros"),
@@ -67,7 +67,7 @@ VERIFICATION = (
     (92, Alert.CERTIFICATE_UNKNOWN, "intermediate-without-key-usage"),
     (93, Alert.CERTIFICATE_UNKNOWN, "version-1-with-extensions"),
 )
-#: The same where the sides differ: a client that may not sign is refused; a server is free to.
+#: The same where the sides differ: a client that may not sign is rejected; a server is free to.
 CLIENTS_ALONE = (
     (
         26,
@@ -97,12 +97,12 @@ PROTOCOL = {
     "stolen-rsa-certificate": (Alert.DECRYPT_ERROR, Alert.DECRYPT_ERROR),
     "chain-of-200-kb": (Alert.ILLEGAL_PARAMETER, Alert.ILLEGAL_PARAMETER),
 }
-#: A server whose key may not sign has no cipher suite of TLS 1.2 in common with anybody, and refuses the client itself.
+#: A server whose key may not sign has no cipher suite of TLS 1.2 in common with anybody, and rejects the client itself.
 SERVERS_REFUSING = {"key-encipherment-only": Alert.HANDSHAKE_FAILURE, "key-agreement-only": Alert.HANDSHAKE_FAILURE}
 
 
 def expected_refusal(case: Case, tls: str) -> Refusal | None:
-    """How the case is refused over this TLS version; None if it is accepted."""
+    """How the case is rejected over this TLS version; None if it is accepted."""
     tables = VERIFICATION if case.side == "server" else (*VERIFICATION, *CLIENTS_ALONE)
     for code, alert, ids in tables:
         if case.id in ids.split():

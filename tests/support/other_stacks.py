@@ -30,7 +30,7 @@ class Verdict:
 
     Attributes:
         accepted: its verdict; None where the case could not be presented to it.
-        said: its own words, where it refused.
+        said: its own words, where it rejected.
     """
 
     accepted: bool | None
@@ -166,7 +166,7 @@ def _gnutls_options(minted: Minted, identity: str, crl: str) -> list[str]:
 
 
 def _gnutls_judges_clients(minted: Minted) -> dict[str, Verdict]:
-    """``gnutls-serv``, which says of itself why it refused."""
+    """``gnutls-serv``, which says of itself why it rejected."""
     program, stdbuf = require_program("gnutls-serv", apt="gnutls-bin"), require_program("stdbuf", apt="coreutils")
     options = [
         *_gnutls_options(minted, "server", "ca.crl.pem"),

@@ -29,7 +29,7 @@ IN, LEFT_OUT, UNDECIDED = "in", "-", "?"
 
 
 def verdict(result: Result) -> str:
-    """What one check came to: "in" for accepted, else the layer of the refusal; "-" for what could not be tried."""
+    """What one check came to: "in" for accepted, else the layer of the rejection; "-" for what could not be tried."""
     seen = result.handshake
     if seen is None or result.outcome.value == "left out":
         return LEFT_OUT

@@ -31,7 +31,7 @@ class Server:
         protocol: what it speaks.
         settings: those of the catalogue that it claims.
         twins: by the name of a mistake, what is to be replaced in command and files, and with what.
-        strict_since: the CPython from whose version on it refuses what only strict verification does, if it runs on that.
+        strict_since: the CPython from whose version on it rejects what only strict verification does, if it runs on that.
         notes: why it differs from others, for the documentation.
         deviations: by case id, what is known of it that a policy has to agree to, and why.
         known: other arguments of `launch`.
@@ -267,7 +267,7 @@ def _mistakes(
 _WITH_CRL = frozenset({"crl"})
 #: The first CPython whose `ssl.create_default_context` is strict.
 _STRICT_CPYTHON = (3, 13)
-_STRICT_NOTE = "On CPython 3.13 and later it refuses what strict verification does; here it runs on an older one."
+_STRICT_NOTE = "On CPython 3.13 and later it rejects what strict verification does; here it runs on an older one."
 _NO_CRL_NOTE = "It is given no CRL, so that revoked clients get in."
 _RENEGOTIATES = {
     "client-renegotiates": "under TLS 1.2 it starts the handshake anew when a client asks for it (RFC 5746)"
@@ -284,7 +284,7 @@ SERVERS: dict[str, Server] = {
             settings=_WITH_CRL | {"usage"},
             twins=_mistakes("ssl_verify_client on", "ssl_verify_client optional", "ssl_crl {crl};"),
             notes=(
-                "It completes the handshake with every client that proves to have its key, and refuses by status 400 inside.",
+                "It completes the handshake with every client that proves to have its key, and rejects by status 400 inside.",
             ),
         ),
         Server(
@@ -293,7 +293,7 @@ SERVERS: dict[str, Server] = {
             {"httpd.conf": APACHE},
             settings=_WITH_CRL | {"usage"},
             twins=_mistakes("SSLVerifyClient require", "SSLVerifyClient optional", "SSLCARevocationCheck chain"),
-            notes=("It refuses by an alert, in the handshake.",),
+            notes=("It rejects by an alert, in the handshake.",),
             stack="OpenSSL",
         ),
         Server(
@@ -320,7 +320,7 @@ SERVERS: dict[str, Server] = {
             settings=_WITH_CRL | {"usage"},
             twins=_mistakes(" clientcert=verify-ca", "", "-c ssl_crl_file={crl}"),
             notes=(
-                "It refuses a bad certificate by an alert, and a client without one by `pg_hba.conf`, inside.",
+                "It rejects a bad certificate by an alert, and a client without one by `pg_hba.conf`, inside.",
                 "Its `ssl_ecdh_curve` is P-256, and OpenSSL binds clients' own keys by it over TLS 1.2: P-384 is refused.",
             ),
             deviations={"valid-p384": ("refused", "ssl_ecdh_curve is P-256 alone")},

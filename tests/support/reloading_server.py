@@ -22,7 +22,7 @@ FLAWS = (
     "drops open connections",
     "never reloads",
     "reloads once",
-    "refuses during the reload",
+    "rejects during the reload",
     "breaks on half-way files",
     "opens up on half-way files",
     "goes back",
@@ -72,7 +72,7 @@ class ReloadingServer:
         self._reloads += 1
         if self._flaw == "never reloads" or (self._flaw == "reloads once" and self._reloads > 1):
             return
-        if self._flaw == "refuses during the reload":
+        if self._flaw == "rejects during the reload":
             self._refused.clear()
             self._refusing.set()
             assert self._refused.wait(10)

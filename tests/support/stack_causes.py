@@ -164,5 +164,5 @@ def as_markdown(verdicts: Mapping[str, Verdicts]) -> str:
 
 
 def _cell(case: Case, accepted: bool | None) -> str:
-    word = {True: "accepts", False: "refuses", None: "-"}[accepted]
+    word = {True: "accepts", False: "rejects", None: "-"}[accepted]
     return f"**{word}**" if departs(case, accepted) else word

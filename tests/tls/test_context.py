@@ -38,7 +38,7 @@ def test_is_kept_as_long_as_nothing_changes(
 
 
 def test_revoked_server_is_refused_by_who_trusted_it_before(ca: CertificateAuthority) -> None:
-    """A client that has accepted a server refuses it from its revocation on."""
+    """A client that has accepted a server rejects it from its revocation on."""
     client, identity = ca.issue_client(), ca.issue_server()
     with MutualTLSServer(cert=identity, trust=ca) as server:
         assert probe(server, client).accepted

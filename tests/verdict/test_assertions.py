@@ -59,7 +59,7 @@ def test_assert_accepted_returns_the_handshake(mtls_server: MutualTLSServer, mtl
 
 
 def test_assert_accepted_fails_for_a_refused_client(mtls_server: MutualTLSServer, expired: Identity) -> None:
-    """The failure says who refused whom and why."""
+    """The failure says who rejected whom and why."""
     with pytest.raises(HandshakeAssertionError) as failed:
         assert_accepted(mtls_server, expired)
     assert "the server rejected the client: expired; both sides should have accepted" == story(failed)
@@ -109,7 +109,7 @@ def test_assert_rejected_fails_where_the_other_side_refused(
 def test_assert_rejected_needs_a_good_client_to_get_in(
     mtls_server_factory: Factory, mtls_ca: CertificateAuthority, mtls_untrusted_ca: CertificateAuthority
 ) -> None:
-    """A server that refuses everybody enforces nothing."""
+    """A server that rejects everybody enforces nothing."""
     server = mtls_server_factory(trust=mtls_untrusted_ca)
     endpoint = Endpoint(*server.address, trust=mtls_ca, ca=mtls_ca)
     with pytest.raises(HandshakeAssertionError, match="a good client does not get in either") as failed:
@@ -118,7 +118,7 @@ def test_assert_rejected_needs_a_good_client_to_get_in(
 
 
 def test_assert_rejected_takes_the_reason_of_its_case(mtls_server: MutualTLSServer) -> None:
-    """A case knows why it has to be refused, and so does a combination of two, for either of their reasons."""
+    """A case knows why it has to be rejected, and so does a combination of two, for either of their reasons."""
     (expired,), (untrusted,) = (param.values for param in client_cases("expired", "untrusted-ca"))
     assert isinstance(expired, Case)
     assert isinstance(untrusted, Case)
@@ -148,7 +148,7 @@ def test_informative_case_never_fails(mtls_server: MutualTLSServer) -> None:
 def test_refusal_of_a_certificate_that_was_not_sent_is_no_proof(
     mtls_server_factory: Factory, mtls_ca: CertificateAuthority
 ) -> None:
-    """A client whose key fits nothing that the server takes sends no certificate, and that is not called a refusal."""
+    """A client whose key fits nothing that the server takes sends no certificate, and that is not called a rejection."""
     server = mtls_server_factory(tls="1.3")
     curve = next(case.values[0] for case in client_cases("secp256k1"))
     assert isinstance(curve, Case)
@@ -189,7 +189,7 @@ def test_expect_accepted_fails_for_another_client(
 def test_expect_accepted_explains_what_the_client_raised(
     mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority, expired: Identity
 ) -> None:
-    """Where the server refused, the failure says so and keeps the client's exception as its cause."""
+    """Where the server rejected, the failure says so and keeps the client's exception as its cause."""
     with (
         pytest.raises(HandshakeAssertionError, match="rejected by the server: expired") as failed,
         mtls_server.expect_accepted(),
@@ -232,7 +232,7 @@ def test_nobody_came(mtls_server: MutualTLSServer, expectation: str) -> None:
 def test_expect_rejected_swallows_and_keeps(
     mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority, expired: Identity
 ) -> None:
-    """What the client raised for being refused is kept and goes no further."""
+    """What the client raised for being rejected is kept and goes no further."""
     with mtls_server.expect_rejected(Reason.EXPIRED) as seen:
         get(mtls_server, mtls_ca, expired)
     assert isinstance(seen.exception, requests.exceptions.ConnectionError)
@@ -313,7 +313,7 @@ def test_expect_rejected_fails_for_an_acceptance_among_refusals(
 def test_expect_rejected_of_a_bad_server_is_by_the_client(
     mtls_server_factory: Factory, mtls_ca: CertificateAuthority, mtls_client_cert: Identity
 ) -> None:
-    """Where the server plays a bad one the refusal is the client's, unless the test says otherwise."""
+    """Where the server plays a bad one the rejection is the client's, unless the test says otherwise."""
     (case,) = (param.values[0] for param in server_cases("expired"))
     server = mtls_server_factory(cert=case)
     with server.expect_rejected() as seen:
@@ -329,18 +329,18 @@ def test_expect_rejected_of_a_bad_server_is_by_the_client(
 def test_several_refusals_are_fine(
     mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority, expired: Identity
 ) -> None:
-    """Clients that try again, also from several threads, are refused each time."""
+    """Clients that try again, also from several threads, are rejected each time."""
     with mtls_server.expect_rejected("expired") as seen, ThreadPoolExecutor(8) as pool:
         for done in [pool.submit(get, mtls_server, mtls_ca, expired) for _ in range(24)]:
             assert isinstance(done.exception(), requests.exceptions.ConnectionError)
     assert 24 == len(seen.handshakes)
 
 
-# CPython 3.10's asyncio leaves the transport of a refused client unclosed.
+# CPython 3.10's asyncio leaves the transport of a rejected client unclosed.
 @pytest.mark.filterwarnings("ignore:.*Transport:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning")
 def test_async_clients_are_seen(mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority, expired: Identity) -> None:
-    """Clients on an event loop, which knock twice or wrap what they raise, are refused and swallowed as others are."""
+    """Clients on an event loop, which knock twice or wrap what they raise, are rejected and swallowed as others are."""
     context = expired.ssl_context(trust=mtls_ca)
 
     async def by_aiohttp() -> None:
@@ -363,7 +363,7 @@ def test_async_clients_are_seen(mtls_server: MutualTLSServer, mtls_ca: Certifica
 
 
 def test_client_without_tls_is_refused_as_such(mtls_server: MutualTLSServer) -> None:
-    """Plain HTTP on the TLS port is a refusal by the server, for not being TLS."""
+    """Plain HTTP on the TLS port is a rejection by the server, for not being TLS."""
     with mtls_server.expect_rejected(Reason.NOT_TLS):
         requests.get(mtls_server.url.replace("https", "http"))
 
@@ -393,7 +393,7 @@ def test_handshake_is_unknown_before_the_end(mtls_server: MutualTLSServer, mtls_
 
 
 def test_no_ssl_error_stays_behind(mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority) -> None:
-    """A raw TLS client that is refused on its first read is swallowed too."""
+    """A raw TLS client that is rejected on its first read is swallowed too."""
     with mtls_server.expect_rejected("no_certificate") as seen:
         context = ssl.create_default_context(cafile=mtls_ca.cert_path)
         with (

@@ -205,7 +205,7 @@ def _handshake(case: Case, server: MutualTLSServer, factory: Factory, client: Id
 
 
 def test_refusal_without_a_reason_is_said_to_be_one() -> None:
-    """Where the refusing side does not say why, the verdict says so, instead of 'for unspecified'."""
+    """Where the rejecting side does not say why, the verdict says so, instead of 'for unspecified'."""
     for reason in (None, Reason.UNSPECIFIED):
         refused = Handshake(side="client", accepted=False, rejected_by="server", reason=reason)
         assert headline(refused) == "rejected by the server, which did not say why"

@@ -203,7 +203,7 @@ STORIES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
         r"the server did not take up the new certificate within 1 s \(connection .*\), in rotation 2 of 3, to CN=old .*",
         (": accepted, with the new certificate",),
     ),
-    "refuses during the reload": (
+    "rejects during the reload": (
         {"half_way": False},
         (
             r"a new connection was rejected \(connection \d+, begun -?\d\.\d\d s (after|before) the files were replaced\), "

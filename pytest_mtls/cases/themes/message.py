@@ -1,7 +1,7 @@
 """Certificate messages that no TLS library sends: replaced on the wire under TLS 1.2, where they are plain.
 
 The client has a good certificate and its key; ``rewrite`` makes the message's body (RFC 5246 section 7.4.6) of what it
-would have sent. What such a peer must provoke is a refusal before anything is believed.
+would have sent. What such a peer must provoke is a rejection before anything is believed.
 """
 
 from __future__ import annotations

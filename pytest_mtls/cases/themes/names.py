@@ -191,31 +191,31 @@ def empty_subject(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 
 @case("client", tier=Tier.INFORMATIVE, rfc="SPIFFE X509-SVID section 2")
 def two_spiffe_ids(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """There are two SPIFFE IDs, of which an authorizer has to refuse both."""
+    """There are two SPIFFE IDs, of which an authorizer has to reject both."""
     return leaf(ca, also_named=["spiffe://mtls.example/one", "spiffe://mtls.example/two"])
 
 
 @case("client", tier=Tier.INFORMATIVE, rfc="SPIFFE X509-SVID section 5")
 def spiffe_id_of_another_trust_domain(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The SPIFFE ID is of another trust domain, which an authorizer has to refuse."""
+    """The SPIFFE ID is of another trust domain, which an authorizer has to reject."""
     return leaf(ca, also_named=["spiffe://another.example/service"])
 
 
 @case("client", tier=Tier.INFORMATIVE, rfc="section 4.1.2.6")
 def another_common_name(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The common name is somebody else's, which an authorizer has to refuse."""
+    """The common name is somebody else's, which an authorizer has to reject."""
     return leaf(ca, subject=distinguished_name("somebody else"))
 
 
 @case("client", tier=Tier.INFORMATIVE, rfc="section 4.1.2.6")
 def another_organizational_unit(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The organizational unit is another one, which an authorizer by unit has to refuse."""
+    """The organizational unit is another one, which an authorizer by unit has to reject."""
     return leaf(ca, subject=distinguished_name("client", organizational_unit="another unit"))
 
 
 @case("client", tier=Tier.INFORMATIVE, rfc="section 4.2.1.6")
 def another_dns_name(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The DNS name is another client's, which an authorizer by DNS name has to refuse."""
+    """The DNS name is another client's, which an authorizer by DNS name has to reject."""
     return leaf(ca, also_named=["another.mtls.example"])
 
 
@@ -227,7 +227,7 @@ def another_ip_address(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 
 @case("client", tier=Tier.INFORMATIVE, rfc="RFC 7858 section 4.2")
 def another_key(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The name is that of an ordinary client and the key is new, which an authorizer by key pin has to refuse."""
+    """The name is that of an ordinary client and the key is new, which an authorizer by key pin has to reject."""
     return leaf(ca, subject=distinguished_name("client"))
 
 

@@ -70,6 +70,6 @@ def _rsa_key_pem(victim: rsa.RSAPublicKey) -> bytes:
 
 
 def _pem(label: str, der: bytes) -> bytes:
-    """RFC 7468 text, for a key that `cryptography` would refuse to write."""
+    """RFC 7468 text, for a key that `cryptography` would reject to write."""
     body = "\n".join(textwrap.wrap(base64.b64encode(der).decode(), 64))
     return f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n".encode()

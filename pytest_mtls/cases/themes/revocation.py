@@ -18,7 +18,7 @@ from pytest_mtls.certificates.profile import authority_profile
 from pytest_mtls.reasons.reason import Reason
 
 
-# Every server that checks revocation must refuse these two; few clients check it at all.
+# Every server that checks revocation must reject these two; few clients check it at all.
 @case("client", Reason.REVOKED, requires=["crl"], rfc="section 6.3.3", limbo="crl::revoked-certificate-with-crl")
 @case(
     "server",

@@ -65,10 +65,10 @@ def register_protocol(
         preamble: called with a channel and the `Endpoint` before the handshake, for what has to be said first. The
             channel has ``send(data)``, ``exactly(count)``, ``until(*ends)`` and ``line()``.
         read_verdict: called in the same way after this end's handshake: says and hears what is needed until the
-            verdict is known, and returns True for accepted or False for refused. Without it, TLS alone has to tell.
+            verdict is known, and returns True for accepted or False for rejected. Without it, TLS alone has to tell.
         alpn: the application protocols that are offered.
         probe: in place of all that, a callable that connects by itself, with a client library say, and returns True for
-            accepted, False for refused or None for undecided. It is called with the keywords ``endpoint``, ``client``
+            accepted, False for rejected or None for undecided. It is called with the keywords ``endpoint``, ``client``
             (an `Identity` or None), ``trust`` (a path of CA certificates, or None for the system's), ``tls`` ("1.2",
             "1.3" or None) and ``timeout`` (seconds). An `OSError` that it raises makes the verdict undecided.
         prelude, settle: what ``preamble`` and ``read_verdict`` were called in 0.1. Deprecated.

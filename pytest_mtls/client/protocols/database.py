@@ -74,7 +74,7 @@ _UTF8 = 33
 _CLIENT_HEAD = _CAPABILITIES.to_bytes(4, "little") + _LONGEST_PACKET + bytes([_UTF8]) + bytes(23)
 _OK, _MORE, _SWITCH, _ERROR = 0x00, 0x01, 0xFE, 0xFF
 _FAST_LOGIN, _FULL_LOGIN = 3, 4
-#: The errors by which an account refuses: ER_ACCESS_DENIED_ERROR, ER_ACCESS_DENIED_NO_PASSWORD_ERROR.
+#: The errors by which an account rejects: ER_ACCESS_DENIED_ERROR, ER_ACCESS_DENIED_NO_PASSWORD_ERROR.
 _DENIED = (1045, 1698)
 
 
@@ -108,8 +108,8 @@ def log_in_mysql(channel: Channel, endpoint: Target) -> Answer:
     """Log in as the endpoint's user (``root`` by default), with its password.
 
     ``REQUIRE X509`` and the like are a matter of the account: the server completes the handshake with a client that has
-    no certificate, and refuses the login by the same error as for a wrong password. So user and password have to be
-    right for a refusal to mean anything, which the positive control shows.
+    no certificate, and rejects the login by the same error as for a wrong password. So user and password have to be
+    right for a rejection to mean anything, which the positive control shows.
     """
     plugin, password = channel.notes["plugin"], (endpoint.password or "").encode()
     channel.send(login_mysql(channel, endpoint))

@@ -28,7 +28,7 @@ def start_tls(channel: Channel, endpoint: Target) -> None:
 
 
 def search_root(channel: Channel, endpoint: Target) -> Answer:
-    """Read the root DSE. An error in place of it, or a Notice of Disconnection, refuses."""
+    """Read the root DSE. An error in place of it, or a Notice of Disconnection, rejects."""
     channel.send(search_root_message(2))
     operation, code = _receive(channel)
     if operation == _SEARCH_ENTRY:

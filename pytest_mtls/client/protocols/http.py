@@ -1,4 +1,4 @@
-"""HTTP/1.1 (RFC 9112), where a refusal may be a status code; and the first frames of HTTP/2 (RFC 9113)."""
+"""HTTP/1.1 (RFC 9112), where a rejection may be a status code; and the first frames of HTTP/2 (RFC 9113)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def judge(status: int, page: bytes) -> Answer:
 
 
 def _page(channel: Channel) -> bytes:
-    """What comes with a refusal, as far as it does: the status alone is a verdict."""
+    """What comes with a rejection, as far as it does: the status alone is a verdict."""
     try:
         headers = channel.until(b"\r\n\r\n")
         length = re.search(rb"(?im)^content-length: *0*(\d+)", headers)
@@ -73,7 +73,7 @@ _SETTINGS, _GOAWAY = 4, 7
 
 
 def exchange_settings(channel: Channel, endpoint: Target) -> Answer:
-    """Begin HTTP/2, as gRPC does. Settings accept, and a GOAWAY refuses."""
+    """Begin HTTP/2, as gRPC does. Settings accept, and a GOAWAY rejects."""
     channel.send(_PREFACE + bytes([0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0]))
     frame = channel.exactly(9)
     if frame[3] == _GOAWAY:

@@ -95,7 +95,7 @@ def starttls_imap(channel: Channel, endpoint: Target) -> None:
 
 
 def ask_imap(channel: Channel, endpoint: Target) -> Answer:
-    """CAPABILITY, which any state allows. BYE refuses."""
+    """CAPABILITY, which any state allows. BYE rejects."""
     _ask(channel, b"a2 CAPABILITY")
     line = _tagged(channel, b"a2 ")
     return Answer(line.startswith(b"a2 OK"), shortened(line))

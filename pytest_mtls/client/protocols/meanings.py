@@ -1,7 +1,7 @@
 """What the answers of a server's application mean, for each protocol: one table, and the one rule that reads it.
 
 The rule: an answer that serves the client accepts it. One that denies access, or asks for a login that was not given, is the
-application's own refusal, `Reason.ACCESS_DENIED`: by itself it says nothing about a certificate. One that names the
+application's own rejection, `Reason.ACCESS_DENIED`: by itself it says nothing about a certificate. One that names the
 certificate is about the certificate. One about the state of the server, or that sends the client elsewhere, is no verdict.
 """
 

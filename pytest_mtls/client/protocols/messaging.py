@@ -54,7 +54,7 @@ def hear_proceed(channel: Channel) -> None:
 
 
 def open_stream(channel: Channel, endpoint: Target) -> Answer:
-    """Open the stream anew, as RFC 6120 section 5.4.3.3 wants it. Features accept, and a stream error refuses."""
+    """Open the stream anew, as RFC 6120 section 5.4.3.3 wants it. Features accept, and a stream error rejects."""
     channel.send(stream_header(endpoint))
     answer = channel.until(*_FEATURES, *_ERRORS)
     if answer.endswith(_FEATURES):

@@ -59,7 +59,7 @@ class Protocol:
         read_verdict: what is said inside until the verdict is known; None where nothing is, and TLS alone has to tell.
         alpn: the application protocols that are offered (RFC 7301).
         probe: in place of all that, a callable that does everything itself.
-        layer: what a refusal that comes after the handshake is said to be refused by; the name by default.
+        layer: what a rejection that comes after the handshake is said to be rejected by; the name by default.
     """
 
     name: str

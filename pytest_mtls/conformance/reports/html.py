@@ -147,7 +147,7 @@ def _summary(document: Document) -> Iterator[str]:
         ("Target", f"{target_of(document)}, asked for as {target['server_name']}"),
         ("Date", f"{document['date']}, for {document['seconds']} seconds"),
         ("Settings that it claims", ", ".join(document["settings"]) or "none"),
-        ("Policy", f"a refusal {answers}; {_number(len(policy['exceptions']), 'agreed exception')}"),
+        ("Policy", f"a rejection {answers}; {_number(len(policy['exceptions']), 'agreed exception')}"),
         ("Versions", versions_of(document)),
     ]
     yield '<h2 id="summary">What was tested</h2>\n<div class="card"><dl>'

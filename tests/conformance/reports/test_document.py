@@ -72,7 +72,7 @@ def test_conforming_result_has_no_handshake(mtls_server: MutualTLSServer) -> Non
 def test_faulty_field_is_marked(
     mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority, life: tuple[int, int], reason: Reason, field: str
 ) -> None:
-    """The certificate that was refused says which of its fields is wrong, and the alert ends the messages."""
+    """The certificate that was rejected says which of its fields is wrong, and the alert ends the messages."""
     client = mtls_ca.issue_client("alice", not_before=life[0], not_after=life[1])
     facts = handshake_facts(seen_of(mtls_server, client), Expected(accepted=True))
     assert field == facts["client_chain"][0]["mark"]["field"]
