@@ -82,7 +82,7 @@ def run_suite(options: Iterable[str], rest: Iterable[str], *, as_json: bool = Fa
             report = Path(directory) / "report.json"
             with redirect_stdout(sys.stderr):
                 status = pytest.main([f"--mtls-report={report}", *run])
-            if report.exists():
+            if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and report.exists():
                 sys.stdout.write(report.read_text(encoding="utf-8"))
     else:
         status = pytest.main(run)
