@@ -76,7 +76,9 @@ def run_suite(options: Iterable[str], rest: Iterable[str], *, as_json: bool = Fa
     """
     import pytest
 
-    run = ["-p", "mtls", "--pyargs", "pytest_mtls.conformance", *options, *rest]
+    # How far a run has come is for who watches it.
+    style = [] if (sys.stderr if as_json else sys.stdout).isatty() else ["-o", "console_output_style=classic"]
+    run = [*style, "-p", "mtls", "--pyargs", "pytest_mtls.conformance", *options, *rest]
     if as_json:
         with tempfile.TemporaryDirectory(prefix="pytest-mtls-report-") as directory:
             report = Path(directory) / "report.json"
