@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import os
 import re
+import selectors
 import signal
 import socket
 import subprocess
@@ -143,21 +144,43 @@ class _Output:
         self.data = bytearray()
         self.is_too_much = False
         self._process = process
+        self._wake: socket.socket | None = None
+        self._woken: socket.socket | None = None
+        if not _IS_WINDOWS:
+            self._wake, self._woken = socket.socketpair()
         self._thread = threading.Thread(target=self._take, name=f"mtls-output-{process.pid}", daemon=True)
         self._thread.start()
 
     def _take(self) -> None:
         assert self._process.stdout is not None
-        while chunk := os.read(self._process.stdout.fileno(), _CHUNK):
+        pipe = self._process.stdout.fileno()
+        while self._is_more_to_come(pipe) and (chunk := os.read(pipe, _CHUNK)):
             if len(self.data) < _MOST_OUTPUT:
                 self.data += chunk
             elif not self.is_too_much:
                 self.is_too_much = True
                 _kill_group(self._process)
 
+    def _is_more_to_come(self, pipe: int) -> bool:
+        """Wait until the pipe can be read or is at its end; False if the program has ended and the pipe is empty."""
+        if self._woken is None:
+            return True
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            selector.register(self._woken, selectors.EVENT_READ)
+            ready = {key.fileobj for key, _ in selector.select()}
+        return pipe in ready and not (self._woken in ready and self.is_too_much)
+
     def end(self) -> bytes:
-        """All of it, once every process of the group has ended."""
+        """All of it, once every process of the group has ended.
+
+        One that has left the group, as a daemon does, may hold the pipe open: it is not waited for.
+        """
+        if self._wake is not None:
+            self._wake.close()
         self._thread.join()
+        if self._woken is not None:
+            self._woken.close()
         return bytes(self.data)
 
 

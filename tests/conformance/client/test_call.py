@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -108,6 +109,21 @@ def _state(process: int) -> str:
 
 
 @posix_only
+@posix_only
+def test_daemon_that_holds_the_output_open_is_not_waited_for(target: ClientTarget, tmp_path: Path) -> None:
+    """The call ends when the program ends, with all that it printed by then."""
+    program = (
+        "import subprocess, sys\n"
+        "left = subprocess.Popen(['sleep', '1000'], start_new_session=True)\n"
+        "open(sys.argv[1], 'w').write(str(left.pid))\n"
+        "print('x' * 200_000)"
+    )
+    call = client_of([sys.executable, "-c", program, str(tmp_path / "daemon"), "{url}"]).call(target, 600)
+    daemon = int((tmp_path / "daemon").read_text())
+    os.kill(daemon, signal.SIGKILL)  # it was there still
+    assert (True, 200_001) == (call.succeeded, len(call.output))
+
+
 def test_garbage_is_printable(target: ClientTarget) -> None:
     """Bytes that are no text and terminal's control characters are escaped, and only the end of much is shown."""
     call = client_of(["sh", "-c", r"printf '\033[31m\377\000ok'; exit 3 # {url}"]).call(target, 20)

@@ -138,6 +138,7 @@ class KeepsConnection:
             session.close()
 
 
+AFTER_REJECTION = "no-certificate-after-rejection"
 PRINTS_ITS_KEY = [
     *(
         sys.executable,
@@ -215,6 +216,40 @@ def test_each_way_of_falling_back(ca: CertificateAuthority, ending: str, error: 
     assert (Outcome.DEVIATES, "TLS 1.2") == (result.outcome, result.seen), result
     assert result.handshake is not None
     assert [0x0303] == [max(versions_offered(hello)) for hello in result.handshake.transcript]
+
+
+def test_client_that_remembers_what_failed(ca: CertificateAuthority) -> None:
+    """A client in this process may offer less only when it is called again."""
+    failed: set[int] = set()
+
+    def client(target: ClientTarget) -> None:
+        context = own_context(target)
+        if target.port in failed:
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+        failed.add(target.port)
+        talk(target, context)
+        failed.remove(target.port)
+
+    assert Outcome.DEVIATES is found(client, ca, "no-older-version").outcome
+
+
+@pytest.mark.parametrize("tls", TLS_VERSIONS)
+def test_coming_again_over_each_version(ca: CertificateAuthority, tls: str) -> None:
+    """A client may come again without its certificate over one version alone."""
+    result = found(lambda target: (tries_without if target.tls == tls else fetch)(target), ca, AFTER_REJECTION)
+    assert (Outcome.DEVIATES, True) == (result.outcome, f"over TLS {tls}" in result.note), result
+
+
+def test_client_that_shows_no_certificate(ca: CertificateAuthority) -> None:
+    """One that shows none in the first place does not come again: it cannot be asked."""
+    calls: list[str] = []
+
+    def shows_none(target: ClientTarget) -> None:
+        calls.append(target.tls)
+        fetch(target, cert=len(calls) == 1)  # the first call is the one that shows whether the client works
+
+    result = found(shows_none, ca, AFTER_REJECTION)
+    assert (Outcome.LEFT_OUT, True) == (result.outcome, "shows no certificate" in result.note), result
 
 
 def test_client_that_comes_again_with_the_same_offer(ca: CertificateAuthority) -> None:
