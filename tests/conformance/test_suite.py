@@ -212,7 +212,10 @@ def test_company_ca_without_its_key(conform: Conform, mtls_server: MutualTLSServ
     ("options", "said"),
     [
         (["--mtls-ca=certs"], "--mtls-ca is about a server under test: it needs --mtls-target"),
-        (["--mtls-target=localhost:8443"], "--mtls-target: 'localhost:8443' is no endpoint: it is no URL with a host"),
+        (
+            ["--mtls-target=localhost:8443"],
+            "--mtls-target: 'localhost:8443' is not an endpoint: it is not a URL with a host",
+        ),
         (["--mtls-target=gopher://localhost"], "protocol 'gopher' is unknown"),
         (
             ["--mtls-target=https://192.0.2.1"],
