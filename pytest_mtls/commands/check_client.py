@@ -44,7 +44,7 @@ def _run(options: argparse.Namespace) -> int:
     if not options.program:
         raise InvalidArgument("the client's command", "", "given after --, such as -- curl --cacert {ca} {url}")
     command = options.program[0] if len(options.program) == 1 else shlex.join(options.program)
-    return run_suite([f"--mtls-client={command}", *given(options, OPTIONS)], options.rest)
+    return run_suite([f"--mtls-client={command}", *given(options, OPTIONS)], options.rest, as_json=options.json)
 
 
 CHECK_CLIENT = Command(

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
 
 from pytest_mtls.commands.arguments import as_url
 from pytest_mtls.commands.command import ACCEPTED, FAILED, INTERRUPTED, MISTAKE, Command
@@ -47,6 +51,11 @@ def add_options(parser: argparse.ArgumentParser, options: Mapping[str, tuple[str
             parser.add_argument(f"--{name}", metavar=metavar, help=help, action=action)
         else:
             parser.add_argument(f"--{name}", help=help, action="store_true")
+    parser.add_argument(
+        "--json",
+        help="print the report as JSON, for programs; what pytest says goes to the error stream",
+        action="store_true",
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -54,19 +63,31 @@ def _run(options: argparse.Namespace) -> int:
 
     url = as_url(options.url)
     Endpoint.parse(url)  # what is wrong with it is told without a run
-    return run_suite([f"--mtls-target={url}", *given(options, OPTIONS)], options.rest)
+    return run_suite([f"--mtls-target={url}", *given(options, OPTIONS)], options.rest, as_json=options.json)
 
 
-def run_suite(options: Iterable[str], rest: Iterable[str]) -> int:
+def run_suite(options: Iterable[str], rest: Iterable[str], *, as_json: bool = False) -> int:
     """Run the conformance tests, and give the exit status of a command for that of pytest.
 
     Args:
         options: those of the plugin.
         rest: pytest's own.
+        as_json: whether the report is printed, and what pytest says goes to the error stream.
     """
     import pytest
 
-    status = pytest.main(["-p", "mtls", "--pyargs", "pytest_mtls.conformance", *options, *rest])
+    # How far a run has come is for who watches it.
+    style = [] if (sys.stderr if as_json else sys.stdout).isatty() else ["-o", "console_output_style=classic"]
+    run = [*style, "-p", "mtls", "--pyargs", "pytest_mtls.conformance", *options, *rest]
+    if as_json:
+        with tempfile.TemporaryDirectory(prefix="pytest-mtls-report-") as directory:
+            report = Path(directory) / "report.json"
+            with redirect_stdout(sys.stderr):
+                status = pytest.main([f"--mtls-report={report}", *run])
+            if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and report.exists():
+                sys.stdout.write(report.read_text(encoding="utf-8"))
+    else:
+        status = pytest.main(run)
     return {
         pytest.ExitCode.OK: ACCEPTED,
         pytest.ExitCode.TESTS_FAILED: FAILED,

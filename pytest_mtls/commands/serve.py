@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from pytest_mtls.commands.command import ACCEPTED, Command
+from pytest_mtls.commands.command import ACCEPTED, INTERRUPTED, Command
 from pytest_mtls.commands.terminal import one_line
 
 if TYPE_CHECKING:
@@ -83,15 +83,26 @@ def _run(options: argparse.Namespace) -> int:
         page.append(as_page(gallery.exhibits, files).encode())
         told.start(gallery, files)
         stopped.wait()
-    return ACCEPTED
+    return INTERRUPTED if stopped.by == signal.SIGINT else ACCEPTED
+
+
+class _Stopped(threading.Event):
+    """Set when the program has to end.
+
+    Attributes:
+        by: the signal that says so.
+    """
+
+    by: int | None = None
 
 
 @contextmanager
-def _until_interrupted() -> Iterator[threading.Event]:
+def _until_interrupted() -> Iterator[_Stopped]:
     """An event that Ctrl-C and SIGTERM set."""
-    stopped = threading.Event()
+    stopped = _Stopped()
 
     def stop(number: int, frame: FrameType | None) -> None:
+        stopped.by = number
         stopped.set()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}

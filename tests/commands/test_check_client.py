@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,26 @@ def test_no_client(tmp_path: Path) -> None:
 def test_options_are_those_of_pytest() -> None:
     """Each option is one of the plugin's, without its prefix."""
     assert set() == {f"--mtls-{name}" for name in OPTIONS} - set(_OPTIONS)
+
+
+def test_progress_is_for_a_terminal(tmp_path: Path, curl: list[str]) -> None:
+    """How far the run has come is told on a terminal, and not where its output is kept."""
+    pty = pytest.importorskip("pty", reason="Windows has no such terminals")
+    assert "%]" not in check_client(tmp_path, "-k", "server[expired-tls", "--", *curl).stdout
+    command = [sys.executable, "-m", "pytest_mtls", "check-client", "-p", "no:cacheprovider"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    terminal, its_end = pty.openpty()
+    with subprocess.Popen(
+        [*command, "-k", "server[expired-tls", "--", *curl],
+        env={**environment, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "TERM": "xterm"},
+        cwd=tmp_path,
+        stdout=its_end,
+        stderr=its_end,
+    ):
+        os.close(its_end)
+        said = b""
+        with suppress(OSError):  # Linux ends a terminal so
+            while chunk := os.read(terminal, 65536):
+                said += chunk
+    os.close(terminal)
+    assert b"[100%]" in said

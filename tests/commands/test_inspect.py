@@ -103,6 +103,14 @@ def test_key_of_another(inspect: Told, server: Identity, tmp_path: Path, mtls_ca
     assert "the private key of CN=localhost (server.crt, 1) is not here" in out
 
 
+def test_key_without_certificate(inspect: Told, server: Identity) -> None:
+    """A key alone is named, and that there is nothing here for it to belong to."""
+    status, out, _ = inspect("server.key")
+    assert (0, True) == (status, out.startswith("server.key: PEM\n  private key P-256, not encrypted\n"))
+    assert "  there is no certificate here that the private key (server.key) could belong to\n" in out
+    assert "would be" not in out
+
+
 def test_chain_in_the_wrong_order(inspect: Told, server: Identity, tmp_path: Path) -> None:
     """The order that a server would send is told by the numbers of the blocks."""
     (tmp_path / "wrong.crt").write_bytes(b"".join(reversed(blocks(server.cert_pem))))
@@ -290,6 +298,38 @@ def test_revoked(inspect: Told, tmp_path: Path) -> None:
     assert "the CRL (ca.crl) is signed by " in out
     assert "WRONG: CN=alice (alice.crt) is revoked, by the CRL (ca.crl)" in out
     assert "  revoked: certificate revoked\n" in out
+
+
+def test_crl_of_openssl(inspect: Told, tmp_path: Path) -> None:
+    """A CRL that openssl made, in each form: whose it is, how many it names, and that it has ended."""
+    openssl(
+        tmp_path,
+        *[
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            "ca.key",
+            "-out",
+            "ca.crt",
+            "-subj",
+            "/CN=ours",
+            "-days",
+            "9",
+        ],
+    )
+    (tmp_path / "index.txt").write_text("R\t300101000000Z\t200101000000Z\t1F\tunknown\t/CN=alice\n")
+    (tmp_path / "ca.cnf").write_text("[ca]\ndefault_ca=own\n[own]\ndatabase=index.txt\ndefault_md=sha256\n")
+    made = "ca -config ca.cnf -gencrl -cert ca.crt -keyfile ca.key -crl_lastupdate 200101000000Z -out crl.pem"
+    openssl(tmp_path, *made.split(), "-crl_nextupdate", "200201000000Z")
+    openssl(tmp_path, *["crl", "-in", "crl.pem", "-outform", "DER", "-out", "crl.der"])
+    for file, form in (("crl.pem", "PEM"), ("crl.der", "DER")):
+        _, out, _ = inspect(file, "ca.crt")
+        assert out.startswith(f"{file}: {form}\n  certificate revocation list of CN=ours\n")
+        assert f"the CRL ({file}) is signed by CN=ours" in out
+        assert "2020-02-01" in out.split("ca.crt: PEM")[0]
 
 
 # --- Java, NSS, Kubernetes -------------------------------------------------------------------------------------------

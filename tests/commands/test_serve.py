@@ -23,7 +23,7 @@ posix_only = pytest.mark.skipif(os.name == "nt", reason="Windows has no such sig
 
 @contextmanager
 def serving(*arguments: str, end: int = signal.SIGINT, environment: Any = None) -> Iterator[subprocess.Popen[str]]:
-    """The program, until the block ends; then it has to end with status 0."""
+    """The program, until the block ends; then it has to end with status 130 for Ctrl-C, else with 0."""
     with subprocess.Popen(
         [sys.executable, "-m", "pytest_mtls", "serve", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
@@ -36,7 +36,7 @@ def serving(*arguments: str, end: int = signal.SIGINT, environment: Any = None) 
         finally:
             process.send_signal(end)
             _, errors = process.communicate(timeout=60)
-    assert (0, "") == (process.returncode, errors)
+    assert (130 if end == signal.SIGINT else 0, "") == (process.returncode, errors)
 
 
 def first_line(process: subprocess.Popen[str]) -> dict[str, Any]:
