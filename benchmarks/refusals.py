@@ -35,7 +35,7 @@ def refused(context: ssl.SSLContext, address: tuple[str, int]) -> str:
 
 
 def just_closes(listener: socket.socket, context: ssl.SSLContext) -> None:
-    """Refuse each client, and close."""
+    """Reject each client, and close."""
     while True:
         plain, _ = listener.accept()
         try:
@@ -63,7 +63,7 @@ def main() -> None:
         recorded = sum(handshake.accepted is False for handshake in server.handshakes)
     alert = "alert: SSLV3_ALERT_CERTIFICATE_EXPIRED"
     print(f"a server that just closes: {dict(peer)}")
-    print(f"MutualTLSServer:           {dict(ours)}, {recorded} refusals recorded")
+    print(f"MutualTLSServer:           {dict(ours)}, {recorded} rejections recorded")
     print(f"clients that saw the alert, ours : peer = {ours[alert]} : {peer[alert]} of {CLIENTS}")
 
 

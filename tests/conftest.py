@@ -46,7 +46,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 
 def fail_unexpected_skip(report: Report) -> Report:
-    """Turn the report of an unexpected skip into one of a failure; an xfail is no skip."""
+    """Turn the report of an unexpected skip into one of a failure; an xfail is not a skip."""
     if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
         reason = skip_reason(report)
         if not is_expected(report.nodeid, reason):

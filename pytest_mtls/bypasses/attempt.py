@@ -146,11 +146,11 @@ class Attempt:
             endpoint: another than the target.
             name: the server name to ask for; that of the endpoint by default, None for none.
             tls: the version.
-            context: the client's context, in place of the two above.
+            context: the client's context, instead of the two above.
             resume: a visit whose session is to be resumed, with its context.
             change: what changes the client's records on their way.
-            speak: what is said inside TLS, in place of the requests.
-            preamble: what is said before TLS, in place of the protocol's own.
+            speak: what is said inside TLS, instead of the requests.
+            preamble: what is said before TLS, instead of the protocol's own.
         """
         target = endpoint or self.target
         if target.rate_limiter is not None:

@@ -24,7 +24,7 @@ def get_over_http2(channel: Channel, authority: str, path: str) -> Answer:
     """Ask for a path.
 
     Raises:
-        UnexpectedAnswer: the server's answer is no HTTP/2.
+        UnexpectedAnswer: the server's answer is not HTTP/2.
         OSError: the connection ended before any byte.
     """
     fields = bytes([_METHOD_GET, _SCHEME_HTTPS]) + _literal(_AUTHORITY, authority) + _literal(_PATH, path)

@@ -56,7 +56,7 @@ def _rsa(modulus_bytes: int, exponent: bytes) -> bytes:
     return _spki(_OID_RSA + b"\x05\x00", element(0x30, modulus + element(0x02, exponent)))
 
 
-#: Keys that a server may fall over, in place of a client's own.
+#: Keys that a server may fall over, instead of a client's own.
 _ODD_KEYS = {
     "of an unknown algorithm": _spki(bytes.fromhex("06032a0304"), b"\x2a" * 32),
     "on an unknown curve": _spki(_OID_EC + bytes.fromhex("06032a0304"), b"\x04" + b"\x2a" * 64),

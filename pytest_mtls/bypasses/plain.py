@@ -20,7 +20,7 @@ from pytest_mtls.client.protocols.directory import message_in, search_root_messa
 from pytest_mtls.client.protocols.messaging import STARTTLS, hear_features, hear_proceed, stream_header
 from pytest_mtls.client.protocols.protocol import UnexpectedAnswer
 
-#: The protocols in which a client says nothing but for the sake of the application, so that what it says may come plain.
+#: The protocols in which a client speaks only for the application's sake, so that what it says may come plain.
 _NEED_NO_PREAMBLE = ("https", "postgres", "redis", "mqtt", "ldaps")
 _SILENT_SECONDS = 0.3
 

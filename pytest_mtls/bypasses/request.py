@@ -60,7 +60,7 @@ class Reply:
         """Read one answer, to its end.
 
         Raises:
-            UnexpectedAnswer: it is no HTTP.
+            UnexpectedAnswer: it is not HTTP.
             OSError: the connection ended before any byte, or an alert came.
         """
         status = read_status(channel)

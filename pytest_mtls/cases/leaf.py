@@ -29,7 +29,7 @@ class Leaf:
         side: whose certificate it is.
         name: a client's common name. A server is ``localhost``, 127.0.0.1 and ::1.
         changes: what is changed in every certificate that it issues; see `__call__`.
-        issue: another case's function, which then issues in place of this; see `Case.__and__`.
+        issue: another case's function, which then issues instead of this; see `Case.__and__`.
     """
 
     side: Literal["client", "server"]

@@ -77,7 +77,7 @@ def mint(
 
     Raises:
         UnusableDirectory: the directory cannot be written, or is in use for something else.
-        InvalidArgument: ``directory`` is empty, or ``days`` is no number of days that certificates can hold.
+        InvalidArgument: ``directory`` is empty, or ``days`` is not a number of days that certificates can hold.
         MissingPrivateKey: the CA's key is not here.
     """
     if not os.fspath(directory):
@@ -199,7 +199,7 @@ def _check_place(target: Path, replace_old: bool) -> bool:
         if not os.path.lexists(target):
             return False
         if not target.is_dir() or target.is_symlink():
-            raise UnusableDirectory(str(target), "it is there already, and is no directory", _ANOTHER)
+            raise UnusableDirectory(str(target), "it is there already, and is not a directory", _ANOTHER)
         if not any(target.iterdir()):
             return True
         if not _is_ours(target):

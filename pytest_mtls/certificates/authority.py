@@ -275,7 +275,7 @@ class CertificateAuthority(Issuer):
             A CA with the other's name, key and register, whose certificate, the cross-certificate, comes from this CA.
 
         Raises:
-            InvalidArgument: the other is no CA, or this one; or this one allows no CA below it.
+            InvalidArgument: the other is not a CA, or this one; or this one allows no CA below it.
             InvalidValidity: a date that no certificate can hold.
             MissingPrivateKey: this CA's key is not here.
         """
@@ -377,7 +377,7 @@ class CertificateAuthority(Issuer):
         """The URL of the OCSP responder that all certificates name which this CA and related ones issue from now on.
 
         None, the default, for none. A certificate that names responders of its own keeps to them, and that of a responder
-        names none (RFC 6960 section 4.2.2.2.1). Setting it raises `InvalidArgument` for what is no URL.
+        names none (RFC 6960 section 4.2.2.2.1). Setting it raises `InvalidArgument` for what is not a URL.
         """
         return self._hierarchy.responders[0] if self._hierarchy.responders else None
 

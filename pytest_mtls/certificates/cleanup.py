@@ -123,7 +123,7 @@ class Cleaner:
             self._registered = True
             _sweep()
             atexit.register(self._remove_all, os.getpid())
-            # A child of multiprocessing ends without atexit. Where nobody has imported it, this process is no such child.
+            # A child of multiprocessing ends without atexit. Where nobody has imported it, this process is not such a child.
             if "multiprocessing.util" in sys.modules:
                 finalize = sys.modules["multiprocessing.util"].Finalize
                 finalize(None, self._remove_all, (os.getpid(),), exitpriority=0)
@@ -190,7 +190,7 @@ def _lock(directory: str) -> int | None:
 
     Raises:
         BlockingIOError: another process has locked it.
-        OSError: it is no directory, or not this user's.
+        OSError: it is not a directory, or not this user's.
     """
     if sys.platform == "win32":
         return None

@@ -121,7 +121,7 @@ def check_renewal(request: CertificateSigningRequest, current: x509.Certificate)
 def misissued(
     ca: CertificateAuthority, request: CertificateSigningRequest, misbehaviour: str | None, issued: Identity
 ) -> x509.Certificate:
-    """The certificate that goes out in place of the right one; the right one where nothing is wrong with that.
+    """The certificate that goes out instead of the right one; the right one where nothing is wrong with that.
 
     Args:
         ca: the CA that issued.

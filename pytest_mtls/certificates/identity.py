@@ -52,7 +52,7 @@ class Identity:
         private_key: None if it stayed with whoever made it.
         root: the trust anchor, if it is known; never sent.
         files: where files are written for libraries that want paths.
-        raw_key_pem: what to give out as the private key's PEM in place of ``private_key``, unchecked, so that a
+        raw_key_pem: what to give out as the private key's PEM instead of ``private_key``, unchecked, so that a
             bad case can present a key which is not the certificate's.
     """
 

@@ -85,7 +85,7 @@ def general_name(name: NameText) -> x509.GeneralName:
     if isinstance(name, x509.GeneralName):
         return name
     if not isinstance(name, str):
-        raise InvalidName(repr(name), "it is no text")
+        raise InvalidName(repr(name), "it is not a text")
     return _general_name(name)
 
 
@@ -121,7 +121,7 @@ def name_constraint(name: NameText) -> x509.GeneralName:
     if isinstance(name, x509.GeneralName):
         return name
     if not isinstance(name, str):
-        raise InvalidName(repr(name), "it is no text")
+        raise InvalidName(repr(name), "it is not a text")
     _check_text(name)
     if _URI_SCHEME.match(name):
         return x509.UniformResourceIdentifier(urlsplit(_uri(name)).hostname or "")
@@ -207,7 +207,7 @@ def common_name_of(name: x509.Name) -> str | None:
 
 
 def next_generation(name: x509.Name, common_name: str | None = None) -> x509.Name:
-    """The name of a CA's successor: the same but for one attribute.
+    """The name of a CA's successor: the same except for one attribute.
 
     Args:
         name: the CA's own.
@@ -284,7 +284,7 @@ def _dns_name(text: str, whole: str) -> str:
     for label in labels:
         if not _LABEL.fullmatch(label):
             raise InvalidName(
-                whole, f"{label!r} is no label of a DNS name: 1 to 63 letters, digits and inner hyphens (RFC 1034)"
+                whole, f"{label!r} is not a label of a DNS name: 1 to 63 letters, digits and inner hyphens (RFC 1034)"
             )
     if labels[-1].isdigit():
         raise InvalidName(whole, "it ends in a number as an IP address does, but is none")

@@ -123,7 +123,7 @@ class StatusAnswers:
     Args:
         ca: whose certificates are asked about.
         delegated: whether the CAs have others sign for them, each a responder whose certificate it issued for
-            OCSPSigning (RFC 6960 section 4.2.2.2), in place of signing themselves.
+            OCSPSigning (RFC 6960 section 4.2.2.2), instead of signing themselves.
         nonce: whether a nonce in a request is repeated in the answer (RFC 9654).
 
     Raises:

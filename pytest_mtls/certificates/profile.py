@@ -345,7 +345,7 @@ def check_path_length(path_length: int | None) -> None:
     """See that a certificate can say this (RFC 5280 section 4.2.1.9).
 
     Raises:
-        InvalidArgument: it is no number of 0 or more.
+        InvalidArgument: it is not a number of 0 or more.
     """
     if path_length is not None and not (isinstance(path_length, int) and path_length >= 0):
         raise InvalidArgument("path_length", path_length, "a number of 0 or more, or None for no limit")

@@ -91,7 +91,7 @@ class TrustRollOver:
         old, new: as above.
 
     Raises:
-        InvalidArgument: one of them is no CA with a root certificate, or they are the same.
+        InvalidArgument: one of them is not a CA with a root certificate, or they are the same.
         MissingPrivateKey: a key is not here: both certify, each other too.
     """
 

@@ -102,7 +102,7 @@ class RotatingFiles:
         layout: as above.
 
     Raises:
-        InvalidArgument: an unknown layout, or something that is no identity, trust, CRL or account.
+        InvalidArgument: an unknown layout, or something that is not an identity, trust, CRL or account.
         MissingPrivateKey: the identity's key is not here.
         UnsupportedKeyKind: PKCS#12 cannot hold such a key.
         UnusableDirectory: the directory cannot be made or written to.
@@ -195,7 +195,7 @@ class RotatingFiles:
             crl: the CRLs from now on; by default what the last ones came from, looked up anew.
 
         Raises:
-            InvalidArgument: something that is no identity, trust or CRL; or trust or CRL where there was no such file.
+            InvalidArgument: something that is not an identity, trust or CRL; or trust or CRL where there was no such file.
             MissingPrivateKey, UnsupportedKeyKind, UnusableDirectory: as for the class.
         """
         material = self._next(identity, trust, crl)

@@ -240,7 +240,7 @@ def _check_signature(request: CertificateSigningRequest, weak_hashes: bool) -> N
 
 
 def _weak_hash_of_valid(request: x509.CertificateSigningRequest) -> str | None:
-    """The weak hash of a signature that is valid but for it, which cryptography calls invalid; None for any other."""
+    """The weak hash of a signature that is valid except for it, which cryptography calls invalid; None for any other."""
     try:
         digest, key = request.signature_hash_algorithm, request.public_key()
         if not isinstance(digest, (hashes.SHA1, hashes.MD5)):

@@ -87,7 +87,7 @@ def _moment(value: Instant, present: datetime) -> datetime:
     except (OverflowError, ValueError):
         raise InvalidValidity(repr(value), "it lies beyond the year 9999 or before the year 1") from None
     except TypeError:
-        raise InvalidValidity(repr(value), "it is no moment") from None
+        raise InvalidValidity(repr(value), "it is not a time") from None
     if moment < _EARLIEST:
         raise InvalidValidity(repr(value), "certificates cannot hold dates before 1950")
     return moment

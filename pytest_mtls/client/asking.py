@@ -14,7 +14,7 @@ from pytest_mtls.tls.wire import Deadline, send_all, wait_for
 
 __all__ = ["Answer", "ask"]
 
-#: What a server sends before it waits for the client is less than this, unless it is no TLS.
+#: What a server sends before it waits for the client is less than this, unless it is not TLS.
 _LONGEST = 1_000_000
 
 

@@ -45,7 +45,7 @@ class Endpoint:
         client: a client that the server is known to accept, for the control beside each rejection; by default one that the CA
             issues.
         client_cases: a directory of clients that were minted before the server was started, as ``<case>.crt`` and
-            ``<case>.key``: they are presented in place of new ones, so that the server's CRL knows of them.
+            ``<case>.key``: they are presented instead of new ones, so that the server's CRL knows of them.
         rate_limiter: how many connections a second are made at most; no limit by default.
     """
 
@@ -96,7 +96,7 @@ class Endpoint:
             raise InvalidEndpoint(shown, f"it cannot be read as a URL ({error})") from None
         protocol = PROTOCOLS.get(ALIASES.get(scheme, scheme))
         if not isinstance(url, str) or "://" not in url or not host:
-            raise InvalidEndpoint(shown, "it is no URL with a host, such as https://localhost:8443")
+            raise InvalidEndpoint(shown, "it is not a URL with a host, such as https://localhost:8443")
         if protocol is None:
             problem = f"protocol {scheme!r} is unknown; known are {', '.join((*PROTOCOLS, *ALIASES))}"
             raise InvalidEndpoint(shown, problem)

@@ -33,7 +33,7 @@ class _Dialogue:
     """What is said on a connection that is held.
 
     Attributes:
-        before: what is said until it is held, in place of what the protocol says to learn the verdict.
+        before: what is said until it is held, instead of what the protocol says to learn the verdict.
         after: what shows afterwards that the server still serves it.
         words: what was going on, for messages.
     """
@@ -171,7 +171,7 @@ class HeldConnection:
         return "the server closed it"
 
     def close(self) -> None:
-        """End it. Closing twice is no error."""
+        """End it. Closing twice is not an error."""
         with self._opened:
             send_close_notify(self._sock)
 

@@ -104,7 +104,7 @@ def shake_hands_badly(
         seen = replace(refused, alert=alert, reason=said, error=str(error).replace("_", " "))
     except (OSError, errors.TLSAbruptCloseError, errors.TLSClosedConnectionError) as error:
         seen = replace(refused, error=str(error) or "the server ended the connection")
-    except errors.TLSError as error:  # what the server sent is no TLS, or none that goes on from here
+    except errors.TLSError as error:  # what the server sent is not TLS, or none that goes on from here
         seen = replace(undecided, error=f"tlslite-ng gave up: {error}")
     else:
         seen = replace(undecided, accepted=True)

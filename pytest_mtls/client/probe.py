@@ -88,7 +88,7 @@ def probe(
         is not there is undecided (``accepted`` is None, ``error`` says why).
 
     Raises:
-        MtlsError: a bad argument, such as a CA in place of a client's identity.
+        MtlsError: a bad argument, such as a CA instead of a client's identity.
         CaseNotPresentable: the case cannot go over the TLS version that ``tls`` names, or needs an extra.
         MissingExtra: ``engine`` is "pyopenssl", and pyOpenSSL is not installed.
     """
@@ -231,7 +231,7 @@ def shake_hands(
         plain: the connection, non-blocking; closed afterwards.
         conversation: what is said.
         deadline: by when all has to be said.
-        wait: what waits for its bytes, in place of `wire.wait_for`.
+        wait: what waits for its bytes, instead of `wire.wait_for`.
     """
     protocol = conversation.protocol
     context.sslsocket_class = ConnectedSocket

@@ -14,7 +14,7 @@ class RateLimiter:
     """Spaces out connections.
 
     Args:
-        rate: how many a second, at most.
+        rate: how many a second at most.
 
     Raises:
         InvalidArgument: it is not a number above 0.

@@ -31,7 +31,7 @@ class Relay:
         outgoing: makes of what the client has written what is sent in its place, each part in a TCP segment of its own.
 
     Attributes:
-        client: what the client's TLS goes over in place of ``server``.
+        client: what the client's TLS goes over instead of ``server``.
     """
 
     def __init__(self, server: socket.socket, outgoing: Change) -> None:

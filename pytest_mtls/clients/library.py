@@ -37,7 +37,7 @@ class Library:
 
     Attributes:
         name: what it is called where it is installed from, such as ``paho-mqtt``.
-        module: what it is imported as; None for what is no Python library.
+        module: what it is imported as; None for what is not a Python library.
         taker: a call that takes the arguments, written as ``**arguments``.
         arguments: makes them from the client's identity and what it trusts.
     """
@@ -69,7 +69,7 @@ class Credentials:
         """Read what a caller gave.
 
         Raises:
-            AuthorityUsedAsIdentity, CaseOfWrongSide: it is no client's identity.
+            AuthorityUsedAsIdentity, CaseOfWrongSide: it is not a client's identity.
             CaseNotPresentable: no client library can present it.
             InvalidArgument: anything else that is none, or no CA to trust.
         """

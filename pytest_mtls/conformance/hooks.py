@@ -64,7 +64,7 @@ def set_up(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    """End a run of the conformance tests before it begins where nobody listens, in place of failing every test of it."""
+    """End a run of the conformance tests before it begins where nobody listens, instead of failing every test of it."""
     config = session.config
     is_ours = any(str(argument).startswith(_PACKAGE) for argument in config.args)
     if not is_ours or config.getoption("collectonly") or hasattr(config, "workerinput"):

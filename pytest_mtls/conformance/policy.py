@@ -43,7 +43,7 @@ class ExpectedException:
 
     Attributes:
         case: a glob over the ids of client cases; for a bypass its id, as ``bypass[resume-across-names]``.
-        seen: what the server does in place of what it should: "accepted", "refused" or "undecided".
+        seen: what the server does instead of what it should: "accepted", "refused" or "undecided".
         reason: why that is so, for the report.
         tls: the TLS version that it is about; None for each.
     """
@@ -110,7 +110,7 @@ def read_policy(
 
     Raises:
         InvalidArgument: there is no such setting.
-        InvalidPolicy: there is no such file, it is no TOML, or an entry is unknown.
+        InvalidPolicy: there is no such file, it is not TOML, or an entry is unknown.
     """
     if path is not None:
         source, table = os.fspath(path), _toml(Path(path))
@@ -168,13 +168,13 @@ def _toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InvalidPolicy(str(path), (error.strerror or str(error)).lower()) from None
     except ValueError as error:
-        raise InvalidPolicy(str(path), f"it is no TOML ({error})") from None
+        raise InvalidPolicy(str(path), f"it is not TOML ({error})") from None
     return document
 
 
 def _exception(check: Checker, entry: Any, client_checks: Collection[str] | None) -> ExpectedException:
     if not isinstance(entry, Mapping):
-        raise check.error("an entry of exceptions is no table")
+        raise check.error("an entry of exceptions is not a table")
     if "check" in entry:
         check.keys(entry, ("check", "reason"), "an exception of a check")
         known = SERVER_CHECKS if client_checks is None else tuple(client_checks)

@@ -24,7 +24,7 @@ def table(results: Sequence[Facts], *, only_failures: bool = False) -> Iterator[
 
     Args:
         results: the facts of each result.
-        only_failures: leave out what does not fail, but for how many checks were left out, and why.
+        only_failures: leave out what does not fail, except how many checks were left out, and why.
     """
     untried = Counter(facts["note"] for facts in results if _is_untried(facts))
     rows: dict[tuple[str, ...], list[str]] = {}

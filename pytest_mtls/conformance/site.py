@@ -33,7 +33,7 @@ def read_site(check: Checker, table: Any) -> Site:
         InvalidPolicy: an entry is unknown, of a wrong type, or names what cannot be read.
     """
     if not isinstance(table, Mapping):
-        raise check.error("site is no table")
+        raise check.error("site is not a table")
     known = tuple(field.name for field in fields(Site) if field.name != "was_reached")
     check.keys(table, (*known, "server_ca_key"), "site")
     read: dict[str, Any] = {name: check.text(table, name, "site") for name in _TEXTS if name in table}

@@ -18,11 +18,11 @@ from pytest_mtls.certificates.loading import load_certificates, read
 from pytest_mtls.certificates.validity import now
 from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.client.rate import RateLimiter
-from pytest_mtls.errors import InvalidArgument, InvalidOption, MtlsError
+from pytest_mtls.errors import InvalidArgument, InvalidOption, MtlsError, WrongPassword
 
 __all__ = ["TargetOptions", "read_authority", "read_target"]
 
-#: What `python -m pytest_mtls mint` calls its files.
+#: What `pytest-mtls mint` calls its files.
 _CA, _CA_KEY = "ca.crt", "ca.key"
 _CLIENT, _CLIENT_KEY, _CLIENT_CASES = "client.crt", "client.key", "client-cases"
 _SYSTEM = "system"
@@ -87,6 +87,9 @@ def _option(name: str) -> Iterator[None]:
     """Whatever is wrong inside is wrong with this option."""
     try:
         yield
+    except WrongPassword as error:
+        problem = f"{error.source} is encrypted, and a run asks for no password. Give a copy without one, which"
+        raise InvalidOption(name, f"{problem} `openssl pkey -in {error.source} -out FILE` writes.") from error
     except MtlsError as error:
         raise InvalidOption(name, str(error)) from error
 
@@ -130,7 +133,7 @@ def read_authority(ca: str | None, ca_key: str | None) -> CertificateAuthority |
         return _load_authority(ca, ca_key)
     cert, key = directory / _CA, directory / _CA_KEY
     if not cert.is_file():
-        raise InvalidArgument("--mtls-ca", ca, f"a directory that `python -m pytest_mtls mint` wrote, with a {_CA}")
+        raise InvalidArgument("--mtls-ca", ca, f"a directory that `pytest-mtls mint` wrote, with a {_CA}")
     return _load_authority(str(cert), ca_key or (str(key) if key.is_file() else None))
 
 

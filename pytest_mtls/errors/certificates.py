@@ -184,7 +184,7 @@ class UnsupportedFormat(MtlsError):
 
 @dataclass(eq=False)
 class InvalidName(MtlsError):
-    """A text that is no DNS name, IP address, e-mail address or URI, or does not fit the field."""
+    """A text that is not a DNS name, IP address, e-mail address or URI, or does not fit the field."""
 
     value: str
     problem: str

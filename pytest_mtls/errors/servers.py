@@ -44,7 +44,7 @@ class InvalidEndpoint(MtlsError):
 
     def __str__(self) -> str:
         return (
-            f"{self.value!r} is no endpoint: {self.problem}. "
+            f"{self.value!r} is not an endpoint: {self.problem}. "
             "Give a running MutualTLSServer, an Endpoint, a pair (host, port), or a URL such as https://localhost:8443."
         )
 

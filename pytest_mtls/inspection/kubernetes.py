@@ -70,7 +70,7 @@ def read_kubernetes(text: str) -> Iterator[Field]:
         try:
             document = json.loads(text)
         except ValueError as error:
-            raise ValueError(f"it is no JSON ({error})") from None
+            raise ValueError(f"it is not JSON ({error})") from None
         scalars = list(_of_json(document, (), ""))
     else:
         scalars = list(_of_yaml(text))

@@ -227,7 +227,7 @@ def _names(leaf: x509.Certificate) -> Iterator[Rejection]:
     try:
         leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
-        words = "it has no subject alternative name, and a common name is no host name since RFC 6125"
+        words = "it has no subject alternative name, and a common name is not a host name since RFC 6125"
         by = "browsers, Go and others by RFC 9525; OpenSSL takes the common name"
         remedy = "issue one with the host as a DNS name or IP address."
         yield Rejection(Reason.HOSTNAME_MISMATCH, describe_name(leaf.subject), words, by, remedy)

@@ -262,7 +262,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _is_the_suites_own(metafunc: pytest.Metafunc, name: str) -> bool:
-    """Whether the test chooses the values of a fixture itself, or the suite has put its own in place of ours."""
+    """Whether the test chooses the values of a fixture itself, or the suite has put its own instead of ours."""
     definitions = getattr(metafunc, "_arg2fixturedefs", {}).get(name, ())
     if definitions and definitions[-1].func.__module__ != __name__:
         return True

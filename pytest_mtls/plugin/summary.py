@@ -76,7 +76,7 @@ def keep_last_of_chain(longrepr: object, error: BaseException) -> None:
 
 
 def story(servers: Sequence[MutualTLSServer], error: BaseException | None, *, in_full: bool) -> str:
-    """The handshakes of these servers, but for those that a failed assertion tells of in its own text.
+    """The handshakes of these servers, except those that a failed assertion tells of in its own text.
 
     Args:
         servers: the test's.

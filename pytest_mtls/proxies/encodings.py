@@ -45,12 +45,12 @@ def from_wire(value: str) -> str:
     """The text that `wire` made a header value of.
 
     Raises:
-        ValueError: it is no UTF-8.
+        ValueError: it is not UTF-8.
     """
     try:
         return value.encode("latin-1").decode()
     except UnicodeError:
-        raise ValueError("it is no UTF-8, a character for each byte") from None
+        raise ValueError("it is not UTF-8, a character for each byte") from None
 
 
 def der(certificate: x509.Certificate) -> bytes:
@@ -69,7 +69,7 @@ def base64_der(certificate: x509.Certificate) -> str:
 
 
 def percent_encoded_pem(certificates: Iterable[x509.Certificate], safe: str = "") -> str:
-    """Certificates as PEM, percent-encoded (RFC 3986 section 2.1) but for letters, digits, ``-._~`` and what is safe."""
+    """Certificates as PEM, percent-encoded (RFC 3986 section 2.1) except for letters, digits, ``-._~`` and what is safe."""
     return quote(pem(certificates), safe=safe)
 
 
@@ -99,7 +99,7 @@ def read_pem(text: str) -> tuple[x509.Certificate, ...]:
         raise ValueError("it has spaces where base64 has +, as a form decoder leaves them")
     if text.count("-----BEGIN ") > text.count("-----END CERTIFICATE-----"):
         raise ValueError(_TRUNCATED)
-    raise ValueError("it is no PEM of certificates")
+    raise ValueError("it is not PEM of certificates")
 
 
 def read_base64(value: str, *, padded: bool | None = True) -> bytes:
@@ -112,7 +112,7 @@ def read_base64(value: str, *, padded: bool | None = True) -> bytes:
     if "%" in value:
         raise ValueError(f"{_DOUBLE}: percent-encoding around base64")
     if not _BASE64.fullmatch(value):
-        raise ValueError("it is no base64")
+        raise ValueError("it is not base64")
     if not padded and "=" not in value:
         value += "=" * (-len(value) % 4)
     if len(value) % 4:
@@ -120,7 +120,7 @@ def read_base64(value: str, *, padded: bool | None = True) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
     except binascii.Error:
-        raise ValueError("it is no base64") from None
+        raise ValueError("it is not base64") from None
 
 
 def read_base64_der(value: str) -> x509.Certificate:

@@ -100,7 +100,7 @@ def _read_info(value: str) -> Fields:
         raise ValueError("it is encoded twice")
     found = _INFO.match(text)
     if found is None or not found.group(0):
-        raise ValueError('it is no list of Subject="...", Issuer="..." and so on')
+        raise ValueError('it is not a list of Subject="...", Issuer="..." and so on')
     rest = text[found.end() :]
     if rest and not (rest.endswith('"') and _NEXT_CERTIFICATE.match(rest)):
         raise ValueError("it is truncated, or something follows that is not of this form")

@@ -141,7 +141,7 @@ def presented_chain(identity: Presented) -> tuple[x509.Certificate, ...]:
     """The certificates that an identity presents, its own first.
 
     Raises:
-        InvalidArgument: it is no identity.
+        InvalidArgument: it is not an identity.
     """
     if identity is None:
         return ()

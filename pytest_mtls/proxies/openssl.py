@@ -121,7 +121,7 @@ def _haproxy_number(client: Client) -> str:
 
 def _read_haproxy_number(value: str) -> Fields:
     if not value.isascii() or not value.isdigit():
-        raise ValueError("it is no number of X509_V_ERR")
+        raise ValueError("it is not a number of X509_V_ERR")
     if value == "0":
         return {"verified": True}
     return {"verified": False, "failure": VERIFY_WORDS.get(int(value), f"X509_V_ERR {value}")}

@@ -124,5 +124,5 @@ def fingerprint(length: int) -> Callable[[str], str]:
 def _digits(value: str, allowed: str) -> str:
     digits = value.lower()
     if not digits or set(digits) - set(allowed):
-        raise ValueError("it is no number of this base")
+        raise ValueError("it is not a number of this base")
     return digits

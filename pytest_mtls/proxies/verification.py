@@ -95,7 +95,7 @@ _CODES = {words: code for code, words in VERIFY_WORDS.items()}
 
 #: What OpenSSL says of a lone certificate of an unknown issuer, the most frequent failure.
 _USUAL = 21
-#: The number that stands for a reason: the lowest of it, but for these.
+#: The number that stands for a reason: the lowest of it, except for these.
 _CODE_BY_REASON = {
     **{reason: code for code, reason in sorted(REASON_BY_VERIFY_CODE.items(), reverse=True)},
     Reason.UNKNOWN_CA: _USUAL,

@@ -373,7 +373,7 @@ def _attributes(wanted: Iterable[CSRAttribute]) -> bytes:
 
 
 def _parts(path: str) -> tuple[str, str]:
-    """The label and the operation that a path names; both empty if it is no path of EST."""
+    """The label and the operation that a path names; both empty if it is not a path of EST."""
     below = path[len(_PREFIX) :].split("/") if path.startswith(f"{_PREFIX}/") else []
     if len(below) == 2:
         return "", below[1]

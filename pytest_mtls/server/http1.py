@@ -46,7 +46,7 @@ log = logging.getLogger("pytest_mtls")
 
 
 def serve_http1(sock: socket.socket, handshake: Handshake, respond: Respond) -> None:
-    """Answer one request after the other until the client ends the connection, or asks for something that is no HTTP.
+    """Answer one request after the other until the client ends the connection, or asks for something that is not HTTP.
 
     Raises:
         OSError: the client has gone, or is silent for too long.
@@ -112,9 +112,9 @@ class _Conversation:
         try:
             data = _as_bytes(answer, method, persists=persists, is_old=is_old)
         except ValueError as error:
-            log.error("the app's answer to %s %s is no HTTP: %s", method, target, error)
+            log.error("the app's answer to %s %s is not HTTP: %s", method, target, error)
             plain = (("Content-Type", "text/plain"),)
-            broken = Answer("500 Internal Server Error", plain, b"the app's answer is no HTTP; see the log\n")
+            broken = Answer("500 Internal Server Error", plain, b"the app's answer is not HTTP; see the log\n")
             data = _as_bytes(broken, method, persists=persists, is_old=is_old)
         self._sock.sendall(data)
         return persists
@@ -175,7 +175,7 @@ class _Conversation:
         while True:
             line = _CHUNK_LINE.fullmatch(self._take_line("chunk"))
             if line is None:
-                raise _Refused(HTTPStatus.BAD_REQUEST, "the size of a chunk is no hexadecimal number")
+                raise _Refused(HTTPStatus.BAD_REQUEST, "the size of a chunk is not a hexadecimal number")
             digits = line[1].lstrip(b"0")
             if len(digits) > _MOST_DIGITS or len(content) + int(digits or b"0", 16) > LARGEST_BODY:
                 raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"its content has more than {LARGEST_BODY} bytes")
@@ -238,7 +238,7 @@ def _parsed(lines: Sequence[bytes]) -> tuple[str, str, str, list[tuple[str, str]
     for text in lines[1:]:
         field = _FIELD.fullmatch(text)
         if field is None:
-            raise _Refused(HTTPStatus.BAD_REQUEST, "a line is no header field (RFC 9112 section 5)")
+            raise _Refused(HTTPStatus.BAD_REQUEST, "a line is not a header field (RFC 9112 section 5)")
         headers.append((field[1].decode("ascii"), field[2].decode("latin-1")))
     version = "HTTP/1.0" if line[4] == b"0" else "HTTP/1.1"
     return line[1].decode("ascii"), line[2].decode("latin-1"), version, headers
@@ -264,7 +264,7 @@ def _length(values: Sequence[str]) -> int:
     members = {part.strip(" \t") for value in values for part in value.split(",")}
     (length, *others) = members
     if others or not length.isascii() or not length.isdigit():
-        raise _Refused(HTTPStatus.BAD_REQUEST, "its Content-Length is no number")
+        raise _Refused(HTTPStatus.BAD_REQUEST, "its Content-Length is not a number")
     digits = length.lstrip("0") or "0"
     if len(digits) > _MOST_DIGITS or int(digits) > LARGEST_BODY:
         raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"its content has more than {LARGEST_BODY} bytes")

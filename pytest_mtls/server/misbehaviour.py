@@ -1,4 +1,4 @@
-"""What a server does in place of a handshake, for clients that have to live with it: the cases of `cases.behaviour`."""
+"""What a server does instead of a handshake, for clients that have to live with it: the cases of `cases.behaviour`."""
 
 from __future__ import annotations
 

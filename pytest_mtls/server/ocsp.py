@@ -55,7 +55,7 @@ class OCSPResponder(PlainServer):
 
     Args:
         ca: whose certificates are asked about; its key must be here.
-        delegated: whether a responder signs whose certificate the CA issued for that, in place of the CA itself (RFC 6960
+        delegated: whether a responder signs whose certificate the CA issued for that, instead of the CA itself (RFC 6960
             section 4.2.2.2).
         nonce: whether a nonce in a request is repeated in the answer (RFC 9654); many responders do not.
         misbehaviour: what is wrong on purpose: answers that are "stale", "forged" or "of another issuer", all of which
@@ -137,7 +137,7 @@ class OCSPResponder(PlainServer):
         if method == "GET":
             request = _from_path(path)
             if request is None:
-                return _refusal("400 Bad Request", "the path is no OCSP request in base64 (RFC 6960 appendix A.1)")
+                return _refusal("400 Bad Request", "the path is not an OCSP request in base64 (RFC 6960 appendix A.1)")
         elif method == "POST":
             if environ["CONTENT_TYPE"].partition(";")[0].strip().lower() != _REQUEST_TYPE:
                 return _refusal("415 Unsupported Media Type", f"a request is {_REQUEST_TYPE} (RFC 6960 appendix A.1)")

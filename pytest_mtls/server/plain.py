@@ -118,7 +118,7 @@ class PlainServer:
         return self
 
     def stop(self) -> None:
-        """Close the port and every connection, and end the threads. Stopping twice is no error."""
+        """Close the port and every connection, and end the threads. Stopping twice is not an error."""
         listener, self._listener, self._stopped = self._listener, None, True
         if listener is None:
             return

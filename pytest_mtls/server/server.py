@@ -80,7 +80,7 @@ class MutualTLSServer:
         port: TCP port; 0, the default, for any that is free.
         alpn: application protocols it accepts, the preferred one first. Over "h2", HTTP/2, the app answers too; that
             needs the extra ``h2``.
-        handler: in place of ``app``, a callable for any other protocol: it is called with the connected
+        handler: instead of ``app``, a callable for any other protocol: it is called with the connected
             `ssl.SSLSocket`, in blocking mode, and the `Handshake`; the connection is closed when it returns.
         strict: reject certificates that only RFC 5280's profile forbids (``VERIFY_X509_STRICT``), as is the default.
         revocation: whether client chains are checked by CRL. By default they are where the keys of all trusted CAs are
@@ -253,7 +253,7 @@ class MutualTLSServer:
         return self
 
     def stop(self) -> None:
-        """Close the port and every connection, and end the threads. Stopping twice is no error."""
+        """Close the port and every connection, and end the threads. Stopping twice is not an error."""
         listener, self._listener, self._stopped = self._listener, None, True
         if listener is None:
             return

@@ -49,7 +49,7 @@ class Workers:
             self._threads.append(thread)
 
     def close(self, timeout: float) -> None:
-        """Let the threads end when their jobs are done, and wait for them, but for the one that calls this.
+        """Let the threads end when their jobs are done, and wait for them, except for the one that calls this.
 
         Args:
             timeout: how long to wait for each, in seconds.

@@ -122,7 +122,7 @@ class Handshake:
 
     @property
     def began(self) -> bool:
-        """Whether a ClientHello was seen at all: a connection opened and closed in silence is no handshake."""
+        """Whether a ClientHello was seen at all: a connection opened and closed in silence is not a handshake."""
         hello = any(message.name == "ClientHello" for message in self.transcript)
         return hello or self.tls_version is not None or self.accepted is not None
 

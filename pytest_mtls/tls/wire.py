@@ -77,7 +77,7 @@ def drive(
         sock: the socket, non-blocking.
         step: e.g. ``sock.do_handshake``.
         deadline: when to give up.
-        wait: what waits, in place of `wait_for`.
+        wait: what waits, instead of `wait_for`.
         to_write: what a plain socket's step waits for; TLS says so itself.
         waiting: told True before each wait for the peer's bytes, and False after it, before any of them is taken.
 
@@ -121,7 +121,7 @@ def drain(sock: socket.socket, deadline: Deadline) -> None:
     """Send the end of our stream, and take what the peer still sends until it ends its own.
 
     A socket that is closed while unread bytes are left resets the connection, and a reset can overtake the alert that
-    was sent before it: the peer then sees a broken pipe in place of the reason.
+    was sent before it: the peer then sees a broken pipe instead of the reason.
     """
     try:
         sock.shutdown(socket.SHUT_WR)

@@ -69,7 +69,7 @@ def test_all_of_a_site_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("site = 1", "site is no table"),
+        ("site = 1", "site is not a table"),
         ("[site]\nwas_reached = 1", "site has an unknown 'was_reached'"),
         ("[site]\nnames = 'a'", "names is 'a', and must be a list"),
         ("[site]\nnames = [1]", r"names of site is \[1\], and must be a list of texts"),

@@ -164,7 +164,7 @@ class TestMaking:
         assert one.key_pem != other.key_pem
 
     def test_the_same_again(self) -> None:
-        """The same function twice, as when a conftest.py is imported again, is no clash; another one of its name is."""
+        """The same function twice, as when a conftest.py is imported again, is not a clash; another one of its name is."""
 
         def twin(ca: CertificateAuthority) -> Identity:
             """One."""

@@ -40,7 +40,7 @@ def minted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_case_has_its_files_or_a_reason(minted: Path) -> None:
-    """Each case is written as chain, key and both, unless it is no certificate; the README names it in either case."""
+    """Each case is written as chain, key and both, unless it has no certificate; the README names it in either case."""
     readme = (minted / "README.md").read_text()
     for side, catalogue in CATALOGUE.items():
         written = {path.name for path in (minted / f"{side}-cases").iterdir()}
@@ -166,7 +166,7 @@ class TestAllOrNothing:
     def test_a_file_in_the_way(self, tmp_path: Path) -> None:
         """A file of the directory's name is left alone."""
         (tmp_path / "certs").write_text("mine")
-        with pytest.raises(UnusableDirectory, match="no directory"):
+        with pytest.raises(UnusableDirectory, match="not a directory"):
             mint(tmp_path / "certs")
         assert "mine" == (tmp_path / "certs").read_text()
 

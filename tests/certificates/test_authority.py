@@ -120,7 +120,7 @@ class TestIntermediate:
         assert 0 == _profile(last.intermediate(path_length=0)).path_length
 
     def test_any_profile(self) -> None:
-        """A CA can be made of any profile, even one that is no CA's."""
+        """A CA can be made of any profile, even one that is not a CA's."""
         leaf = ROOT.issue_authority(ROOT.client_profile("not a CA"))
         identity = leaf.issue_client()
         identity.certificate.verify_directly_issued_by(leaf.certificate)
@@ -263,7 +263,7 @@ class TestRenew:
         )
 
     def test_no_key(self) -> None:
-        """What is no key is rejected by its type, and is not shown."""
+        """What is not a key is rejected by its type, and is not shown."""
         with pytest.raises(InvalidArgument, match=r"^private_key is <class 'str'>, but it must be a private key of"):
             ROOT.renew(ROOT.issue_client(), private_key="other")  # type: ignore[arg-type]
 

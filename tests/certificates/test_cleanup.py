@@ -278,7 +278,7 @@ def test_file_that_somebody_removes_is_written_again() -> None:
 
 
 def test_socket_of_another_kind_is_no_obstacle(tmp_path: Path) -> None:
-    """Something of our prefix that is no directory is left alone by the sweep."""
+    """Something of our prefix that is not a directory is left alone by the sweep."""
     temporary = tmp_path / "t"
     temporary.mkdir()
     with socket.socket(socket.AF_UNIX) as sock:

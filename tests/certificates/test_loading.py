@@ -238,7 +238,7 @@ class TestAuthority:
         assert () == loaded.crls()
 
     def test_leaf(self) -> None:
-        """A leaf is no CA."""
+        """A leaf is not a CA."""
         with pytest.raises(NotACertificateAuthority, match="basicConstraints says CA:FALSE"):
             CertificateAuthority.load(ALICE.cert_pem + ROOT.pem, ALICE.key_pem)
 

@@ -76,7 +76,7 @@ def test_round_trip(text: str) -> None:
     ],
 )  # fmt: skip
 def test_no_name(text: str) -> None:
-    """What is no name is rejected with the reason, and named."""
+    """What is not a name is rejected with the reason, and named."""
     with pytest.raises(InvalidName) as refused:
         general_name(text)
     assert text == refused.value.value
@@ -85,7 +85,7 @@ def test_no_name(text: str) -> None:
 
 @pytest.mark.parametrize("value", [None, 5, b"localhost"])
 def test_no_text(value: Any) -> None:
-    """What is no text is rejected too."""
+    """What is not a text is rejected too."""
     with pytest.raises(InvalidName):
         general_name(value)
     with pytest.raises(InvalidName):

@@ -58,7 +58,7 @@ class TestRequest:
         "source", [b"", b"garbage", CA.pem, "missing.csr"], ids=["empty", "garbage", "certificate", "missing"]
     )
     def test_unreadable(self, source: bytes | str) -> None:
-        """What is no request is rejected."""
+        """What is not a request is rejected."""
         with pytest.raises(UnreadableSigningRequest):
             CertificateSigningRequest.load(source)
         with pytest.raises(UnreadableSigningRequest):

@@ -69,14 +69,14 @@ def test_what_is_known_wins_over_the_url(mtls_ca: CertificateAuthority) -> None:
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("localhost", "it is no URL with a host"),
-        ("localhost:8443", "it is no URL with a host"),
-        ("https://", "it is no URL with a host"),
+        ("localhost", "it is not a URL with a host"),
+        ("localhost:8443", "it is not a URL with a host"),
+        ("https://", "it is not a URL with a host"),
         ("gopher://localhost", "protocol 'gopher' is unknown; known are tls, https,"),
         ("tls://localhost", "tls has no port of its own"),
         ("https://localhost:99999", "it cannot be read as a URL"),
         ("https://[::1", "it cannot be read as a URL"),
-        (None, "it is no URL with a host"),
+        (None, "it is not a URL with a host"),
         (7, "it cannot be read as a URL"),
     ],
 )
@@ -166,7 +166,7 @@ def test_own_probe_does_everything_itself(
 
 
 def test_own_probe_that_fails_is_undecided(own_protocol: str, mtls_ca: CertificateAuthority) -> None:
-    """An `OSError` is no verdict; what it returns has to be one."""
+    """An `OSError` is not a verdict; what it returns has to be one."""
 
     def own(*, endpoint: Endpoint, **_: Any) -> Any:
         if endpoint.path == "/":

@@ -50,7 +50,7 @@ EXAMPLES: list[tuple[str, str, Means, Reason | None]] = [
 
 
 def meant(layer: str, text: str) -> tuple[str, Means, Reason | None]:
-    """What the table makes of an answer; the first is the message of one that is no verdict."""
+    """What the table makes of an answer; the first is the message of one that is not a verdict."""
     try:
         answer = answer_of(layer, text)
     except UnexpectedAnswer as error:

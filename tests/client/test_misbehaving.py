@@ -126,7 +126,7 @@ class TestAgainstOddServers:
 
     @pytest.mark.parametrize("act", ["hang", "garbage"])
     def test_that_says_nothing_of_use(self, ca: CertificateAuthority, act: str) -> None:
-        """Silence is no verdict, and neither is what is no TLS."""
+        """Silence is not a verdict, and neither is what is not TLS."""
         seen = self.against(ca, act)
         assert (None, None) == (seen.accepted, seen.rejected_by)
         assert seen.error

@@ -77,7 +77,7 @@ def reset_after_hello(sock: socket.socket) -> None:
 
 
 def speak_http(sock: socket.socket) -> None:
-    """Answer as an HTTP server does to what is no HTTP."""
+    """Answer as an HTTP server does to what is not HTTP."""
     sock.recv(65536)
     sock.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
     sock.recv(65536)
@@ -162,7 +162,7 @@ def test_plain_http_is_refused_by_the_client(mtls_ca: CertificateAuthority) -> N
 
 
 def test_hanging_server_is_undecided(mtls_ca: CertificateAuthority) -> None:
-    """A time-out is no verdict."""
+    """A time-out is not a verdict."""
     hold = threading.Event()
 
     def hang(_: socket.socket) -> None:

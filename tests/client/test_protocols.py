@@ -143,7 +143,7 @@ def test_greeting_comes_inside_where_tls_comes_first(
 def test_silence_inside_is_undecided(
     tls: str, context: ssl.SSLContext, mtls_ca: CertificateAuthority, mtls_client_cert: Identity
 ) -> None:
-    """A time-out is no verdict, inside TLS either."""
+    """A time-out is not a verdict, inside TLS either."""
     with scripted_server(context, [], [heard(b"GET"), heard(b"never")]) as (address, _):
         seen = probe(scripted(address, "https", mtls_ca), mtls_client_cert, tls=tls, timeout=0.3)
     assert (None, "the other side was silent until the deadline of 0.3 s") == (seen.accepted, seen.error)
@@ -220,7 +220,7 @@ def test_server_that_is_not_ready_has_judged_nobody(
     mtls_ca: CertificateAuthority,
     mtls_client_cert: Identity,
 ) -> None:
-    """An answer about the state that the server is in is no rejection of a client."""
+    """An answer about the state that the server is in is not a rejection of a client."""
     plain = SCRIPTS[protocol].plain if protocol in SCRIPTS else []
     with scripted_server(context, plain, inside) as (address, _):
         seen = probe(scripted(address, protocol, mtls_ca), mtls_client_cert)

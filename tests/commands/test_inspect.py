@@ -515,7 +515,7 @@ def test_cut_off_and_spoilt_blocks(inspect: Told, server: Identity, tmp_path: Pa
     ids=["empty", "blank", "text", "SSH", "web page", "zip", "DER"],
 )
 def test_other_files(content: bytes, words: str, inspect: Told, tmp_path: Path) -> None:
-    """What is no certificate file is named for what it is, in one line, with status 2."""
+    """What is not a certificate file is named for what it is, in one line, with status 2."""
     (tmp_path / "file").write_bytes(content)
     status, out, err = inspect("file")
     assert (2, "", 1) == (status, out, err.count("\n"))

@@ -63,7 +63,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_pattern_of_one_side_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    """A pattern that matches on one side is no mistake on the other."""
+    """A pattern that matches on one side is not a mistake on the other."""
     main(["cases", "wrong-host"])
     assert 2 == len(capsys.readouterr().out.splitlines())
 
@@ -75,7 +75,7 @@ def test_pattern_of_one_side_alone(capsys: pytest.CaptureFixture[str]) -> None:
         (["cases", "wrong-hos"], "no case matches 'wrong-hos'. Did you mean wrong-host?"),
         (["cases", "nothing"], "Patterns are globs over case ids. `python -m pytest_mtls cases` lists them all."),
         (["cases", "no-certificate", "--side", "server"], "no server case matches 'no-certificate'."),
-        (["mint", "{file}"], "is no directory. Give a directory that is not there yet, or is empty."),
+        (["mint", "{file}"], "is not a directory. Give a directory that is not there yet, or is empty."),
         (["mint", ""], "directory is '', but it must be the path of a directory"),
         (["mint", "{new}", "--days", "-3"], "days is -3.0, but it must be from 0 to"),
     ],
@@ -138,7 +138,7 @@ def test_help_loads_no_library() -> None:
 
 @pytest.mark.parametrize("arguments", [[], ["no-such"], ["cases", "--no-such"]], ids=["none", "command", "option"])
 def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """What is no command line is told with the usage, with status 2."""
+    """What is not a command line is told with the usage, with status 2."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     out, err = capsys.readouterr()

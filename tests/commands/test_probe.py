@@ -160,7 +160,7 @@ def test_mistakes(
     cert = mtls_client_cert.cert_path
     for arguments, said in [
         (["foo://localhost:1"], "protocol 'foo' is unknown"),
-        (["https://"], "it is no URL with a host"),
+        (["https://"], "it is not a URL with a host"),
         (["localhost"], "tls has no port of its own"),
         (["--cert", "absent.pem"], "--cert: cannot read a certificate from absent.pem: no such file or directory."),
         (["--cert", str(tmp_path / "text.txt")], "it is neither PEM nor DER"),

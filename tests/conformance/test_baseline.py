@@ -116,7 +116,7 @@ def test_server_that_takes_no_good_client_is_one_line() -> None:
 
 
 def test_server_without_a_rule_is_one_line() -> None:
-    """Where clients without a certificate get in now, the bypasses of that rule are left out, and that is no second line."""
+    """Where clients without a certificate get in now, the bypasses of that rule are left out, and that is not a second line."""
     bypass = facts("bypass[no-server-name]", "held", "-", expected="held")
     gone = {**bypass, "seen": "not applicable", "outcome": "left out", "note": NO_RULE}
     old = [facts("no-certificate", "refused"), bypass]

@@ -150,7 +150,7 @@ def test_clients_minted_beforehand_are_presented(tmp_path: Path, mtls_server: Mu
 
 
 def test_refusal_is_followed_by_a_control(mtls_ca: CertificateAuthority) -> None:
-    """A server that stops taking anybody has rejected nobody in particular; a time-out is no rejection either."""
+    """A server that stops taking anybody has rejected nobody in particular; a time-out is not a rejection either."""
     taken: list[Identity | None] = []
 
     def refuses_all_after_the_first(*, client: Identity | None, **_: Any) -> bool | None:
@@ -261,7 +261,7 @@ def test_policy_is_read_from_a_file_or_pyproject(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("settings = [", "it is no TOML"),
+        ("settings = [", "it is not TOML"),
         ("setings = []", "it has an unknown 'setings'; known are settings, reasons, exceptions, site"),
         ("settings = 'crl'", "settings is 'crl', and must be a list"),
         (
@@ -269,7 +269,7 @@ def test_policy_is_read_from_a_file_or_pyproject(tmp_path: Path) -> None:
             "a setting is 'dane', and must be one of crl, level, ocsp, ocsp-hard, resumption, strict, usage",
         ),
         ("reasons = 'all'", "reasons is 'all', and must be one of alert, any"),
-        ("exceptions = [1]", "an entry of exceptions is no table"),
+        ("exceptions = [1]", "an entry of exceptions is not a table"),
         (
             "[[exceptions]]\ncase = 'expired'\nseen = 'accepted'",
             "the reason of an exception is None, and must be a text",

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from support.conforming import ALL
 from support.reports import validate
 
 from pytest_mtls import CertificateAuthority, MutualTLSServer
 from pytest_mtls.cases.mint import mint
+from pytest_mtls.certificates.loading import load_private_key
 from pytest_mtls.certificates.trust import Trust
 from pytest_mtls.conformance.run import checks, theme_of
 
@@ -208,17 +210,33 @@ def test_company_ca_without_its_key(conform: Conform, mtls_server: MutualTLSServ
     result.assert_outcomes(passed=1, deselected=ALL - 1)
 
 
+def test_encrypted_key(conform: Conform, tmp_path: Path, certs: Path) -> None:
+    """A run cannot be given a password: it says how to make a copy of the key that has none, which then does."""
+    key = tmp_path / "encrypted.key"
+    plain = load_private_key(certs / "ca.key")
+    form = serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"secret")
+    key.write_bytes(plain.private_bytes(serialization.Encoding.PEM, *form))
+    result = conform(1, f"--mtls-ca-key={key}", ca=certs / "ca.crt")
+    assert (
+        f"ERROR: --mtls-ca-key: {key} is encrypted, and a run asks for no password. "
+        f"Give a copy without one, which `openssl pkey -in {key} -out FILE` writes." in result.stderr.lines
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--mtls-ca=certs"], "--mtls-ca is about a server under test: it needs --mtls-target"),
-        (["--mtls-target=localhost:8443"], "--mtls-target: 'localhost:8443' is no endpoint: it is no URL with a host"),
+        (
+            ["--mtls-target=localhost:8443"],
+            "--mtls-target: 'localhost:8443' is not an endpoint: it is not a URL with a host",
+        ),
         (["--mtls-target=gopher://localhost"], "protocol 'gopher' is unknown"),
         (
             ["--mtls-target=https://192.0.2.1"],
             "must be on this machine, unless --mtls-allow-remote says that 192.0.2.1",
         ),
-        (["--mtls-target=https://localhost", "--mtls-ca=."], "a directory that `python -m pytest_mtls mint` wrote"),
+        (["--mtls-target=https://localhost", "--mtls-ca=."], "a directory that `pytest-mtls mint` wrote"),
         (
             ["--mtls-target=https://localhost", "--mtls-ca=absent.crt"],
             "--mtls-ca: cannot read a certificate from absent.crt",

@@ -148,7 +148,7 @@ def test_servers_are_stopped_at_teardown(run: Run) -> None:
 
 @pytest.mark.parametrize("scope", ["module", "session"])
 def test_fixtures_are_overridden_in_a_conftest(run: Run, scope: str) -> None:
-    """A suite puts its own CA, certificate and target in place of ours; what depends on them follows."""
+    """A suite puts its own CA, certificate and target instead of ours; what depends on them follows."""
     run(
         """
         def test_ca(mtls_ca, mtls_server_cert, mtls_untrusted_ca):

@@ -79,7 +79,13 @@ def test_fixture(broken):
 
 @pytest.mark.parametrize(
     "options",
-    [(), ("--showlocals",), ("--showlocals", "--tb=short"), ("--showlocals", "--full-trace"), ("--showlocals", "-n1")],
+    [
+        (),
+        ("--showlocals",),
+        pytest.param(("--showlocals", "--tb=short"), marks=pytest.mark.slow),
+        pytest.param(("--showlocals", "--full-trace"), marks=pytest.mark.slow),
+        ("--showlocals", "-n1"),
+    ],
     ids=" ".join,
 )
 def test_secrets_are_in_no_output(

@@ -197,7 +197,10 @@ class TestLines:
         "Java": ("java", "openjdk-17-jdk-headless"),
     }
 
-    @pytest.mark.parametrize("client_name", list(CLIENTS))
+    @pytest.mark.parametrize(
+        "client_name",
+        [pytest.param(name, marks=[pytest.mark.slow] if name in {"Go", "Java"} else []) for name in CLIENTS],
+    )
     def test_lines(self, gallery: Gallery, files: ClientPaths, tmp_path: Path, client_name: str) -> None:
         """Each line gets in at the good server, by name and at a port of its own, and is stopped by the bad ones."""
         program, package = self.PROGRAMS[client_name]

@@ -123,7 +123,7 @@ LAST = b"GET /last HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     ],
 )
 def test_head_that_is_no_good(say: Say, request_: bytes, status: int) -> None:
-    """The answer has the RFC's status, and ends the connection: what follows is no request any more."""
+    """The answer has the RFC's status, and ends the connection: what follows is not a request any more."""
     assert [status] == [code for code, _ in say(request_ + LAST)]
 
 
@@ -232,7 +232,7 @@ def test_client_that_leaves_in_the_middle(
     mtls_ca: CertificateAuthority,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It is no fault of anybody's: nothing is answered, and nothing is in the log."""
+    """It is not a fault of anybody's: nothing is answered, and nothing is in the log."""
     server = mtls_server_factory(echo)
     for part in (b"GET / HT", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"):
         with connected(server, mtls_client_cert, mtls_ca) as sock:
@@ -273,7 +273,7 @@ def test_answer_of_an_app_that_is_no_http(
         answer = sock.recv(65536)
     assert answer.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
     assert b"C: d" not in answer
-    assert "the app's answer to GET / is no HTTP" in caplog.text
+    assert "the app's answer to GET / is not HTTP" in caplog.text
 
 
 @pytest.mark.parametrize(

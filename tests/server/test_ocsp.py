@@ -232,7 +232,7 @@ class TestHTTP:
     def test_bad_requests(
         self, ca: CertificateAuthority, method: str, path: str, data: bytes, content_type: str, status: int
     ) -> None:
-        """What is no request gets an HTTP error, or the OCSP error malformedRequest where its media type is right."""
+        """What is not a request gets an HTTP error, or the OCSP error malformedRequest where its media type is right."""
         with OCSPResponder(ca) as responder:
             given = requests.request(
                 method, responder.url + path, data=data, headers={"Content-Type": content_type}, timeout=5

@@ -144,7 +144,7 @@ def test_raw_handler_speaks_any_protocol(mtls_server_factory: Factory, mtls_ca: 
 def test_handler_may_close_its_socket(
     mtls_server_factory: Factory, mtls_client_cert: Identity, end: Callable[[ssl.SSLSocket], int | None]
 ) -> None:
-    """A handler that closes the connection itself, or takes it over, is no fault: the thread ends without a word."""
+    """A handler that closes the connection itself, or takes it over, is not a fault: the thread ends without a word."""
     taken: list[int] = []
     server = mtls_server_factory(handler=lambda sock, handshake: taken.append(end(sock) or -1))
     assert probe(server, mtls_client_cert).accepted
@@ -492,7 +492,7 @@ def test_server_that_does_not_run_says_so(
 
 
 def test_stop_leaves_no_thread_and_no_socket(mtls_ca: CertificateAuthority, mtls_server_cert: Identity) -> None:
-    """Stopping ends idle, silent, rejected and busy connections alike; stopping twice is no error."""
+    """Stopping ends idle, silent, rejected and busy connections alike; stopping twice is not an error."""
     before, threads = open_sockets(), threading.active_count()
     server = MutualTLSServer(cert=mtls_server_cert, trust=mtls_ca).start()
     with requests.Session() as session:

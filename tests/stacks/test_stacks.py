@@ -16,6 +16,9 @@ from pytest_mtls.cases.mint import mint
 PAGE = DOCS / "reference" / "stacks.md"
 CASES: dict[tuple[str, str], Case] = {(case.side, case.id): case for case in select()}
 
+#: One stack is judged in the ordinary suite, and all of them among the slow tests.
+BY_SPEED = [pytest.param(stack, marks=[] if stack == "GnuTLS" else [pytest.mark.slow]) for stack in STACKS]
+
 pytestmark = pytest.mark.xdist_group("stacks")
 
 
@@ -42,7 +45,7 @@ def said(minted: Minted, verdicts: dict[str, Verdicts], stack: str) -> Verdicts:
     return verdicts[stack]
 
 
-@pytest.mark.parametrize("stack", list(STACKS))
+@pytest.mark.parametrize("stack", BY_SPEED)
 def test_verdicts_and_causes(stack: str, said: Verdicts) -> None:
     """A stack does as any correct peer does but where a reason is known, and says the same cause wherever it says any."""
     departures, others = set(), {}
@@ -59,13 +62,14 @@ def test_verdicts_and_causes(stack: str, said: Verdicts) -> None:
     assert {key for key in OTHER_CAUSES if key[0] == stack} == set(others), others
 
 
-@pytest.mark.parametrize("stack", list(STACKS))
+@pytest.mark.parametrize("stack", BY_SPEED)
 def test_most_refusals_tell_a_cause(stack: str, said: Verdicts) -> None:
     """What the words of a stack mean is known for at least four of five rejections."""
     refusals = [verdict.said for judged in said.values() for verdict in judged.values() if verdict.accepted is False]
     assert 0.8 * len(refusals) < sum(cause(stack, words) is not None for words in refusals)
 
 
+@pytest.mark.slow
 def test_page_is_current(minted: Minted, verdicts: dict[str, Verdicts]) -> None:
     """docs/reference/stacks.md has the tables of now."""
     for stack, judge in STACKS.items():

@@ -271,7 +271,7 @@ def empty_post_handshake_authentication(kit: Kit, hole: bool) -> Iterator[tuple[
 
 
 def _hear_certificate(sock: ssl.SSLSocket) -> None:
-    """Send the request and take in the answer to it, which is no data."""
+    """Send the request and take in the answer to it, which is not data."""
     sock.setblocking(False)
     try:
         sock.recv(1)

@@ -257,7 +257,7 @@ def call_niquests(server: Server, arguments: Arguments) -> None:
         raise Told(finished.stdout)
 
 
-#: niquests brings a urllib3 of its own in place of the one that requests uses, so the two do not go into one process.
+#: niquests brings a urllib3 of its own instead of the one that requests uses, so the two do not go into one process.
 IN_ITS_OWN_PROCESS = """
 import json, sys
 import niquests

@@ -11,7 +11,7 @@ __all__ = ["EXPECTED_SKIPS", "ExpectedSkip", "is_expected"]
 
 @dataclass(frozen=True)
 class ExpectedSkip:
-    """A skip that is no loss.
+    """A skip that is not a loss.
 
     Attributes:
         test: glob over the node id of the test.

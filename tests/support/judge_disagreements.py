@@ -47,9 +47,9 @@ EXPLANATIONS: Mapping[str, str] = {
         "entity alone. A server may choose: over TLS 1.2 OpenSSL's own finds no cipher suite that it may use with the key"
     ),
     "key-agreement-only": "over TLS 1.2 OpenSSL's own server finds no cipher suite that it may use with the key",
-    "ca-bit-on-leaf": f"{_SHAPE}: a CA's certificate is no end entity's",
-    "ca-bit-without-cert-sign": f"{_SHAPE}: a CA's certificate is no end entity's",
-    "root-certificate-as-leaf": f"{_SHAPE}: a CA's certificate is no end entity's",
+    "ca-bit-on-leaf": f"{_SHAPE}: a CA's certificate is not an end entity's",
+    "ca-bit-without-cert-sign": f"{_SHAPE}: a CA's certificate is not an end entity's",
+    "root-certificate-as-leaf": f"{_SHAPE}: a CA's certificate is not an end entity's",
     "name-constraints-in-leaf": f"{_SHAPE}: RFC 5280 section 4.2.1.10 has name constraints in CA certificates alone",
     "version-1": f"{_SHAPE}: certificates are of version 3",
     "serial-number-of-40-bytes": f"{_SHAPE}: RFC 5280 section 4.1.2.2 allows 20 bytes, and asks readers to be lenient",

@@ -244,7 +244,7 @@ def gnutls(minted: Minted) -> Verdicts:
 
 
 def curl(minted: Minted) -> Verdicts:
-    """``curl``, once for each server; it is no server itself."""
+    """``curl``, once for each server; it is not a server itself."""
     program = require_program("curl", apt="curl")
     directory = minted.directory
     files = ["--cacert", directory / "ca.crt", "--crlfile", directory / "ca.crl.pem"]

@@ -49,7 +49,7 @@ class RealClient:
         make: what to call; with True, its twin that verifies nothing.
         mistake: how the twin is told to verify nothing.
         settings: those that it claims.
-        deviations: by case id, and version if only one: what it does in place of what it should, and why.
+        deviations: by case id, and version if only one: what it does instead of what it should, and why.
         notes: what else is known of it.
         options: other arguments of `ClientUnderTest`.
         stack: the TLS library inside.

@@ -388,7 +388,7 @@ SERVERS: dict[str, Server] = {
             {"serve.py": GRPC},
             protocol="h2",
             twins=_mistakes("required", "optional", name="verification off"),
-            notes=("It has BoringSSL inside in place of OpenSSL.", "It takes no CRL that it could be given here."),
+            notes=("It has BoringSSL inside instead of OpenSSL.", "It takes no CRL that it could be given here."),
             known={"ready": "ready"},
         ),
         Server(

@@ -37,7 +37,7 @@ class ReloadingServer:
         files: what it reads.
         ca: the CA of its clients and its own.
         flaw: one of `FLAWS`; None for a good one.
-        watches: whether it looks at the files at each connection, in place of waiting for `reload`.
+        watches: whether it looks at the files at each connection, instead of waiting for `reload`.
         checks_crl: whether it reads the CRL.
     """
 

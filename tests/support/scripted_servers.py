@@ -26,7 +26,7 @@ class Script:
         plain: what is said and heard before TLS.
         inside: the same inside TLS, for a client that is taken in.
         rejection: the same for one that is rejected there.
-        declines: what is said in place of the last step of ``plain`` by a server that does not do TLS.
+        declines: what is said instead of the last step of ``plain`` by a server that does not do TLS.
         answer: what the probe says of the answer, a pattern.
         starttls: what ``openssl s_client -starttls`` calls it; empty if it does not know it.
         plain_for_openssl: ``plain`` for that program, where it says more than it needs to.

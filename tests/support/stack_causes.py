@@ -127,8 +127,11 @@ OTHER_CAUSES: Mapping[tuple[str, str], str] = {
     ("Node", "self-signed-certificate"): f"there is no CRL of an unknown issuer, and {_THE_LAST}",
     ("Node", "unknown-ca-with-root"): f"there is no CRL of an unknown issuer, and {_THE_LAST}",
     ("Node", "chain-of-120"): f"some of these CAs have no CRL, and {_THE_LAST}",
-    ("Node", "issued-by-leaf"): f"what is no CA's certificate is not for that purpose either, and {_THE_LAST}",
-    ("Node", "version-1-intermediate"): f"what is no CA's certificate is not for that purpose either, and {_THE_LAST}",
+    ("Node", "issued-by-leaf"): f"what is not a CA's certificate is not for that purpose either, and {_THE_LAST}",
+    (
+        "Node",
+        "version-1-intermediate",
+    ): f"what is not a CA's certificate is not for that purpose either, and {_THE_LAST}",
 }
 
 
@@ -138,7 +141,7 @@ def cause(stack: str, said: str) -> set[Reason] | None:
 
 
 def departs(case: Case, accepted: bool | None) -> bool:
-    """Whether a verdict is another than that of any correct peer. What takes a setting is no departure."""
+    """Whether a verdict is another than that of any correct peer. What takes a setting is not a departure."""
     return accepted is not None and not case.requires and case.accepted is not None and accepted != case.accepted
 
 

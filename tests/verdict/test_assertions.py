@@ -92,7 +92,7 @@ def test_assert_rejected_fails_for_an_accepted_client(mtls_server: MutualTLSServ
 
 
 def test_assert_rejected_fails_for_another_reason(mtls_server: MutualTLSServer, expired: Identity) -> None:
-    """The right answer for the wrong reason is no proof."""
+    """The right answer for the wrong reason is not a proof."""
     with pytest.raises(HandshakeAssertionError) as failed:
         assert_rejected(mtls_server, expired, Reason.REVOKED)
     assert "the server rejected the client: expired; the expected reason is revoked" == story(failed)

@@ -69,7 +69,7 @@ def nginx(ca: CertificateAuthority, mode: str) -> Iterator[LaunchedServer]:
 
 @pytest.mark.parametrize("case", ["untrusted-ca", "self-signed-certificate"])
 def test_denial_by_subject_hides_no_server_that_does_not_verify(ca: CertificateAuthority, case: str) -> None:
-    """The app's 403 for strangers is no rejection of a bad certificate: the bad namesake of billing gets in, and fails."""
+    """The app's 403 for strangers is not a rejection of a bad certificate: the bad namesake of billing gets in, and fails."""
     (bad,) = CATALOGUE["client"].select([case])
     accepted = pytest.raises(HandshakeAssertionError, match="the server accepted the client")
     with nginx(ca, "optional_no_ca") as running, accepted:

@@ -40,7 +40,7 @@ def empty_list_in_place_of_certificate(ca: CertificateAuthority, leaf: Leaf) -> 
 
 @_rewritten(lambda ca, chain: _list(b"\x2a" * 300), Reason.MALFORMED_CERTIFICATE)
 def garbage_certificate(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """In place of a certificate come 300 bytes of something else."""
+    """Instead of a certificate come 300 bytes of something else."""
     return leaf(ca)
 
 
@@ -85,7 +85,7 @@ def _repeat_extension(fields: list[bytes]) -> None:
 
 
 def _spoil_names(fields: list[bytes]) -> None:
-    names = element(0x30, b"\x06\x03\x55\x1d\x11" + element(0x04, b"\x2a\x2a"))  # subjectAltName that is no SEQUENCE
+    names = element(0x30, b"\x06\x03\x55\x1d\x11" + element(0x04, b"\x2a\x2a"))  # subjectAltName that is not a SEQUENCE
     _put_extensions(fields, [*_extensions(fields), names])
 
 
@@ -106,5 +106,5 @@ def extension_twice(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 
 @_rewritten(_signed_anew(_spoil_names), Reason.UNKNOWN_CA, limbo="rfc5280::san::malformed")
 def malformed_alternative_name(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The subject alternative name is no sequence of names (RFC 5280 section 4.2.1.6)."""
+    """The subject alternative name is not a sequence of names (RFC 5280 section 4.2.1.6)."""
     return leaf(ca)

@@ -168,7 +168,7 @@ def common_name_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 
 @case("client", tier=Tier.INFORMATIVE, rfc="section 4.2.1.6")
 def no_alternative_name(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """There is no subject alternative name, as in many a client certificate."""
+    """There is no subject alternative name, as in many client certificates."""
     return leaf(ca, sans=())
 
 

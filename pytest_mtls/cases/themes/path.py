@@ -88,7 +88,7 @@ def intermediate_missing(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 
 @case("both", Reason.UNKNOWN_CA, rfc="section 6.1")
 def intermediate_of_another(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """In place of its intermediate CA's certificate, that of another is sent."""
+    """Instead of its intermediate CA's certificate, that of another is sent."""
     return leaf(intermediate(ca, "intermediate CA"), chain=[intermediate(ca, "another CA").certificate, *ca.chain])
 
 

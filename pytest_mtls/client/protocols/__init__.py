@@ -67,7 +67,7 @@ def register_protocol(
         read_verdict: called in the same way after this end's handshake: says and hears what is needed until the
             verdict is known, and returns True for accepted or False for rejected. Without it, TLS alone has to tell.
         alpn: the application protocols that are offered.
-        probe: in place of all that, a callable that connects by itself, with a client library say, and returns True for
+        probe: instead of all that, a callable that connects by itself, with a client library say, and returns True for
             accepted, False for rejected or None for undecided. It is called with the keywords ``endpoint``, ``client``
             (an `Identity` or None), ``trust`` (a path of CA certificates, or None for the system's), ``tls`` ("1.2",
             "1.3" or None) and ``timeout`` (seconds). An `OSError` that it raises makes the verdict undecided.

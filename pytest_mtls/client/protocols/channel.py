@@ -39,7 +39,7 @@ class Channel:
 
         Args:
             sock: the TLS socket, whose handshake is done at this end.
-            wait: what waits for its bytes, in place of `wire.wait_for`.
+            wait: what waits for its bytes, instead of `wire.wait_for`.
         """
         self._sock, self._wait = sock, wait
         self._has_heard = False

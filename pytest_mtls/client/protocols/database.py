@@ -38,7 +38,7 @@ def request_ssl_postgres(channel: Channel, endpoint: Target) -> None:
     channel.send(_SSL_REQUEST)
     answer = channel.exactly(1)
     if answer != b"S":
-        raise UnexpectedAnswer("the server declined SSLRequest" if answer == b"N" else "the server is no PostgreSQL")
+        raise UnexpectedAnswer("the server declined SSLRequest" if answer == b"N" else "the server is not PostgreSQL")
 
 
 def start_postgres(channel: Channel, endpoint: Target) -> Answer:
@@ -57,7 +57,7 @@ def start_postgres(channel: Channel, endpoint: Target) -> Answer:
         method = int.from_bytes(message[:4], "big")
         return Answer(True, "authenticated" if method == _AUTHENTICATION_OK else f"authentication request {method}")
     if kind != b"E":
-        raise UnexpectedAnswer(f"the server's answer is no PostgreSQL: it begins with {kind!r}")
+        raise UnexpectedAnswer(f"the server's answer is not PostgreSQL: it begins with {kind!r}")
     fields = {field[:1]: field[1:] for field in message.split(b"\0") if field}
     said = shortened(fields.get(b"M", b""))
     if not fields.get(b"C", b"").startswith(_INVALID_AUTHORIZATION):
@@ -87,7 +87,7 @@ def ssl_request_mysql(channel: Channel) -> bytes:
     """Hear the server's greeting; gives the SSLRequest that answers it.
 
     Raises:
-        UnexpectedAnswer: the server is not ready, is no MySQL, or does not offer TLS.
+        UnexpectedAnswer: the server is not ready, is not MySQL, or does not offer TLS.
     """
     number, greeting = _packet(channel)
     if greeting[:1] == bytes([_ERROR]):
@@ -131,7 +131,7 @@ def log_in_mysql(channel: Channel, endpoint: Target) -> Answer:
         elif kind == _MORE and answer[1:2] == bytes([_FULL_LOGIN]):
             channel.send(_framed(number + 1, password + b"\0"))
         elif kind != _MORE:
-            raise UnexpectedAnswer(f"the server's answer is no MySQL: it begins with {kind:#x}")
+            raise UnexpectedAnswer(f"the server's answer is not MySQL: it begins with {kind:#x}")
 
 
 def login_mysql(channel: Channel, endpoint: Target) -> bytes:
@@ -194,7 +194,7 @@ def ping(channel: Channel, endpoint: Target) -> Answer:
     channel.send(b"PING\r\n")
     line = channel.line()
     if line[:1] not in (b"+", b"-"):
-        raise UnexpectedAnswer(f"the server's answer is no Redis: {shortened(line)!r}")
+        raise UnexpectedAnswer(f"the server's answer is not Redis: {shortened(line)!r}")
     return answer_of("redis", shortened(line))
 
 

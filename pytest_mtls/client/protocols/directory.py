@@ -28,7 +28,7 @@ def start_tls(channel: Channel, endpoint: Target) -> None:
 
 
 def search_root(channel: Channel, endpoint: Target) -> Answer:
-    """Read the root DSE. An error in place of it, or a Notice of Disconnection, rejects."""
+    """Read the root DSE. An error instead of it, or a Notice of Disconnection, rejects."""
     channel.send(search_root_message(2))
     operation, code = _receive(channel)
     if operation == _SEARCH_ENTRY:
@@ -54,11 +54,11 @@ def message_in(channel: Channel) -> bytes:
     """The next message, without its outermost tag and length.
 
     Raises:
-        UnexpectedAnswer: it is no LDAP.
+        UnexpectedAnswer: it is not LDAP.
     """
     tag, length = channel.exactly(2)
     if tag != 0x30:
-        raise UnexpectedAnswer(f"the server's answer is no LDAP: it begins with {tag:#x}")
+        raise UnexpectedAnswer(f"the server's answer is not LDAP: it begins with {tag:#x}")
     if length & 0x80:
         length = int.from_bytes(channel.exactly(length & 0x7F), "big")
     return channel.exactly(length)
@@ -69,7 +69,7 @@ def _receive(channel: Channel) -> tuple[int, int]:
     message = message_in(channel)
     operation = message[2 + message[1] :] if len(message) > 1 else b""
     if len(operation) < 2:
-        raise UnexpectedAnswer("the server's answer is no LDAP: it has no operation")
+        raise UnexpectedAnswer("the server's answer is not LDAP: it has no operation")
     size = 2 + (operation[1] & 0x7F if operation[1] & 0x80 else 0)
     return operation[0], _result(operation[size:])
 

@@ -32,13 +32,13 @@ def read_status(channel: Channel) -> int:
     """The status of an answer; those that only come before it (RFC 9110 section 15.2) are passed over.
 
     Raises:
-        UnexpectedAnswer: it is no HTTP.
+        UnexpectedAnswer: it is not HTTP.
     """
     while True:
         line = channel.line()
         found = re.fullmatch(rb"HTTP/1\.[01] ([1-5]\d\d)(?: .*)?", line)
         if found is None:
-            raise UnexpectedAnswer(f"the server's answer is no HTTP: {shortened(line)!r}")
+            raise UnexpectedAnswer(f"the server's answer is not HTTP: {shortened(line)!r}")
         if not found[1].startswith(b"1"):
             return int(found[1])
         while channel.line():
@@ -49,7 +49,7 @@ def judge(status: int, page: bytes) -> Answer:
     """What a status means for the client, and why as far as the page says so.
 
     Raises:
-        UnexpectedAnswer: it is no verdict on the client: a redirect, or about the state of the server.
+        UnexpectedAnswer: it is not a verdict on the client: a redirect, or about the state of the server.
     """
     text = page.decode("latin-1") if status in _WITH_A_PAGE else ""
     said = re.search(r"No required SSL certificate was sent|The SSL certificate error", text)
@@ -79,5 +79,5 @@ def exchange_settings(channel: Channel, endpoint: Target) -> Answer:
     if frame[3] == _GOAWAY:
         return Answer(False, "HTTP/2 GOAWAY")
     if frame[3] != _SETTINGS:
-        raise UnexpectedAnswer(f"the server's answer is no HTTP/2: {shortened(frame)!r}")
+        raise UnexpectedAnswer(f"the server's answer is not HTTP/2: {shortened(frame)!r}")
     return Answer(True, "HTTP/2 SETTINGS")

@@ -2,7 +2,7 @@
 
 The rule: an answer that serves the client accepts it. One that denies access, or asks for a login that was not given, is the
 application's own rejection, `Reason.ACCESS_DENIED`: by itself it says nothing about a certificate. One that names the
-certificate is about the certificate. One about the state of the server, or that sends the client elsewhere, is no verdict.
+certificate is about the certificate. One about the state of the server, or that sends the client elsewhere, is not a verdict.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def answer_of(layer: str, text: str, *, detail: str = "") -> Answer:
         Whether it accepts the client, and why not.
 
     Raises:
-        UnexpectedAnswer: it is no verdict on the client.
+        UnexpectedAnswer: it is not a verdict on the client.
     """
     whole = f"{text} {detail}".strip()
     for row in MEANINGS:

@@ -96,7 +96,7 @@ def connect(channel: Channel, endpoint: Target) -> Answer:
     channel.send(bytes([_CONNECT, *_remaining_length(len(body))]) + body)
     kind, length, _, code = channel.exactly(4)
     if (kind, length) != (_CONNACK, 2):
-        raise UnexpectedAnswer(f"the server's answer is no MQTT: it begins with {kind:#x}")
+        raise UnexpectedAnswer(f"the server's answer is not MQTT: it begins with {kind:#x}")
     said = f", {_REFUSALS[code]}" if code in _REFUSALS else ""
     return answer_of("mqtt", f"CONNACK {code}{said}")
 

@@ -14,7 +14,7 @@ _LONGEST_TEXT = 100
 
 
 class UnexpectedAnswer(Exception):
-    """What the server said is no verdict: it declined TLS, speaks something else, or is not ready. Says so in words.
+    """What the server said is not a verdict: it declined TLS, speaks something else, or is not ready. Says so in words.
 
     Attributes:
         answer: what the application answered inside TLS, in short; empty where it is not an answer of its own.
@@ -58,7 +58,7 @@ class Protocol:
         preamble: what is said before the handshake; None where TLS comes first.
         read_verdict: what is said inside until the verdict is known; None where nothing is, and TLS alone has to tell.
         alpn: the application protocols that are offered (RFC 7301).
-        probe: in place of all that, a callable that does everything itself.
+        probe: instead of all that, a callable that does everything itself.
         layer: what a rejection that comes after the handshake is said to be rejected by; the name by default.
     """
 

@@ -172,7 +172,7 @@ def test_callable_and_coroutine_are_called_with_the_target(target: ClientTarget)
 
 
 def test_failure_of_the_test_itself_passes_through(target: ClientTarget) -> None:
-    """``pytest.fail`` in a callable is no answer of a client."""
+    """``pytest.fail`` in a callable is not an answer of a client."""
     with pytest.raises(pytest.fail.Exception, match="a slip"):
         client_of(lambda target: pytest.fail("a slip")).call(target, 20)
 

@@ -253,7 +253,7 @@ def test_client_that_shows_no_certificate(ca: CertificateAuthority) -> None:
 
 
 def test_client_that_comes_again_with_the_same_offer(ca: CertificateAuthority) -> None:
-    """To try again is no downgrade."""
+    """To try again is not a downgrade."""
 
     def tries_twice(target: ClientTarget) -> None:
         try:
@@ -320,7 +320,7 @@ def test_key_printed_only_when_the_server_rejects(ca: CertificateAuthority) -> N
 
 
 def test_exception(ca: CertificateAuthority) -> None:
-    """What is agreed is no failure, and what is agreed and no longer so is one."""
+    """What is agreed is not a failure, and what is agreed and no longer so is one."""
     agreed = Policy(
         exceptions=(ExpectedException("check[no-certificate-after-rejection]", "accepted", "agreed", None),)
     )

@@ -259,7 +259,7 @@ def test_client_that_does_not_connect_is_undecided(testing: Testing) -> None:
 
 
 def test_client_that_hangs_before_its_request_is_undecided(testing: Testing) -> None:
-    """A time-out is no rejection."""
+    """A time-out is not a rejection."""
     calls: list[str] = []
 
     async def slow(target: ClientTarget) -> None:

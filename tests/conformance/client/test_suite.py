@@ -116,7 +116,7 @@ def test_curl_insecure_fails(conform: Conform, tmp_path: Path) -> None:
     ],
 )
 def test_client_that_cannot_be_tested_is_one_error(conform: Conform, command: str, problem: str) -> None:
-    """In place of as many failures as there are cases."""
+    """Instead of as many failures as there are cases."""
     result = conform(command, "--mtls-client-timeout=0.5")
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     result.stderr.fnmatch_lines(["ERROR: *"])
