@@ -400,6 +400,8 @@ def _certificates(body: bytes, tls13: bool) -> tuple[bytes, ...]:
     """By hand, since every handshake asks for them: a `_Reader` takes five times as long."""
     at = 1 + body[0] if tls13 else 0  # after certificate_request_context
     end = at + 3 + int.from_bytes(body[at : at + 3], "big")
+    if end > len(body):  # before the loop, which would go on to that end: a peer can name 16 MB and send 3 bytes
+        raise _Malformed
     at += 3
     found = []
     while at < end:
@@ -408,7 +410,7 @@ def _certificates(body: bytes, tls13: bool) -> tuple[bytes, ...]:
         found.append(body[start:at])
         if tls13:
             at += 2 + int.from_bytes(body[at : at + 2], "big")  # extensions
-    if at != end or end > len(body):
+    if at != end:
         raise _Malformed
     return tuple(found)
 
