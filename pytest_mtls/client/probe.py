@@ -33,6 +33,7 @@ from pytest_mtls.tls.transcript import ConnectedSocket, Message, messages_of, wa
 from pytest_mtls.tls.wire import Deadline, drain, drive, send_close_notify, wait_for
 
 __all__ = [
+    "Connected",
     "Conversation",
     "connect",
     "not_connected",
@@ -49,6 +50,9 @@ _DRAIN_SECONDS = 1.0
 _TICKET_SECONDS = 0.05
 
 _ALERT_RECORD = 21
+
+#: A TCP connection, non-blocking, with the addresses of both its ends.
+Connected = tuple[socket.socket, tuple[str, int], tuple[str, int]]
 
 _BLOCKS_LOOP = "this call blocks the event loop of its thread"
 
@@ -95,15 +99,19 @@ def probe(
     return run(ProbePlan.of(endpoint, client, trust, tls, server_name, timeout, ca=ca, engine=engine))
 
 
-def run(plan: ProbePlan) -> Handshake:
+def run(plan: ProbePlan, connection: Connected | None = None) -> Handshake:
     """Do the handshake of a plan; see `probe`.
+
+    Args:
+        plan: what is to be done.
+        connection: a connection by `connect` on which it is done; by default one of its own.
 
     Raises:
         MtlsError: the client's identity cannot be presented.
         CaseNotPresentable: presenting it needs an extra.
     """
     target, protocol, presents = plan.target, plan.protocol, plan.presents
-    if target.rate_limiter is not None:
+    if connection is None and target.rate_limiter is not None:
         target.rate_limiter.wait()
     if protocol.probe is not None:
         return _probe_by_hand(plan)
@@ -119,7 +127,7 @@ def run(plan: ProbePlan) -> Handshake:
     bookmark = plan.observer.bookmark() if plan.observer is not None else 0
     deadline = Deadline(plan.timeout)
     try:
-        plain, local, peer = connect(target, plan.timeout)
+        plain, local, peer = connection or connect(target, plan.timeout)
     except OSError as error:
         return not_connected(target, protocol, error)
     with plain:
@@ -160,7 +168,7 @@ def _is_in_event_loop() -> bool:
     return False
 
 
-def connect(target: Endpoint, timeout: float) -> tuple[socket.socket, tuple[str, int], tuple[str, int]]:
+def connect(target: Endpoint, timeout: float) -> Connected:
     """A connection, non-blocking, with the addresses of both its ends.
 
     Raises:

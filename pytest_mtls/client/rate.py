@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from pytest_mtls.errors import InvalidArgument
@@ -24,11 +25,14 @@ class RateLimiter:
         if not isinstance(rate, (int, float)) or not rate > 0:
             raise InvalidArgument("rate", rate, "a number of connections per second above 0")
         self._interval = 1 / rate
+        self._lock = threading.Lock()
         self._next = clock()
 
     def wait(self) -> None:
-        """Wait until the next connection may be made."""
-        present = clock()
-        if present < self._next:
-            time.sleep(self._next - present)
-        self._next = max(present, self._next) + self._interval
+        """Wait until the next connection may be made; threads that wait at once are let go one after the other."""
+        with self._lock:
+            present = clock()
+            turn = max(present, self._next)
+            self._next = turn + self._interval
+        if present < turn:
+            time.sleep(turn - present)

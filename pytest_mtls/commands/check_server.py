@@ -29,6 +29,7 @@ OPTIONS: dict[str, tuple[str, str]] = {
     "baseline": ("FILE", "a check that got weaker than in this file is a failure"),
     "baseline-update": ("", "write the file of --baseline"),
     "rate": ("N", "at most N connections a second"),
+    "jobs": ("N", "check with N clients at once; 1 by default"),
     "allow-remote": ("", "test a server that is not on this machine"),
 }
 _SEVERAL_TIMES = ("setting", "report")

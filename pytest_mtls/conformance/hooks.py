@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from pytest_mtls.bypasses import Bypass, Site, Trial
+from pytest_mtls.cases import Case
 from pytest_mtls.client.endpoint import Endpoint
+from pytest_mtls.conformance.ahead import Ahead
 from pytest_mtls.conformance.bypassing import BypassResult, check_bypass
 from pytest_mtls.conformance.collected import COLLECTED, Collected, read_baseline
 from pytest_mtls.conformance.inventory import take_inventory
@@ -19,7 +22,7 @@ from pytest_mtls.conformance.reports import check_report_path
 from pytest_mtls.conformance.responder import answered
 from pytest_mtls.conformance.run import Run
 from pytest_mtls.conformance.target import TargetOptions, read_target
-from pytest_mtls.errors import MtlsError
+from pytest_mtls.errors import InvalidArgument, MtlsError
 
 __all__ = ["set_up", "target_of"]
 
@@ -48,6 +51,7 @@ def set_up(config: pytest.Config) -> None:
         allow_remote=option("mtls_allow_remote"),
     )
     try:
+        _jobs(config)
         config.stash[_TARGET] = read_target(options)
         pyproject = config.rootpath / "pyproject.toml"
         config.stash[_POLICY] = read_policy(option("mtls_policy"), pyproject, option("mtls_setting") or ())
@@ -77,6 +81,18 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         raise pytest.UsageError(f"--mtls-target: {problem}") from None
 
 
+def _jobs(config: pytest.Config) -> int:
+    """How many checks are done at once.
+
+    Raises:
+        InvalidArgument: not a number above 0.
+    """
+    jobs: int | None = config.getoption("mtls_jobs")
+    if jobs is not None and jobs < 1:
+        raise InvalidArgument("--mtls-jobs", jobs, "how many checks are done at once, a number above 0")
+    return jobs or 1
+
+
 def target_of(config: pytest.Config) -> Endpoint:
     """The endpoint that the options name."""
     return config.stash[_TARGET]
@@ -90,9 +106,19 @@ def mtls_answered_target(pytestconfig: pytest.Config) -> Iterator[Endpoint]:
 
 
 @pytest.fixture(scope="session")
-def mtls_conformance(pytestconfig: pytest.Config, mtls_answered_target: Endpoint) -> Run:
-    """The `Run` of the server under test."""
-    return Run(mtls_answered_target, pytestconfig.stash[_POLICY])
+def mtls_conformance(request: pytest.FixtureRequest, mtls_answered_target: Endpoint) -> Iterator[Ahead]:
+    """The checks of the server under test, so many at once as ``--mtls-jobs`` says; each worker of xdist does one."""
+    config = request.config
+    jobs = 1 if hasattr(config, "workerinput") else _jobs(config)
+    with Ahead(lambda: Run(mtls_answered_target, config.stash[_POLICY]), _checks_of(request.session), jobs) as ahead:
+        yield ahead
+
+
+def _checks_of(session: pytest.Session) -> list[tuple[Case, str]]:
+    """What the tests of this session will ask for, in their order."""
+    functions = [item for item in session.items if isinstance(item, pytest.Function)]
+    asking: list[dict[str, Any]] = [one.callspec.params for one in functions if "mtls_conformance" in one.fixturenames]
+    return [(one["case"], one["tls"]) for one in asking]
 
 
 @pytest.fixture(scope="session")

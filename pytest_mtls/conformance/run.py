@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import cycle
@@ -15,7 +16,7 @@ from pytest_mtls.cases import CATALOGUE, Case, Tier
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.client.plan import ProbePlan
-from pytest_mtls.client.probe import run
+from pytest_mtls.client.probe import Connected, connect, run
 from pytest_mtls.conformance.policy import Policy
 from pytest_mtls.errors import MissingPrivateKey, MtlsError
 from pytest_mtls.reasons.alert import Alert
@@ -193,11 +194,25 @@ class Run:
         self._controls: dict[str, Handshake] = {}
         self._is_told = False
         self._more_times = cycle((1, 2))
+        self._building: AbstractContextManager[object] = nullcontext()
+        self._connecting: AbstractContextManager[object] | None = None
 
     @property
     def has_control(self) -> bool:
         """Whether there is a good client, without which a rejection proves little."""
         return self._good is not None
+
+    def do_beside_others(
+        self, building: AbstractContextManager[object], connecting: AbstractContextManager[object]
+    ) -> None:
+        """Be one of several runs that check the same server at once, in threads.
+
+        Args:
+            building: entered while a client is built: what some cases do with Python's warnings, one thread alone may do.
+            connecting: entered while all connections of a check are made in a row, so that a balancer that takes its
+                backends in turn gives them different ones.
+        """
+        self._building, self._connecting = building, connecting
 
     def check(self, case: Case, tls: str) -> Result:
         """Present one client over one TLS version.
@@ -235,7 +250,8 @@ class Run:
         return (self.check(case, tls) for case, tls in checks())
 
     def _plan(self, client: Case | Identity | None, tls: str) -> ProbePlan:
-        return ProbePlan.of(self.target, client, tls=tls, timeout=self.timeout)
+        with self._building:
+            return ProbePlan.of(self.target, client, tls=tls, timeout=self.timeout)
 
     def _present(self, case: Case, plan: ProbePlan) -> list[Handshake]:
         """Present a client, and again if the answer matters: two and three times by turns.
@@ -243,10 +259,31 @@ class Run:
         With the control that makes three and four connections, so that a balancer that takes its backends in turn
         never keeps step with the clients: each of them meets other backends than the one before.
         """
+        if self._connecting is not None and plan.protocol.probe is None and self._expected(case) in _BINDING:
+            return self._present_in_a_row(plan, 1 + next(self._more_times), self._connecting)
         seen = [run(plan)]
         if seen[0].accepted is None or self._expected(case) not in _BINDING:
             return seen
         seen += (run(plan) for _ in range(next(self._more_times)))
+        return seen
+
+    def _present_in_a_row(
+        self, plan: ProbePlan, times: int, connecting: AbstractContextManager[object]
+    ) -> list[Handshake]:
+        """Present a client on connections that are all made before the first of them is used."""
+        connections: list[Connected] = []
+        try:
+            with connecting, suppress(OSError):  # then there are too few, and the check is done again
+                for _ in range(times):
+                    if plan.target.rate_limiter is not None:
+                        plan.target.rate_limiter.wait()
+                    connections.append(connect(plan.target, plan.timeout))
+            seen = [run(plan, connection) for connection in connections]
+        finally:
+            for plain, _, _ in connections:
+                plain.close()
+        if len(seen) < times:
+            return [Handshake("client", None, server_name=plan.target.name, error="it takes no more connections")]
         return seen
 
     # --- before -------------------------------------------------------------------------------------------------------
@@ -326,7 +363,8 @@ class Run:
         evidence = Evidence(None if _was_being_sent(seen) else own_der(plan.presents.identity))
         if seen.reason is not Reason.ACCESS_DENIED:
             return evidence
-        control, is_twin = control_of(plan, case, expected)
+        with self._building:
+            control, is_twin = control_of(plan, case, expected)
         if control is None:
             return evidence
         return replace(evidence, control=run(control), control_is_twin=is_twin)

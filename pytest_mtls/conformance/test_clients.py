@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pytest_mtls.cases import Case
+from pytest_mtls.conformance.ahead import Ahead
 from pytest_mtls.conformance.collected import keep
-from pytest_mtls.conformance.run import Outcome, Run, checks, theme_of
+from pytest_mtls.conformance.run import Outcome, checks, theme_of
 
 NO_TARGET = (
     "the conformance tests need a server: pytest --pyargs pytest_mtls.conformance "
@@ -27,7 +28,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     )
 
 
-def test_client(request: pytest.FixtureRequest, mtls_conformance: Run, case: Case, tls: str) -> None:
+def test_client(request: pytest.FixtureRequest, mtls_conformance: Ahead, case: Case, tls: str) -> None:
     """The server does with this client what it has to."""
     result = mtls_conformance.check(case, tls)
     regression = keep(request.node, result)

@@ -139,6 +139,7 @@ _OPTIONS: dict[str, tuple[str, str]] = {
     "--mtls-baseline": ("FILE", "a check that got weaker than in this file is a failure"),
     "--mtls-baseline-update": ("", "write the file of --mtls-baseline"),
     "--mtls-rate": ("N", "at most N connections a second"),
+    "--mtls-jobs": ("N", "check a server with N clients at once; 1 by default"),
     "--mtls-allow-remote": ("", "test a server that is not on this machine"),
 }
 _OPTION_KINDS: dict[str, dict[str, Any]] = {
@@ -147,12 +148,20 @@ _OPTION_KINDS: dict[str, dict[str, Any]] = {
     "--mtls-report": {"action": "append"},
     "--mtls-setting": {"action": "append"},
     "--mtls-rate": {"type": float},
+    "--mtls-jobs": {"type": int},
     "--mtls-client-timeout": {"type": float},
     "--mtls-allow-remote": {"action": "store_true"},
 }
 _OF_A_CLIENT = frozenset({"--mtls-client", "--mtls-client-timeout"})
 _OF_A_SERVER = frozenset(
-    {"--mtls-allow-remote", "--mtls-client-cert", "--mtls-server-ca", "--mtls-server-name", "--mtls-target"}
+    {
+        "--mtls-allow-remote",
+        "--mtls-client-cert",
+        "--mtls-jobs",
+        "--mtls-server-ca",
+        "--mtls-server-name",
+        "--mtls-target",
+    }
 )
 #: What the conformance tests are about: the catalogue's modules, the suite's own cases, and the bypasses.
 _THEMES = {

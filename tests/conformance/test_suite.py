@@ -98,6 +98,20 @@ def test_deviating_server_fails(conform: Conform, mtls_server_factory: Factory) 
     )
 
 
+def test_report_of_several_jobs_is_that_of_one(conform: Conform, mtls_server_factory: Factory, tmp_path: Path) -> None:
+    """Checks that are done at once stand in the report as those done one after the other do, failures among them."""
+    server = mtls_server_factory(revocation=False)
+    chosen = ("--mtls-setting=crl", "-k", "client[valid-tls or client[expired or untrusted-ca or client[revoked-tls")
+    results = []
+    for jobs in (1, 3):
+        path = tmp_path / f"{jobs}.json"
+        conform(server.port, *chosen, f"--mtls-report={path}", f"--mtls-jobs={jobs}")
+        found = json.loads(path.read_text(encoding="utf-8"))["results"]
+        results.append([(one["case"], one["outcome"], one.get("note")) for one in found])
+    assert results[0] == results[1]
+    assert "deviates" in {outcome for _, outcome, _ in results[0]}
+
+
 @pytest.mark.parametrize("options", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "xdist"])
 def test_report_for_machines(
     conform: Conform, mtls_server_factory: Factory, tmp_path: Path, options: tuple[str, ...]
@@ -244,6 +258,7 @@ def test_encrypted_key(conform: Conform, tmp_path: Path, certs: Path) -> None:
         (["--mtls-target=https://localhost", "--mtls-ca=tox.ini"], "tox.ini: it is neither PEM nor DER"),
         (["--mtls-target=https://localhost", "--mtls-rate=0"], "--mtls-rate is 0.0, but it must be a number"),
         (["--mtls-target=https://localhost", "--mtls-rate=nan"], "--mtls-rate is nan, but it must be a number"),
+        (["--mtls-target=https://localhost", "--mtls-jobs=0"], "--mtls-jobs is 0, but it must be how many checks"),
         (["--mtls-target=https://localhost", "--mtls-setting=dane"], "--mtls-setting is 'dane', but it must be one of"),
         (["--mtls-target=https://localhost", "--mtls-policy=absent.toml"], "the policy in absent.toml cannot be used"),
         (
