@@ -296,11 +296,11 @@ class ESTServer:
         except UnreadableSigningRequest as error:
             return _rejection(asking, HTTPStatus.BAD_REQUEST, f"the request cannot be read: {error.problem}")
         asking = replace(asking, subject=request.subject)
-        if operation == _REENROLL and certificate is not None:
-            changed = check_renewal(request, certificate)
-            if changed:
-                return _rejection(asking, HTTPStatus.FORBIDDEN, f"{changed} (RFC 7030 section 4.2.2)")
         try:
+            if operation == _REENROLL and certificate is not None:
+                changed = check_renewal(request, certificate)
+                if changed:
+                    return _rejection(asking, HTTPStatus.FORBIDDEN, f"{changed} (RFC 7030 section 4.2.2)")
             self._policy.check(request)
         except SigningRequestRefused as error:
             is_malformed = error.field in ("signature", "extensions")

@@ -7,6 +7,8 @@ input in hex, to be kept as a test. The same seed of the random numbers gives th
 from __future__ import annotations
 
 import argparse
+import base64
+import io
 import random
 import socket
 import sys
@@ -17,11 +19,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from pytest_mtls import CertificateAuthority, Handshake, MutualTLSServer, OCSPResponder, Reason, probe
+from pytest_mtls import (
+    CertificateAuthority,
+    CertificateSigningRequest,
+    ESTServer,
+    Handshake,
+    MutualTLSServer,
+    OCSPResponder,
+    Reason,
+    probe,
+)
 from pytest_mtls.conformance.chains import chain_facts
 from pytest_mtls.errors import InvalidForwardedHeader
 from pytest_mtls.proxies import STYLES
@@ -138,6 +150,25 @@ def _http_reader(handshake: Handshake) -> Callable[[bytes], None]:
     return read
 
 
+def _est_reader(server: ESTServer, handshake: Handshake) -> Callable[[bytes], None]:
+    def read(data: bytes) -> None:
+        """A path, what authorizes, and a request: as it is, and in base64 as RFC 7030 section 4.2.1 has it."""
+        path, _, rest = data.partition(b"\n")
+        authorization, _, body = rest.partition(b"\n")
+        for sent in (body, base64.encodebytes(body)):
+            environ = {
+                "REQUEST_METHOD": "POST",
+                "PATH_INFO": path.decode("latin-1"),
+                "HTTP_AUTHORIZATION": authorization.decode("latin-1"),
+                "CONTENT_TYPE": "application/pkcs10",
+                "wsgi.input": io.BytesIO(sent),
+                "pytest_mtls.handshake": handshake,
+            }
+            list(server._application(environ, lambda *_: None))
+
+    return read
+
+
 def _send(sock: socket.socket, data: bytes) -> None:
     try:
         sock.sendall(data)
@@ -168,17 +199,27 @@ def targets() -> Mapping[str, Target]:
     )
     offer = Offer("1.2", (0xC02B, 0xC02F), (23, 24), "localhost")
     responder = OCSPResponder(ca)
+    with_nonce = builder.add_extension(x509.OCSPNonce(bytes(16)), critical=False).build().public_bytes(Encoding.DER)
+    asked = CertificateSigningRequest.create("alice", sans=["alice.example", "10.0.0.1"])
+    enrolment = x509.load_pem_x509_csr(asked.pem).public_bytes(Encoding.DER)
+    password = b"Basic " + base64.b64encode(b"alice:secret")
+    est = ESTServer(ca, users={"alice": "secret"})
+    enrolments = [
+        b"/.well-known/est/simpleenroll\n" + password + b"\n" + enrolment,
+        b"/.well-known/est/label/simplereenroll\n\n" + enrolment,
+    ]
     return {
         "transcript": Target([bytes(body) for body in bodies], _read_transcript),
         "hello": Target([client_hello(offer)], _read_hello),
         "certificate": Target([client.der], _read_certificate),
         "headers": Target([head.encode("latin-1") for head in heads], _read_headers, (InvalidForwardedHeader,)),
         "http": Target(http, _http_reader(seen[1]), (OSError,)),
-        "ocsp": Target([request], responder.answer),
+        "ocsp": Target([request, with_nonce], responder.answer),
+        "est": Target(enrolments, _est_reader(est, seen[1].counterpart or seen[1])),
     }
 
 
-TARGETS = ("transcript", "hello", "certificate", "headers", "http", "ocsp")
+TARGETS = ("transcript", "hello", "certificate", "headers", "http", "ocsp", "est")
 
 
 def fuzz(target: Target, *, number: int, until: Callable[[int], bool]) -> tuple[int, list[tuple[bytes, Exception]]]:
