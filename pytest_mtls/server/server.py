@@ -577,6 +577,7 @@ class MutualTLSServer:
             except (MtlsError, OSError) as error:
                 sock.close()
                 self._history.record(number, Handshake("server", None, error=str(error), peer_address=address))
+                self._changed.notify_all()
                 return
             connection = Connection(
                 number,

@@ -562,3 +562,27 @@ print("served")
     )
     done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60, check=False)
     assert ("served\n", 0) == (done.stdout, done.returncode), done.stderr
+
+
+def test_who_waits_is_told_of_a_connection_that_cannot_be_served(
+    mtls_server: MutualTLSServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no context can be made, as without descriptors, who waits for the handshake hears of it at once."""
+
+    def fail() -> None:
+        raise OSError("no descriptors")
+
+    monkeypatch.setattr(mtls_server, "_current_context", fail)
+    found: list[Handshake | None] = []
+    with socket.socket() as client:
+        client.bind(("127.0.0.1", 0))
+        address, bookmark = client.getsockname(), mtls_server.bookmark()
+        waiting = threading.Thread(
+            target=lambda: found.append(mtls_server.handshake_of(address, bookmark, 600)), daemon=True
+        )
+        waiting.start()
+        while not mtls_server._watchers and waiting.is_alive():
+            pass
+        client.connect(("127.0.0.1", mtls_server.port))
+        waiting.join(60)
+    assert ["no descriptors"] == [handshake.error for handshake in found if handshake is not None]
