@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 #: What is not written, as a pattern, and what is written for it.
 INSTEAD_OF: dict[str, str] = {
-    r"(?<!connection )(?<!request )\brefus(?:es?|ing|als?)\b": "reject, rejection",
+    r"(?<!connection )(?<!request )\brefus(?:e|ing|al)s?\b": "reject, rejection",
     r"\bin place of\b": "instead of",
     r"(?<!there )\bis no (?!longer|more|room|need|matter|good|doubt|other|choice|unless)": "is not a",
     r"\bto be had\b": "available, or what has it",

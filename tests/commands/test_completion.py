@@ -55,7 +55,7 @@ def test_options(tmp_path: Path, line: str, option: str) -> None:
 def test_files(tmp_path: Path) -> None:
     """A file where one is wanted."""
     (tmp_path / "server.crt").write_bytes(b"")
-    assert ["server.crt"] == completed(tmp_path, "pytest-mtls inspect ser")
+    assert ["server.crt"] == completed(tmp_path, "pytest-mtls inspect serv")
 
 
 def test_without_a_shell(tmp_path: Path) -> None:
