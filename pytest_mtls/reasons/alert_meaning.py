@@ -121,7 +121,7 @@ ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
             Reason.UNKNOWN_CA: ("Java",),
             Reason.MALFORMED_CERTIFICATE: ("Java",),
             Reason.POSSESSION_NOT_PROVED: ("GnuTLS", "Java"),
-            Reason.NO_CERTIFICATE: ("OpenSSL",),
+            Reason.NO_CERTIFICATE: ("OpenSSL", "Java"),
         },
         _CERTIFICATE_REASONS | {Reason.NO_CERTIFICATE, Reason.POSSESSION_NOT_PROVED},
     ),
@@ -294,7 +294,7 @@ ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
         Alert.CERTIFICATE_REQUIRED,
         Reason.NO_CERTIFICATE,
         "The server requires a client certificate, and the client sent none.",
-        {Reason.NO_CERTIFICATE: ("OpenSSL", "GnuTLS", "rustls")},
+        {Reason.NO_CERTIFICATE: ("OpenSSL", "GnuTLS", "Java", "rustls")},
     ),
     _meaning(
         Alert.NO_APPLICATION_PROTOCOL,
