@@ -483,7 +483,7 @@ class MutualTLSServer:
         if identity is None:
             raise InvalidArgument("cert", cert, "an Identity, a server Case, or trustme's LeafCert")
         with self._changed:  # the accepting thread may be about to follow a revocation with what was there before
-            case = cert if isinstance(cert, Case) else None
+            case = presents.case
             context, revision = self._make_context(identity, known, case, presents.is_weak)
             self._is_weak = presents.is_weak
             self._identity, self._trust, self._context, self._revision = identity, known, context, revision
