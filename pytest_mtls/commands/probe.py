@@ -135,6 +135,7 @@ def facts(seen: Handshake, notes: list[str], plan: ProbePlan) -> dict[str, Any]:
         "notes": notes,
         "tls_version": seen.tls_version,
         "cipher": seen.cipher,
+        "group": seen.group,
         "server_name": seen.server_name,
         "alpn": seen.alpn,
         "acceptable_cas": [describe_name(name) for name in seen.acceptable_cas],

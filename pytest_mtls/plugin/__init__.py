@@ -181,6 +181,7 @@ _THEMES = {
     "revocation": "revoked clients, and CRLs that are no good",
     "shape": "odd versions, serial numbers and sizes",
     "signature": "signatures that do not hold",
+    "staple": "servers whose stapled OCSP answer is missing or cannot be believed",
     "strength": "weak or rare keys and hashes",
 }
 

@@ -24,7 +24,6 @@ from pytest_mtls.conformance.run import Outcome
 from pytest_mtls.errors import ClientNotUsable
 from pytest_mtls.reasons.versions import TLS_VERSIONS, VERSION_NUMBERS
 from pytest_mtls.server.hellos import ENDINGS, HelloServer
-from pytest_mtls.server.server import MutualTLSServer
 from pytest_mtls.server.wsgi import Environ
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.transcript import versions_offered
@@ -135,10 +134,8 @@ def _no_certificate_after_rejection(client: ClientUnderTest) -> _Found | str:
 def _certificate_of_another_host(client: ClientUnderTest) -> _Found:
     other = Recorder()
     with (
-        MutualTLSServer(other, cert=client.ca.issue_server(), trust=client.ca, client_certs="optional") as elsewhere,
-        MutualTLSServer(
-            app := _Redirect(f"https://127.0.0.1:{elsewhere.port}/"), cert=client.ca.issue_server(), trust=client.ca
-        ) as server,
+        client.good_server(other, client_certs="optional") as elsewhere,
+        client.good_server(app := _Redirect(f"https://127.0.0.1:{elsewhere.port}/")) as server,
     ):
         client.call(server, app, host="localhost", tls="1.3")
         for handshake in elsewhere.handshakes:
@@ -232,7 +229,7 @@ def _session_of_another_certificate(client: ClientUnderTest) -> _Found | str:
 def _calls_for_one_server(client: ClientUnderTest, tls: str, *files: ClientFiles) -> tuple[Observation, ...]:
     """Call the client for the same good server with one client's files after the other's."""
     app = Recorder()
-    with MutualTLSServer(app, cert=client.ca.issue_server(), trust=client.ca, tls=tls, revocation=False) as server:
+    with client.good_server(app, tls=tls, revocation=False) as server:
         return tuple(client.call(server, app, tls=tls, files=one) for one in files)
 
 

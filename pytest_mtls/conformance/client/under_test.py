@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_mtls.cases.case import Case
 from pytest_mtls.cases.presentation import PeerArgument
 from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.certificates.stapling import CURRENT, Stapler
 from pytest_mtls.client.rate import RateLimiter
 from pytest_mtls.conformance.client.call import Call, ClientArgument, client_of
 from pytest_mtls.conformance.client.target import ClientFiles, ClientTarget
@@ -28,6 +30,7 @@ from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.server.connection import Handler, ServingSocket
 from pytest_mtls.server.server import MutualTLSServer
 from pytest_mtls.server.wsgi import Environ
+from pytest_mtls.tls.engine import new_engine_context
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import headline, tell
@@ -198,12 +201,15 @@ class ClientUnderTest:
         cwd: a program's working directory.
         rate: calls a second, at most.
         ocsp: whether a responder runs beside each server, which all certificates of the server name.
+        staple: whether each server staples an OCSP answer to its certificate, for a client that insists on one: the
+            truth, where the case has no other. It takes the extra ``pyopenssl``.
         handler: what the server speaks instead of HTTP, as for `MutualTLSServer`: all that the client sends then counts as
             its request.
         alpn: the protocols that the server chooses from (RFC 7301).
 
     Raises:
         InvalidArgument: an argument is none that there can be.
+        MissingExtra: ``staple`` without pyOpenSSL.
     """
 
     def __init__(
@@ -217,6 +223,7 @@ class ClientUnderTest:
         cwd: str | None = None,
         rate: float | None = None,
         ocsp: bool = False,
+        staple: bool = False,
         handler: Handler | None = None,
         alpn: Sequence[str] = (),
     ) -> None:
@@ -229,6 +236,9 @@ class ClientUnderTest:
         self._alpn = tuple(alpn)
         self._rate_limiter = None if rate is None else RateLimiter(rate)
         self._ocsp = ocsp
+        self._staples = staple
+        if staple:
+            new_engine_context("pyopenssl", "server")  # so that its absence is told before any call
         self._inside = ExitStack()
 
     @property
@@ -256,6 +266,17 @@ class ClientUnderTest:
     def other_files(self, common_name: str) -> ClientFiles:
         """The files of another client of the same CA."""
         return ClientFiles.write(self._directory / common_name, self.ca, self.ca.issue_client(common_name))
+
+    def good_server(self, app: Recorder, **options: Any) -> MutualTLSServer:
+        """A server that the client has to accept; it is not started.
+
+        Args:
+            app: what keeps its requests.
+            **options: other arguments of `MutualTLSServer`.
+        """
+        identity = self.ca.issue_server()
+        stapling = _stapling(identity, self.ca) if self._staples else {}
+        return MutualTLSServer(app, cert=identity, trust=self.ca, **stapling, **options)
 
     # --- calls ---------------------------------------------------------------------------------------------------------
 
@@ -287,6 +308,8 @@ class ClientUnderTest:
                 if self._ocsp:
                     beside.enter_context(answering(issuer))
                 presents = cert or (issuer.issue_server() if self._ocsp else self._good)
+                if self._staples:
+                    settings.update(_stapling(presents, options.get("trust", issuer)))
                 server = beside.enter_context(MutualTLSServer(cert=presents, **{**speaks, **settings, **options}))
                 return self.call(server, app, host=host, tls=tls, issuer=issuer, serves=not misbehaves)
         finally:
@@ -446,6 +469,7 @@ def launch_client(client: ClientArgument, **options: Any) -> ClientUnderTest:
 
     Raises:
         InvalidArgument: an argument is none that there can be.
+        MissingExtra: ``staple`` without pyOpenSSL.
     """
     return ClientUnderTest(client, **options)
 
@@ -456,6 +480,16 @@ def _why_not_usable(seen: Observation) -> str:
     if seen.is_accepted:
         return f"its request arrived at a good server, and it {seen.call.ending}"
     return f"it does not accept a good server: {headline(seen.verdict)}"
+
+
+def _stapling(presents: PeerArgument, issuer: CertificateAuthority) -> dict[str, Any]:
+    """What has a server staple an answer; nothing where no CA is here that could answer for its certificate."""
+    if isinstance(presents, Identity):
+        try:
+            Stapler(presents, [issuer], CURRENT)
+        except InvalidArgument:
+            return {}
+    return {"engine": "pyopenssl", "staple": CURRENT}
 
 
 def _is_one(seen: Handshake) -> bool:
