@@ -55,6 +55,7 @@ _CERTIFICATE_REASONS = frozenset(
         Reason.NAME_CONSTRAINT_VIOLATED,
         Reason.UNKNOWN_CRITICAL_EXTENSION,
         Reason.BAD_SIGNATURE,
+        Reason.POLICY_VIOLATED,
         Reason.PROFILE_VIOLATED,
         Reason.MALFORMED_CERTIFICATE,
         Reason.WEAK_KEY,
@@ -68,6 +69,7 @@ _CERTIFICATE_REASONS = frozenset(
         Reason.CRL_NOT_YET_VALID,
         Reason.CRL_BAD_SIGNATURE,
         Reason.CRL_ISSUER_INVALID,
+        Reason.CRL_NOT_APPLICABLE,
     }
 )
 _TRUST_REASONS = frozenset(

@@ -229,3 +229,22 @@ def chain_of_120(ca: CertificateAuthority, leaf: Leaf) -> Identity:
         certificate = issuer.issue(profile, private_key=key).certificate
         issuer = Issuer(certificate, key, parent=issuer, files=ca.files)
     return leaf(issuer)
+
+
+@case("both", Reason.NOT_YET_VALID, rfc="section 4.1.2.5", limbo="rfc5280::validity::not-yet-valid-5-seconds")
+def not_yet_valid_for_a_minute(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The validity begins in a minute."""
+    return leaf(ca, not_before=timedelta(minutes=1))
+
+
+@case(
+    "both",
+    Reason.UNKNOWN_CA,
+    tier=Tier.INFORMATIVE,
+    rfc="section 6.1.4 (l)",
+    limbo="pathlen::self-issued-certs-pathlen",
+)
+def self_issued_intermediate_at_path_length(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """Below a CA that allows none stands its own successor of the same name, which does not count."""
+    upper = intermediate(ca, "last CA", path_length=0)
+    return leaf(upper.issue_authority(authority_profile(upper.certificate.subject, path_length=0)))

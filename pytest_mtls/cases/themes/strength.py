@@ -123,3 +123,16 @@ def _signed_weakly(
     chain = list(identity.chain)
     chain[index] = resign(chain[index], issuer.private_key, edit, digest=digest)
     return replace(identity, chain=tuple(chain))
+
+
+@case("both", Reason.WEAK_KEY, tier=Tier.SETTING, requires=["level"], limbo="webpki::forbidden-p192-spki-root")
+def p192_intermediate(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The intermediate CA's key is on the curve P-192."""
+    profile = authority_profile(authority_name("P-192 CA"), path_length=None)
+    return leaf(ca.issue_authority(profile, private_key=ec.generate_private_key(ec.SECP192R1())))
+
+
+@case("both", tier=Tier.INFORMATIVE, limbo="webpki::forbidden-rsa-key-not-divisable-by-8-in-leaf")
+def rsa_2052(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The key is RSA of 2052 bits, which fill no whole number of bytes."""
+    return leaf(ca, private_key=rsa_key(2052))
