@@ -193,6 +193,7 @@ ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
             Reason.WRONG_PURPOSE: ("Java",),
             Reason.CRL_EXPIRED: ("OpenSSL",),
             Reason.CRL_ISSUER_INVALID: ("OpenSSL",),
+            Reason.CRL_NOT_APPLICABLE: ("OpenSSL",),
         },
         _CERTIFICATE_REASONS | {Reason.NO_CERTIFICATE},
     ),

@@ -391,6 +391,12 @@ SERVERS: dict[str, Server] = {
             compiled_go("server", "{server_cert}", "{server_key}", "{ca}", "127.0.0.1:{port}", "required"),
             twins=_mistake("optional verification", "required", "optional"),
             notes=("It sends bad_certificate for nearly everything.", _NO_CRL_NOTE),
+            deviations={
+                "intermediate-name-excluded": (
+                    "accepted",
+                    "Go 1.19 compares name constraints with the names of the end entity only (golang/go issue 45856)",
+                ),
+            },
             stack="Go",
         ),
         Server(
@@ -435,6 +441,10 @@ SERVERS: dict[str, Server] = {
                     ("uri-not-permitted", "directory-name-not-permitted"),
                     ("accepted", "GnuTLS looks at no name constraints on URIs and directory names"),
                 ),
+                "intermediate-name-excluded": (
+                    "accepted",
+                    "GnuTLS compares name constraints with the names of the end entity only",
+                ),
             },
             bypassed=_RENEGOTIATES,
             stack="GnuTLS",
@@ -448,7 +458,11 @@ SERVERS: dict[str, Server] = {
                 "intermediate-for-the-other-side": (
                     "accepted",
                     "JSSE looks at the extended key usage of the end entity alone",
-                )
+                ),
+                "other-name-excluded": (
+                    "refused",
+                    "JSSE cannot compare names of other types, and takes the message that holds one for an unexpected one",
+                ),
             },
             bypassed=_RENEGOTIATES,
             stack="Java",

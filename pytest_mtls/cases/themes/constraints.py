@@ -201,16 +201,16 @@ def constraint_of_another_type(ca: CertificateAuthority, leaf: Leaf) -> Identity
     return leaf(middle, also_named=["www.mtls.example"])
 
 
-@case("both", tier=Tier.GOOD, rfc=_SECTION, limbo="rfc5280::nc::nc-permits-email-exact")
+@case("both", tier=Tier.INFORMATIVE, rfc=_SECTION, limbo="rfc5280::nc::nc-permits-email-exact")
 def email_address_permitted(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The e-mail address is the one that the intermediate CA may issue for."""
+    """The e-mail address is the one that the intermediate CA may issue for; who cannot compare it has to reject it."""
     middle = intermediate(ca, "constrained CA", permitted=[x509.RFC822Name("alice@permitted.example")])
     return leaf(middle, also_named=["alice@permitted.example"])
 
 
-@case("both", tier=Tier.GOOD, rfc=_SECTION, limbo="rfc5280::nc::nc-permits-email-domain")
+@case("both", tier=Tier.INFORMATIVE, rfc=_SECTION, limbo="rfc5280::nc::nc-permits-email-domain")
 def email_domain_permitted(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The e-mail address is of the host that the intermediate CA may issue for."""
+    """The e-mail address is of the host that the intermediate CA may issue for; who cannot compare it has to reject it."""
     middle = intermediate(ca, "constrained CA", permitted=[x509.RFC822Name("permitted.example")])
     return leaf(middle, also_named=["alice@permitted.example"])
 
