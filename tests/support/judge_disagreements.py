@@ -54,6 +54,7 @@ EXPLANATIONS: Mapping[str, str] = {
     ),
     "key-agreement-only": "over TLS 1.2 OpenSSL's own server finds no cipher suite that it may use with the key",
     "ca-bit-on-leaf": f"{_SHAPE}: a CA's certificate is not an end entity's",
+    "path-length-in-leaf": f"{_SHAPE}: a CA's certificate is not an end entity's",
     "ca-bit-without-cert-sign": f"{_SHAPE}: a CA's certificate is not an end entity's",
     "root-certificate-as-leaf": f"{_SHAPE}: a CA's certificate is not an end entity's",
     "name-constraints-in-leaf": f"{_SHAPE}: RFC 5280 section 4.2.1.10 has name constraints in CA certificates alone",

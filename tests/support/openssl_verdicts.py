@@ -33,11 +33,12 @@ VERIFICATION = (
     (10, Alert.CERTIFICATE_EXPIRED, "expired expired-seconds-ago intermediate-expired"),
     (11, Alert.BAD_CERTIFICATE, "crl-not-yet-valid"),
     (12, Alert.CERTIFICATE_EXPIRED, "crl-expired"),
+    (14, Alert.BAD_CERTIFICATE, "fractional-end-of-validity"),
     (18, Alert.UNKNOWN_CA, "self-signed-certificate"),
     (19, Alert.UNKNOWN_CA, "unknown-ca-with-root"),
     (20, Alert.UNKNOWN_CA, "empty-issuer intermediate-missing intermediate-of-another unknown-ca untrusted-ca"),
     (20, Alert.UNKNOWN_CA, "wrong-authority-key-identifier extension-twice malformed-alternative-name"),
-    (20, Alert.UNKNOWN_CA, "authority-key-identifier-of-another-serial-number"),
+    (20, Alert.UNKNOWN_CA, "authority-key-identifier-of-another-serial-number issuer-key-of-another-kind"),
     (20, Alert.UNKNOWN_CA, "self-issued-intermediate-at-path-length self-issued-intermediate-outside-constraint"),
     (22, Alert.UNKNOWN_CA, "chain-of-120"),
     (23, Alert.CERTIFICATE_REVOKED, "revoked revoked-intermediate"),
@@ -82,6 +83,7 @@ VERIFICATION = (
     (89, Alert.CERTIFICATE_UNKNOWN, "basic-constraints-not-critical"),
     (92, Alert.CERTIFICATE_UNKNOWN, "intermediate-without-key-usage"),
     (93, Alert.CERTIFICATE_UNKNOWN, "version-1-with-extensions"),
+    (94, Alert.BAD_CERTIFICATE, "explicit-curve-intermediate"),
 )
 #: The same where the sides differ: a client that may not sign is rejected; a server is free to.
 CLIENTS_ALONE = (

@@ -248,3 +248,10 @@ def self_issued_intermediate_at_path_length(ca: CertificateAuthority, leaf: Leaf
     """Below a CA that allows none stands its own successor of the same name, which does not count."""
     upper = intermediate(ca, "last CA", path_length=0)
     return leaf(upper.issue_authority(authority_profile(upper.certificate.subject, path_length=0)))
+
+
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.2.1.9", limbo="pathlen::validation-ignores-pathlen-in-leaf")
+def path_length_in_leaf(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The certificate is a CA's with a path length, at the end of a chain, where no path length counts."""
+    usage = frozenset({"digital_signature", "key_cert_sign"})
+    return leaf(intermediate(ca, "last CA", path_length=0), authority=True, path_length=0, key_usage=usage)
