@@ -346,6 +346,7 @@ def speaking(handler: Callable[..., None], *alpn: str) -> Mapping[str, Any]:
 
 _GNUTLS_CONSTRAINTS = "GnuTLS looks at no name constraints on URIs and directory names"
 _NO_PURPOSE = "wget asks GnuTLS for no purpose when it verifies a server"
+_GNUTLS_CAS = "GnuTLS compares name constraints with the names of the end entity only"
 _GNUTLS_UNKNOWN = "GnuTLS sees nothing bad in a certificate that the OCSP responder does not know"
 _LEVEL = frozenset({"level"})
 _STAPLES = frozenset({"must-staple", "staple"})
@@ -369,6 +370,7 @@ CLIENTS: Mapping[str, RealClient] = {
                 **dict.fromkeys(
                     ("uri-not-permitted", "directory-name-not-permitted"), ("accepted", _GNUTLS_CONSTRAINTS)
                 ),
+                "intermediate-name-excluded": ("accepted", _GNUTLS_CAS),
                 **dict.fromkeys(
                     ("client-only", "email-only", "code-signing-only", "intermediate-for-the-other-side"),
                     ("accepted", _NO_PURPOSE),
@@ -400,6 +402,7 @@ CLIENTS: Mapping[str, RealClient] = {
                 **dict.fromkeys(
                     ("uri-not-permitted", "directory-name-not-permitted"), ("accepted", _GNUTLS_CONSTRAINTS)
                 ),
+                "intermediate-name-excluded": ("accepted", _GNUTLS_CAS),
                 **dict.fromkeys(("staple-unknown", "must-staple-unknown"), ("accepted", _GNUTLS_UNKNOWN)),
                 "staple-try-later": ("accepted", "GnuTLS takes an answer without a status for no answer at all"),
             },
@@ -415,7 +418,11 @@ CLIENTS: Mapping[str, RealClient] = {
                 "wildcard-alone": (
                     "accepted",
                     "Go 1.19 lets the pattern `*` stand for a name of one label",
-                )
+                ),
+                "intermediate-name-excluded": (
+                    "accepted",
+                    "Go 1.19 compares name constraints with the names of the end entity only (golang/go issue 45856)",
+                ),
             },
             stack="Go",
         ),

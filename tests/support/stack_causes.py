@@ -138,6 +138,12 @@ OTHER_CAUSES: Mapping[tuple[str, str], str] = {
     ("Node", "unknown-ca-with-root"): f"there is no CRL of an unknown issuer, and {_THE_LAST}",
     ("Node", "crl-of-attribute-certificates"): f"a CRL of another scope counts as none, and {_THE_LAST}",
     **{("GnuTLS", id): _NO_POLICIES for id in ("policy-missing", "policy-of-another", "any-policy-inhibited")},
+    ("GnuTLS", "explicit-curve-intermediate"): "GnuTLS reads no such key, and calls it an insecure algorithm",
+    (
+        "GnuTLS",
+        "issuer-key-of-another-kind",
+    ): "GnuTLS finds the issuer by its name, and then that it cannot have signed",
+    ("Java", "issuer-key-of-another-kind"): "JSSE finds the issuer by its name, and then that it cannot have signed",
     ("Node", "chain-of-120"): f"some of these CAs have no CRL, and {_THE_LAST}",
     ("Node", "issued-by-leaf"): f"what is not a CA's certificate is not for that purpose either, and {_THE_LAST}",
     (
