@@ -21,11 +21,10 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support import client_protocols as protocols
 from support.client_programs import CURL, CURL_INSECURE
 from support.programs_built import PROGRAMS, build_go
-from support.requirements import require_library, require_program
+from support.requirements import require_file, require_library, require_program
 
 from pytest_mtls import CertificateAuthority
 from pytest_mtls.cases import CATALOGUE
@@ -194,12 +193,6 @@ def node(library: str, is_twin: bool) -> Driven:
 
 #: Where Debian puts them; its Node does not look there for the programs of others.
 NODE_LIBRARIES = Path("/usr/share/nodejs")
-
-
-def require_file(path: Path, *, apt: str) -> None:
-    """Skip where a file of a Debian package is absent."""
-    if not path.exists():
-        pytest.skip(f"needs {path}: apt-get install {apt}")
 
 
 def java(is_twin: bool) -> Driven:
