@@ -37,6 +37,7 @@ from pytest_mtls.client.probe import probe
 from pytest_mtls.client.protocols import PROTOCOLS
 from pytest_mtls.client.protocols.protocol import UnexpectedAnswer
 from pytest_mtls.errors import HandshakeAssertionError, InvalidArgument, UnusableDirectory
+from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.wire import Deadline, clock
 from pytest_mtls.verdict.assertions import assert_rejected
@@ -532,8 +533,8 @@ class _Run:
         plan = self.plan
         who = f"the client {describe_certificate(client.certificate)}"
         self._check_rejected(client, who)
-        twin = None if seen.layer == "tls" else twin_of(client, plan.issuer)
-        if twin is not None and plan.connect(twin).accepted is False:
+        twin = twin_of(client, plan.issuer) if seen.reason is Reason.ACCESS_DENIED else None
+        if twin is not None and plan.connect(twin).reason is Reason.ACCESS_DENIED:
             self._fail(
                 f"{who} was rejected, and so is a good client of its names: that tells nothing", _New(0, 0.0, seen)
             )
