@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from pytest_mtls.certificates.stapling import ABSENT, Staple
 from pytest_mtls.errors import InvalidArgument
 from pytest_mtls.reasons.versions import TLS_VERSIONS
 
@@ -26,10 +27,6 @@ ClientCerts = Literal["required", "optional", "none"]
 
 #: What a server may do instead of serving. All but the last replace the handshake.
 ServerMisbehaviour = Literal["alert", "close", "hang", "http", "reset", "reset after handshake"]
-
-#: The OCSP answer that a server staples to its certificate: the truth, or what is wrong with it, a name of
-#: `certificates.ocsp.OCSP_MISBEHAVIOURS`.
-Staple = Literal["current", "stale", "forged", "of another issuer", "unknown", "try later"]
 
 #: What a client may do to its CertificateVerify message.
 ClientMisbehaviour = Literal[
@@ -51,8 +48,9 @@ class ServerBehaviour:
         alpn: the application protocols that it accepts, the preferred one first (RFC 7301).
         misbehaviour: what it does instead of serving: "close", "reset", "hang", speak plain "http" or send a fatal
             "alert" when the client has said hello, or "reset after handshake".
-        staple: the OCSP answer that it staples to its certificate: "current" for the truth, or one that is "stale",
-            "forged", "of another issuer", "unknown" or "try later". It takes the extra ``pyopenssl``.
+        staple: the OCSP answer that it staples to its certificate: "current" for the truth, or one that is "revoked",
+            "stale", "forged", "of another issuer", "unknown" or "try later". All these take the extra ``pyopenssl``.
+            "absent" for none, whatever the server is told.
 
     Raises:
         InvalidArgument: a value that is not one of those.
@@ -73,6 +71,16 @@ class ServerBehaviour:
             raise InvalidArgument("alpn", self.alpn, "a list of protocol names, such as ['h2', 'http/1.1']")
         if self.alpn is not None:
             object.__setattr__(self, "alpn", tuple(self.alpn))
+
+    @property
+    def staples(self) -> bool:
+        """Whether it staples an answer, of whatever kind."""
+        return self.staple not in (None, ABSENT)
+
+    @property
+    def is_of_certificate(self) -> bool:
+        """Whether any server that presents the certificate behaves so, if it is given the answer to staple."""
+        return self == ServerBehaviour(staple=self.staple)
 
     def over(self, other: ServerBehaviour) -> ServerBehaviour:
         """This behaviour, and the other one where this one says nothing."""

@@ -60,9 +60,8 @@ class Case:
         reasons: why the other side must reject it; empty for a case that it accepts. Several for one with several
             defects, of which a peer names the one that it meets first.
         tier: how binding the verdict is.
-        requires: the settings of the other side under which it rejects: "strict" (RFC 5280's profile, as OpenSSL's
-            X509_V_FLAG_X509_STRICT), "crl" (revocation of the whole chain), "level" (OpenSSL's security level 2),
-            "usage" (the key usage of an end entity is looked at, as OpenSSL does of itself).
+        requires: the settings of the other side under which it rejects, such as "strict" or "crl": names of
+            `pytest_mtls.reasons.settings.SETTINGS`.
         rfc: the section that the verdict rests on; RFC 5280's unless another is named.
         limbo: the id of the x509-limbo test case of the same defect, if there is one.
         tls: the only TLS version over which the peer can present itself, "1.2" or "1.3"; None for both.
@@ -101,7 +100,14 @@ class Case:
     @property
     def extra(self) -> str | None:
         """The extra of the distribution without which the peer cannot be played; None for nearly all."""
-        return "wire" if isinstance(self.behaviour, ClientBehaviour) else None
+        if isinstance(self.behaviour, ClientBehaviour):
+            return "wire"
+        return "pyopenssl" if self.behaviour is not None and self.behaviour.staples else None
+
+    @property
+    def can_be_played(self) -> bool:
+        """Whether the extra that it takes, if any, is installed."""
+        return self.extra is None or importlib.util.find_spec(_PACKAGES[self.extra]) is not None
 
     @property
     def misbehaves(self) -> bool:
@@ -204,7 +210,7 @@ class Catalogue:
         excluded = self._matching([exclude] if isinstance(exclude, str) else exclude)
         chosen = self._matching(patterns)
         if chosen is None:
-            chosen = {id for id, known in self._cases.items() if known.tier is Tier.MUST and _can_be_played(known)}
+            chosen = {id for id, known in self._cases.items() if known.tier is Tier.MUST and known.can_be_played}
         return [known for id, known in self._cases.items() if id in chosen and id not in (excluded or ())]
 
     def _matching(self, patterns: Iterable[str]) -> set[str] | None:
@@ -248,7 +254,7 @@ def case(
         side: "client", "server", or "both" for a case of each.
         reason: why it must be rejected.
         tier: how binding that is; `Tier.MUST` by default.
-        requires: the settings under which it is rejected: "strict", "crl", "level" or "usage".
+        requires: the settings under which it is rejected, such as "strict", "crl" or, for a server, "staple".
         rfc: the section that the verdict rests on.
         limbo: the id of the same case in x509-limbo.
         tls: the only TLS version over which it can be presented; both by default.
@@ -303,12 +309,7 @@ def case(
 
 
 #: What an extra brings that cases take.
-_PACKAGES = {"wire": "tlslite"}
-
-
-def _can_be_played(case: Case) -> bool:
-    return case.extra is None or importlib.util.find_spec(_PACKAGES[case.extra]) is not None
-
+_PACKAGES = {"pyopenssl": "OpenSSL", "wire": "tlslite"}
 
 _Member = TypeVar("_Member", bound=Enum)
 

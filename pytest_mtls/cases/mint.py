@@ -9,18 +9,20 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pytest_mtls.cases import CATALOGUE, Case
+from pytest_mtls.cases.behaviour import ServerBehaviour
 from pytest_mtls.cases.listing import reasons_of, settings_of, verdict_of
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.files import FileContent, write_files
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.key import private_key_pem
+from pytest_mtls.certificates.stapling import Stapler
 from pytest_mtls.certificates.validity import prolonged
 from pytest_mtls.errors import InvalidArgument, UnusableDirectory
 from pytest_mtls.reasons.settings import SETTINGS
@@ -40,12 +42,14 @@ class MintedCase:
     Attributes:
         case: the case.
         identity: None for one that has no files: it presents nothing, or is more than a certificate and its key.
+        ocsp: the OCSP answer that a server has to staple, DER; empty for none.
         why_not: why it has no files; empty if it has.
     """
 
     case: Case
     identity: Identity | None
     why_not: str = ""
+    ocsp: bytes = field(default=b"", repr=False)
 
     @property
     def path(self) -> str:
@@ -64,7 +68,9 @@ def mint(
 
     The directory then has ``ca.crt``, ``ca.key`` and ``ca.crl.pem``, which holds the CRLs of the CA and of all CAs below
     it; ``server`` and ``client``, and for each case ``client-cases/<id>`` or ``server-cases/<id>``, each as ``.crt`` (the
-    chain as it is sent), ``.key`` and ``.pem`` (both); and ``README.md``, which says what each of them is.
+    chain as it is sent), ``.key`` and ``.pem`` (both), and for one that staples an OCSP answer ``.ocsp`` (that answer, DER,
+    as nginx's ``ssl_stapling_file`` and openssl's ``s_server -status_file`` take it); and ``README.md``, which says what
+    each of them is.
 
     Args:
         directory: where; it is made, with mode 0700. It must not be there yet, or be empty.
@@ -117,10 +123,15 @@ _LONGEST = (datetime(9999, 1, 1) - datetime(2100, 1, 1)).days  # noqa: DTZ001
 def _minted(case: Case, authority: CertificateAuthority) -> MintedCase:
     if case.rewrite is not None:
         return MintedCase(case, None, "what is bad about it is made on the wire")
-    if case.behaviour is not None:
+    behaviour = case.behaviour
+    if behaviour is not None and not (isinstance(behaviour, ServerBehaviour) and behaviour.is_of_certificate):
         return MintedCase(case, None, "what is odd about it is what it does")
     identity = case.identity(authority)
-    return MintedCase(case, identity, "" if identity is not None else "it presents no certificate")
+    if identity is None:
+        return MintedCase(case, None, "it presents no certificate")
+    if isinstance(behaviour, ServerBehaviour) and behaviour.staple is not None and behaviour.staples:
+        return MintedCase(case, identity, ocsp=Stapler(identity, [authority], behaviour.staple)())
+    return MintedCase(case, identity)
 
 
 def _files(name: str, identity: Identity) -> Iterator[FileContent]:
@@ -133,6 +144,8 @@ def _case_files(cases: Sequence[MintedCase], side: str) -> Iterator[FileContent]
     for minted in cases:
         if minted.case.side == side and minted.identity is not None:
             yield from _files(minted.case.id, minted.identity)
+            if minted.ocsp:
+                yield FileContent(f"{minted.case.id}.ocsp", minted.ocsp, secret=False)
 
 
 def _readme(cases: Sequence[MintedCase], client: Identity) -> str:
@@ -151,7 +164,8 @@ def _readme(cases: Sequence[MintedCase], client: Identity) -> str:
             "| `client.*` | a good client |",
             "| `client-cases/*`, `server-cases/*` | good and bad ones, as below |",
             "",
-            "Of each there are `.crt`, the chain as it is sent, `.key`, the private key, and `.pem`, both in one file.",
+            "Of each there are `.crt`, the chain as it is sent, `.key`, the private key, and `.pem`, both in one file. Some",
+            "servers have an `.ocsp` too, the OCSP answer that is to be stapled, DER.",
             "",
             "A case is bad in one way alone. *rejected by setting* is rejected where the other side has the setting that",
             "stands beside it, and may be accepted elsewhere. *either* is for stacks to choose. The settings:",

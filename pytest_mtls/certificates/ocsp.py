@@ -23,7 +23,7 @@ from pytest_mtls.certificates.profile import CertificateProfile
 from pytest_mtls.certificates.pss import pss_hash
 from pytest_mtls.certificates.readable import UNREADABLE
 from pytest_mtls.certificates.revocation import Revocation
-from pytest_mtls.certificates.validity import AUTHORITY_LIFE, BACKDATED, LEAF_LIFE, validity
+from pytest_mtls.certificates.validity import AUTHORITY_LIFE, LEAF_LIFE, validity
 from pytest_mtls.errors import InvalidArgument, MissingPrivateKey, UnsupportedKeyKind
 
 __all__ = [
@@ -36,13 +36,16 @@ __all__ = [
     "misbehaviour_of_path",
 ]
 
-OCSPMisbehaviour = Literal["stale", "forged", "of another issuer", "unknown", "try later", "silent", "revoked"]
+OCSPMisbehaviour = Literal[
+    "stale", "forged", "of another issuer", "of another certificate", "unknown", "try later", "silent", "revoked"
+]
 
 #: What a responder does wrong on purpose, by name.
 OCSP_MISBEHAVIOURS: Mapping[str, str] = {
     "stale": "the certificate was good, says an answer whose time ended a day ago",
     "forged": "the certificate is good, says an answer that somebody else signed in the responder's name",
     "of another issuer": "the certificate is good, says an answer that a CA signed which did not issue it",
+    "of another certificate": "the answer says that another certificate of the same issuer is good",
     "unknown": "the responder does not know the certificate",
     "try later": "the responder cannot answer now",
     "silent": "the responder takes the request and never answers",
@@ -200,7 +203,7 @@ class StatusAnswers:
         moment: datetime,
     ) -> StatusAnswer:
         signer, serial, named_by = self._signer_of(ca), request.serial_number, ocsp.OCSPResponderEncoding.HASH
-        since, until = moment - BACKDATED, moment + LEAF_LIFE
+        since, until = validity()
         revocation = ca.revocation_of(serial)
         if misbehaviour == "revoked":
             revocation = revocation or Revocation(serial, since, x509.ReasonFlags.unspecified)
@@ -217,6 +220,8 @@ class StatusAnswers:
             signer, named_by = _forger(ca), ocsp.OCSPResponderEncoding.NAME
         elif misbehaviour == "of another issuer":
             signer = self._stranger
+        elif misbehaviour == "of another certificate":
+            request = _about(request, serial + 1)
         is_revoked = revocation is not None and status is ocsp.OCSPCertStatus.REVOKED
         date = revocation.date.replace(tzinfo=None) if revocation is not None and is_revoked else None
         reason = revocation.reason if revocation is not None and is_revoked else None
@@ -274,6 +279,13 @@ class StatusAnswers:
 def _mark(issuer: x509.Certificate, algorithm: Any) -> ocsp.OCSPRequest:
     """A request that has the hash of this key; the name in it is that of the issuer's own issuer."""
     return ocsp.OCSPRequestBuilder().add_certificate(issuer, issuer, algorithm).build()
+
+
+def _about(request: ocsp.OCSPRequest, serial_number: int) -> ocsp.OCSPRequest:
+    """The same request about another certificate."""
+    issuer = request.issuer_name_hash, request.issuer_key_hash
+    builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(*issuer, serial_number, request.hash_algorithm)
+    return builder.build()
 
 
 def _nonce_of(request: ocsp.OCSPRequest) -> bytes | None:

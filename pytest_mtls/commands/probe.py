@@ -113,7 +113,8 @@ def _notes(seen: Handshake, identity: Identity | None, trust: Trust | None) -> I
 def facts(seen: Handshake, notes: list[str], plan: ProbePlan) -> dict[str, Any]:
     """A handshake for machines."""
     from pytest_mtls.certificates.names import describe_name
-    from pytest_mtls.verdict.diagnosis import Facts, diagnose
+    from pytest_mtls.verdict.diagnosis.facts import Facts
+    from pytest_mtls.verdict.diagnosis.symptoms import diagnose
     from pytest_mtls.verdict.explain import headline
 
     diagnosis = None if seen.accepted else diagnose(Facts(seen, plan=plan))
@@ -134,6 +135,7 @@ def facts(seen: Handshake, notes: list[str], plan: ProbePlan) -> dict[str, Any]:
         "notes": notes,
         "tls_version": seen.tls_version,
         "cipher": seen.cipher,
+        "group": seen.group,
         "server_name": seen.server_name,
         "alpn": seen.alpn,
         "acceptable_cas": [describe_name(name) for name in seen.acceptable_cas],

@@ -141,6 +141,16 @@ def _app(page: list[bytes]) -> Callable[..., Iterable[bytes]]:
     return app
 
 
+def _left_out(gallery: Gallery) -> str:
+    """A line for each extra that some cases take and that is not installed."""
+    extras = dict.fromkeys(case.extra for case in gallery.left_out)
+    return "".join(
+        f"not among them, for want of the extra {extra} (pip install 'pytest-mtls[{extra}]'): "
+        f"{', '.join(case.id for case in gallery.left_out if case.extra == extra)}\n"
+        for extra in extras
+    )
+
+
 class _Told:
     """What is printed, a whole line at a time."""
 
@@ -162,7 +172,7 @@ class _Told:
             return
         self._print(
             f"{len(exhibits)} servers: http://localhost:{gallery.port}/ lists them; https://good.localhost:{gallery.port}/ is the good one\n"
-            f"CA to trust: {files.ca}\n"
+            f"{_left_out(gallery)}CA to trust: {files.ca}\n"
             f"client:      {files.cert} and {files.key}\n"
             "Ctrl-C ends it. What comes in:"
         )

@@ -23,7 +23,7 @@ from pytest_mtls.inspection.verification import Ruling, verify
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side
 from pytest_mtls.verdict.chain import moment, span
-from pytest_mtls.verdict.diagnosis import CAUSES
+from pytest_mtls.verdict.diagnosis.causes import CAUSES
 
 __all__ = ["Assessment", "Rejection", "assess"]
 

@@ -181,6 +181,7 @@ _THEMES = {
     "revocation": "revoked clients, and CRLs that are no good",
     "shape": "odd versions, serial numbers and sizes",
     "signature": "signatures that do not hold",
+    "staple": "servers whose stapled OCSP answer is missing or cannot be believed",
     "strength": "weak or rare keys and hashes",
 }
 
@@ -233,9 +234,13 @@ def _set_up_target(config: pytest.Config) -> None:
         return
     if not is_of_client and "--mtls-target" not in given:
         for name in given:
-            side = "client" if name in _OF_A_CLIENT else "server"
-            needed = "--mtls-client" if name in _OF_A_CLIENT else "--mtls-target"
-            raise pytest.UsageError(f"{name} is about a {side} under test: it needs {needed}")
+            if name in _OF_A_CLIENT:
+                side, needed = "a client", "--mtls-client"
+            elif name in _OF_A_SERVER:
+                side, needed = "a server", "--mtls-target"
+            else:
+                side, needed = "a server or client", "--mtls-target or --mtls-client"
+            raise pytest.UsageError(f"{name} is about {side} under test: it needs {needed}")
         return
     for name in given:
         if name in (_OF_A_SERVER if is_of_client else _OF_A_CLIENT):

@@ -6,6 +6,7 @@ and what to do about it stand out, and the facts between them are plain.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 __all__ = ["colour_facts"]
@@ -16,8 +17,9 @@ _MARKUP = (
     ("likely cause:", {"bold": True}),
     ("remedy:", {"green": True, "bold": True}),
 )
-#: How pytest begins each line of an exception's text, and the first one of an error of ours.
-_TEXT, _OURS = "E   ", "E       pytest_mtls."
+#: How pytest begins each line of an exception's text, and the first one of an error of ours: it follows the indentation of
+#: the code that raised.
+_TEXT, _OURS = "E   ", re.compile(r"E +pytest_mtls\.")
 
 
 def colour_facts(longrepr: object) -> None:
@@ -29,7 +31,7 @@ def colour_facts(longrepr: object) -> None:
         longrepr: the report's, as pytest made it.
     """
     entries = getattr(getattr(longrepr, "reprtraceback", None), "reprentries", None)
-    if entries and any(line.startswith(_OURS) for line in getattr(entries[-1], "lines", ())):
+    if entries and any(_OURS.match(line) for line in getattr(entries[-1], "lines", ())):
         entries[-1] = _Entry(entries[-1])
 
 

@@ -23,7 +23,7 @@ class AlertMeaning:
     Attributes:
         alert: the alert.
         says: the reason that it says by its name.
-        allowed_by: what it is for, in the words of RFC 8446 section 6.2, or of the RFC that is named.
+        allowed_by: what it is for by RFC 8446 section 6.2, or by the RFC that is named.
         seen: by each reason that it may stand for, the TLS stacks that were seen to send it then.
         allowed: the other reasons that it may stand for, for which nobody was seen to send it.
         needs_twin: whether it stands for any of them only where a good client of the same names gets in.
@@ -101,7 +101,7 @@ ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
     _meaning(
         Alert.UNEXPECTED_MESSAGE,
         Reason.UNEXPECTED_MESSAGE,
-        "An inappropriate message (e.g., the wrong handshake message, premature Application Data, etc.) was received.",
+        "A message came that has no place here: the wrong handshake message, or application data too early.",
         {
             Reason.MALFORMED_MESSAGE: ("Go",),
             Reason.UNEXPECTED_MESSAGE: ("OpenSSL", "GnuTLS", "Go", "Java", "rustls"),
@@ -111,29 +111,29 @@ ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
     _meaning(
         Alert.RECORD_OVERFLOW,
         Reason.NOT_TLS,
-        "A TLSCiphertext record was received that had a length more than 2^14 + 256 bytes.",
+        "A record is longer than the protocol allows, 2^14 + 256 bytes of ciphertext.",
     ),
     _meaning(
         Alert.HANDSHAKE_FAILURE,
         Reason.NO_COMMON_PARAMETERS,
-        "The sender was unable to negotiate an acceptable set of security parameters given the options available.",
+        "No set of security parameters suits both sides. It is the general way to give up a handshake.",
         {
             Reason.UNKNOWN_CA: ("Java",),
             Reason.MALFORMED_CERTIFICATE: ("Java",),
             Reason.POSSESSION_NOT_PROVED: ("GnuTLS", "Java"),
-            Reason.NO_CERTIFICATE: ("OpenSSL",),
+            Reason.NO_CERTIFICATE: ("OpenSSL", "Java"),
         },
         _CERTIFICATE_REASONS | {Reason.NO_CERTIFICATE, Reason.POSSESSION_NOT_PROVED},
     ),
     _meaning(
         Alert.NO_CERTIFICATE,
         Reason.NO_CERTIFICATE,
-        "RFC 6101 section 5.4.2: sent in response to a certification request if no appropriate certificate is available.",
+        "RFC 6101 section 5.4.2: the client has no suitable certificate for the server that asked for one.",
     ),
     _meaning(
         Alert.BAD_CERTIFICATE,
         Reason.BAD_CERTIFICATE,
-        "A certificate was corrupt, contained signatures that did not verify correctly, etc.",
+        "A certificate is corrupt: a signature on it does not verify, or something similar.",
         {
             Reason.EXPIRED: ("Go",),
             Reason.NOT_YET_VALID: ("OpenSSL", "Go"),
@@ -154,20 +154,20 @@ ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
     _meaning(
         Alert.UNSUPPORTED_CERTIFICATE,
         Reason.WRONG_PURPOSE,
-        "A certificate was of an unsupported type.",
+        "The certificate is of a type that does not serve here.",
         {Reason.WRONG_PURPOSE: ("OpenSSL", "rustls")},
         {Reason.UNKNOWN_CRITICAL_EXTENSION, Reason.MALFORMED_CERTIFICATE, Reason.WEAK_KEY},
     ),
     _meaning(
         Alert.CERTIFICATE_REVOKED,
         Reason.REVOKED,
-        "A certificate was revoked by its signer.",
+        "The issuer has revoked the certificate.",
         {Reason.REVOKED: ("OpenSSL",)},
     ),
     _meaning(
         Alert.CERTIFICATE_EXPIRED,
         Reason.EXPIRED,
-        "A certificate has expired or is not currently valid.",
+        "The certificate has expired, or is not valid at this time.",
         {
             Reason.EXPIRED: ("OpenSSL", "rustls"),
             Reason.NOT_YET_VALID: ("rustls",),
@@ -177,7 +177,7 @@ ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
     _meaning(
         Alert.CERTIFICATE_UNKNOWN,
         Reason.BAD_CERTIFICATE,
-        "Some other (unspecified) issue arose in processing the certificate, rendering it unacceptable.",
+        "Something else about the certificate makes it unacceptable; what, is not said.",
         {
             Reason.EXPIRED: ("Java",),
             Reason.NOT_YET_VALID: ("Java",),
@@ -197,7 +197,7 @@ ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
     _meaning(
         Alert.ILLEGAL_PARAMETER,
         Reason.MALFORMED_MESSAGE,
-        "A field in the handshake was incorrect or inconsistent with other fields.",
+        "A field of a handshake message is wrong, or contradicts other fields.",
         {
             Reason.POSSESSION_NOT_PROVED: ("OpenSSL", "GnuTLS", "Go", "rustls"),
             Reason.MALFORMED_MESSAGE: ("Java",),
@@ -207,8 +207,7 @@ ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
     _meaning(
         Alert.UNKNOWN_CA,
         Reason.UNKNOWN_CA,
-        "A valid certificate chain or partial chain was received, but the certificate was not accepted because the CA "
-        "certificate could not be located or could not be matched with a known trust anchor.",
+        "The chain can be read, but its CA is not found, or does not match a trust anchor.",
         {
             Reason.UNKNOWN_CA: ("OpenSSL", "rustls"),
             Reason.SELF_SIGNED: ("OpenSSL", "rustls"),
@@ -221,8 +220,7 @@ ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
     _meaning(
         Alert.ACCESS_DENIED,
         Reason.ACCESS_DENIED,
-        "A valid certificate or PSK was received, but when access control was applied, the sender decided not to proceed "
-        "with negotiation.",
+        "The certificate is valid, and the access control of the sender turned its holder away.",
         {
             Reason.EXPIRED: ("GnuTLS",),
             Reason.NOT_YET_VALID: ("GnuTLS",),
@@ -240,8 +238,7 @@ ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
     _meaning(
         Alert.DECODE_ERROR,
         Reason.MALFORMED_MESSAGE,
-        "A message could not be decoded because some field was out of the specified range or the length of the message "
-        "was incorrect.",
+        "A message cannot be decoded: a field is out of range, or a length is wrong.",
         {
             Reason.MALFORMED_CERTIFICATE: ("OpenSSL",),
             Reason.NO_CERTIFICATE: ("GnuTLS",),
@@ -252,8 +249,7 @@ ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
     _meaning(
         Alert.DECRYPT_ERROR,
         Reason.POSSESSION_NOT_PROVED,
-        "A handshake (not record layer) cryptographic operation failed, including being unable to correctly verify a "
-        "signature or validate a Finished message or a PSK binder.",
+        "A cryptographic check of the handshake failed: a signature, a Finished message or a PSK binder.",
         {
             Reason.UNKNOWN_CA: ("rustls",),
             Reason.BAD_SIGNATURE: ("OpenSSL", "rustls"),
@@ -273,40 +269,37 @@ ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
     _meaning(
         Alert.PROTOCOL_VERSION,
         Reason.PROTOCOL_VERSION,
-        "The protocol version the peer has attempted to negotiate is recognized but not supported.",
+        "The version that the peer offers is known, and not accepted.",
         {},
         {Reason.NOT_TLS},
     ),
     _meaning(
         Alert.INSUFFICIENT_SECURITY,
         Reason.NO_COMMON_PARAMETERS,
-        'Returned instead of "handshake_failure" when a negotiation has failed specifically because the server requires '
-        "parameters more secure than those supported by the client.",
+        "The client offers only parameters that are weaker than the server demands.",
         {},
         {Reason.WEAK_KEY, Reason.WEAK_SIGNATURE},
     ),
     _meaning(
         Alert.INTERNAL_ERROR,
         Reason.INTERNAL_ERROR,
-        "An internal error unrelated to the peer or the correctness of the protocol makes it impossible to continue.",
+        "An error that has nothing to do with the peer, such as a lack of memory, ended the handshake.",
     ),
     _meaning(
         Alert.UNRECOGNIZED_NAME,
         Reason.UNRECOGNIZED_NAME,
-        'Sent by servers when no server exists identified by the name provided by the client via the "server_name" '
-        "extension.",
+        "The server has no host of the name that the client asked for by the extension server_name.",
     ),
     _meaning(
         Alert.CERTIFICATE_REQUIRED,
         Reason.NO_CERTIFICATE,
-        "Sent by servers when a client certificate is desired but none was provided by the client.",
-        {Reason.NO_CERTIFICATE: ("OpenSSL", "GnuTLS", "rustls")},
+        "The server requires a client certificate, and the client sent none.",
+        {Reason.NO_CERTIFICATE: ("OpenSSL", "GnuTLS", "Java", "rustls")},
     ),
     _meaning(
         Alert.NO_APPLICATION_PROTOCOL,
         Reason.NO_APPLICATION_PROTOCOL,
-        'Sent by servers when a client "application_layer_protocol_negotiation" extension advertises only protocols that '
-        "the server does not support.",
+        "The client offers, by the extension ALPN, only protocols that the server does not speak.",
     ),
 )
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["CLIENT_SETTINGS", "NO_HOSTNAME", "RESUMPTION", "RUN_SETTINGS", "SETTINGS"]
+__all__ = ["CLIENT_SETTINGS", "NO_HOSTNAME", "RESUMPTION", "RUN_SETTINGS", "SETTINGS", "STAPLE"]
+
+#: That of a client: stapled OCSP answers are asked for and checked. A run of such a client has its servers staple one.
+STAPLE = "staple"
+
+#: What only a client can have: a server gets no stapled answer.
+_OF_CLIENTS: Mapping[str, str] = {
+    STAPLE: "a client asks for a stapled OCSP answer, and rejects a server whose answer is not good",
+    "must-staple": "a client rejects a server whose certificate demands a stapled OCSP answer, if no good one comes",
+}
 
 #: What each setting of `Case.requires` is, in words.
 SETTINGS: Mapping[str, str] = {
@@ -14,6 +23,7 @@ SETTINGS: Mapping[str, str] = {
     "ocsp-hard": "besides, a certificate about which OCSP gives no valid answer is rejected: hard failure",
     "strict": "the profile of RFC 5280 is enforced, as OpenSSL's `X509_V_FLAG_X509_STRICT` does",
     "usage": "the key usage of an end entity is looked at, as OpenSSL always does",
+    **_OF_CLIENTS,
 }
 
 #: The setting of bypasses of which stacks differ: a resumed session is judged by the rules of now.
@@ -26,4 +36,4 @@ NO_HOSTNAME = "no-hostname"
 CLIENT_SETTINGS = (*sorted(SETTINGS), NO_HOSTNAME)
 
 #: What a server under test can claim.
-RUN_SETTINGS = tuple(sorted((*SETTINGS, RESUMPTION)))
+RUN_SETTINGS = tuple(sorted({*SETTINGS, RESUMPTION} - {*_OF_CLIENTS}))

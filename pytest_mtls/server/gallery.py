@@ -89,7 +89,8 @@ class Gallery(PlainServer):
     """All servers of the catalogue behind one port, on loopback. A context manager.
 
     ``expired.localhost`` is the server of the case ``expired``; who asks for another name, or for none, gets the good
-    server. Cases that are about names cannot have one more; they are each on a port of their own.
+    server. Cases that are about names cannot have one more; they are each on a port of their own. Those that take an extra
+    which is not installed are not there, but in ``left_out``.
 
     Args:
         ca: issues the certificates of the servers, and is trusted for clients; its key must be here.
@@ -121,8 +122,12 @@ class Gallery(PlainServer):
         self._lock_of_servers = threading.Lock()
         self._servers: dict[str, _Shown] = {}
         self._cases: dict[str, _Made] = {GOOD: _Made(None, self._make_good, is_named=True)}
-        for case in CATALOGUE["server"].select(["*"]):
-            self._cases[case.id] = _made(case, ca)
+        every = CATALOGUE["server"].select(["*"])
+        #: The cases that take an extra which is not installed.
+        self.left_out = tuple(case for case in every if not case.can_be_played)
+        for case in every:
+            if case.can_be_played:
+                self._cases[case.id] = _made(case, ca)
         self._good = self._make_good()  # raises what is wrong with the CA
         self._running = ExitStack()
 

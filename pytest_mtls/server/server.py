@@ -21,6 +21,7 @@ from pytest_mtls.cases.behaviour import ClientCerts, ServerBehaviour, ServerMisb
 from pytest_mtls.cases.case import Case
 from pytest_mtls.cases.presentation import PeerArgument, presented
 from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.certificates.stapling import Stapler
 from pytest_mtls.certificates.trust import Trust, TrustArgument, trust_in
 from pytest_mtls.client.endpoint import Endpoint, is_address
 from pytest_mtls.errors import InvalidArgument, MtlsError, ServerNotRunning
@@ -32,7 +33,6 @@ from pytest_mtls.server.history import History
 from pytest_mtls.server.http import default_app, http_handler
 from pytest_mtls.server.http2 import HTTP2, require_http2
 from pytest_mtls.server.listener import Listener
-from pytest_mtls.server.staple import Stapler
 from pytest_mtls.server.workers import Turns, Workers
 from pytest_mtls.server.wsgi import WSGIApplication
 from pytest_mtls.tls.context import engine_context, set_up_server
@@ -93,11 +93,13 @@ class MutualTLSServer:
         client: a client that the application accepts, if it goes by name: the clients of cases carry its names, and it
             is the control beside each rejection.
         engine: the TLS library that does its handshakes: "ssl", the standard library with the OpenSSL that Python was
-            built with; or "pyopenssl", with the OpenSSL of `cryptography`, which is newer as a rule.
+            built with; or "pyopenssl", with the OpenSSL of `cryptography`, which is newer as a rule. A server case that
+            staples is played by "pyopenssl" in any case.
         staple: the OCSP answer that it staples to its certificate for clients that ask for one: "current" for good or,
-            where the CA has revoked the certificate, revoked; or one that is "stale", "forged", "of another issuer",
-            "unknown" or "try later". None to staple nothing. It needs ``engine="pyopenssl"``, and among ``trust`` the CA
-            that issued ``cert``, with its key.
+            where the CA has revoked the certificate, revoked; or one that is "revoked" whatever the CA says, "stale",
+            "forged", "of another issuer", "unknown" or "try later". None or "absent" to staple nothing. It needs
+            ``engine="pyopenssl"``, and among ``trust`` the CA that issued ``cert``, with its key. A server case has its own
+            answer, if it has one.
         client_ca_names: the CAs whose subjects are sent as CA names when a certificate is asked for (RFC 8446 section
             4.2.4, RFC 5246 section 7.4.4): many clients choose their certificate by them, and present none where no name
             fits. None to send no names, as Python's ssl does. It needs ``engine="pyopenssl"``; what is trusted is another
@@ -492,7 +494,7 @@ class MutualTLSServer:
         if identity is None:
             raise InvalidArgument("cert", cert, "an Identity, a server Case, or trustme's LeafCert")
         with self._changed:  # the accepting thread may be about to follow a revocation with what was there before
-            case = cert if isinstance(cert, Case) else None
+            case = presents.case
             context, revision = self._make_context(identity, known, case, presents.is_weak)
             self._is_weak = presents.is_weak
             self._identity, self._trust, self._context, self._revision = identity, known, context, revision
@@ -506,7 +508,8 @@ class MutualTLSServer:
         revision = trust.revision if trust is not None else 0
         if HTTP2 in (behaviour.alpn or ()) and self._speaks_http:
             require_http2()
-        context = engine_context(self._engine, "server", behaviour.tls)
+        engine: Engine = "pyopenssl" if case is not None and case.extra == "pyopenssl" else self._engine
+        context = engine_context(engine, "server", behaviour.tls)
         set_up_server(
             context,
             identity,
@@ -517,14 +520,26 @@ class MutualTLSServer:
             revocation=self._revocation,
             weak=weak,
         )
-        if behaviour.staple is not None:
-            wider = second_engine(context, "staple", behaviour.staple)
-            wider.staple(Stapler(identity, trust, behaviour.staple))
+        if behaviour.staples:
+            self._staple(context, identity, trust, case)
         if self._client_ca_names is not None:
             names = second_engine(context, "client_ca_names", self._client_ca_names)
             names.send_ca_names(ca.certificate for ca in self._client_ca_names.authorities)
         context.sslsocket_class = ServingSocket
         return context, revision
+
+    def _staple(self, context: TLSContext, identity: Identity, trust: Trust | None, case: Case | None) -> None:
+        """Have an answer stapled; none to the certificate of a case that nobody here can answer for."""
+        staple = self._behaviour_of(case).staple
+        assert staple is not None
+        wider = second_engine(context, "staple", staple)
+        try:
+            stapler = Stapler(identity, trust.authorities if trust is not None else (), staple)
+        except InvalidArgument:
+            if case is None or case.extra is not None:
+                raise
+            return
+        wider.staple(stapler)
 
     def _behaviour_of(self, case: Case | None) -> ServerBehaviour:
         """How it treats its clients: as the case that it plays has it, and else as it was told."""

@@ -28,7 +28,7 @@ from pytest_mtls.certificates.trust import Trust, TrustArgument
 from pytest_mtls.errors import InvalidArgument, KeyMismatch, UnsupportedKeyKind, UnusableIdentity
 from pytest_mtls.reasons.side import Side
 from pytest_mtls.reasons.versions import OLD_VERSIONS, TLS_VERSIONS, VERSION_NUMBERS
-from pytest_mtls.tls.engine import Engine, TLSContext, is_second_engine, new_engine_context
+from pytest_mtls.tls.engine import Engine, TLSContext, is_second_engine, new_engine_context, openssl_of
 from pytest_mtls.tls.keylog import key_log_path, log_keys
 from pytest_mtls.tls.standard import new_standard_context
 from pytest_mtls.tls.transcript import observe
@@ -53,6 +53,7 @@ _VERIFY_MODES = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "
 _TOO_WEAK = ("EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK")
 #: The first OpenSSL that can use ML-DSA keys in TLS.
 _OPENSSL_WITH_ML_DSA = (3, 5)
+_ANOTHER_ENGINE = " The extra pyopenssl brings a newer one as a rule: give engine='pyopenssl'."
 
 
 def server_context(
@@ -395,16 +396,18 @@ def _present(context: TLSContext, identity: Identity, weak: bool) -> None:
         context.load_cert_chain(identity.combined_path)
     except ssl.SSLError as error:
         if not weak or error.reason not in _TOO_WEAK:
-            raise _why_not_presentable(identity, error) from error
+            raise _why_not_presentable(identity, error, context) from error
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
         context.load_cert_chain(identity.combined_path)
 
 
-def _why_not_presentable(identity: Identity, error: ssl.SSLError) -> Exception:
+def _why_not_presentable(identity: Identity, error: ssl.SSLError, context: TLSContext) -> Exception:
     kind = KeyKind.of(identity.private_key) if identity.private_key is not None else None
-    if kind is not None and kind.value.startswith("mldsa") and ssl.OPENSSL_VERSION_INFO[:2] < _OPENSSL_WITH_ML_DSA:
+    openssl = openssl_of(context)
+    if kind is not None and kind.value.startswith("mldsa") and openssl.version < _OPENSSL_WITH_ML_DSA:
         needed = ".".join(map(str, _OPENSSL_WITH_ML_DSA))
-        return UnsupportedKeyKind(kind.value, f"TLS with it needs OpenSSL {needed}, and this is {ssl.OPENSSL_VERSION}.")
+        problem = f"TLS with it needs OpenSSL {needed}, and this is {openssl.text}."
+        return UnsupportedKeyKind(kind.value, problem + ("" if is_second_engine(context) else _ANOTHER_ENGINE))
     if error.reason == "KEY_VALUES_MISMATCH":
         return KeyMismatch(identity.subject, "the identity")
     return UnusableIdentity(identity.subject, (error.reason or str(error)).replace("_", " ").lower())

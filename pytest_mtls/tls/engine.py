@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, get_args
 
 from pytest_mtls.errors import InvalidArgument, MissingExtra
 from pytest_mtls.reasons.side import Side
@@ -17,7 +17,7 @@ from pytest_mtls.tls.standard import new_standard_context
 if TYPE_CHECKING:
     from pytest_mtls.tls.pyopenssl import PyOpenSSLContext
 
-__all__ = ["Engine", "TLSContext", "is_second_engine", "new_engine_context", "second_engine"]
+__all__ = ["Engine", "OpenSSL", "TLSContext", "is_second_engine", "new_engine_context", "openssl_of", "second_engine"]
 
 #: "ssl", the standard library with the OpenSSL that Python was built with; or "pyopenssl", with the one in `cryptography`.
 Engine = Literal["ssl", "pyopenssl"]
@@ -90,6 +90,25 @@ def new_engine_context(engine: str, side: Side) -> TLSContext:
 def is_second_engine(context: TLSContext) -> bool:
     """Whether a context is one of pyOpenSSL's. Another library may have put a class of its own at ``ssl.SSLContext``."""
     return hasattr(context, "set_message_callback")
+
+
+class OpenSSL(NamedTuple):
+    """The OpenSSL that a context has.
+
+    Attributes:
+        version: its major and minor number.
+        text: what it says of itself.
+    """
+
+    version: tuple[int, int]
+    text: str
+
+
+def openssl_of(context: TLSContext) -> OpenSSL:
+    """The OpenSSL of a context of either engine."""
+    if is_second_engine(context):
+        return OpenSSL(*second_engine(context, "engine", "pyopenssl").openssl)
+    return OpenSSL(ssl.OPENSSL_VERSION_INFO[:2], ssl.OPENSSL_VERSION)
 
 
 def second_engine(context: TLSContext, argument: str, value: object) -> PyOpenSSLContext:

@@ -20,6 +20,7 @@ from pytest_mtls.reasons.alert_meaning import reasons_of_alert
 from pytest_mtls.reasons.reason import REASON_BY_SSL_ERROR, Reason, reason_of_verify_code
 from pytest_mtls.reasons.side import Side, opposite
 from pytest_mtls.reasons.verdict import Verdict
+from pytest_mtls.tls.registry import group_name
 from pytest_mtls.tls.transcript import (
     Message,
     acceptable_authorities,
@@ -27,6 +28,7 @@ from pytest_mtls.tls.transcript import (
     certificates_from,
     failure,
     negotiated,
+    negotiated_group,
     was_sent,
 )
 
@@ -119,6 +121,15 @@ class Handshake:
     def acceptable_cas(self) -> tuple[x509.Name, ...]:
         """The CAs that the server named in its certificate request; most servers name none."""
         return acceptable_authorities(self.transcript)
+
+    @cached_property
+    def group(self) -> str | None:
+        """The group of the key exchange, such as "x25519" or, for a hybrid one, "X25519MLKEM768" (RFC 8446 section 4.2.7).
+
+        None where the exchange had none, as with a static RSA key, and where no messages could be observed.
+        """
+        number = negotiated_group(self.transcript)
+        return None if number is None else group_name(number)
 
     @property
     def began(self) -> bool:

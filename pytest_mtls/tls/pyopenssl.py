@@ -157,6 +157,12 @@ class PyOpenSSLContext:
         self._key_log = path
         self.pyopenssl.set_keylog_callback(log)
 
+    @property
+    def openssl(self) -> tuple[tuple[int, int], str]:
+        """The major and minor version of this OpenSSL, and what it says of itself."""
+        number = SSL.OPENSSL_VERSION_NUMBER
+        return (number >> 28, number >> 20 & 0xFF), SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode("ascii")
+
     def set_ciphers(self, cipherlist: str) -> None:
         """Choose the cipher suites up to TLS 1.2."""
         _told(lambda: self.pyopenssl.set_cipher_list(cipherlist.encode("ascii")))

@@ -16,7 +16,8 @@ from pytest_mtls.reasons.side import Side, opposite
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.transcript import Message, was_sent
 from pytest_mtls.verdict.chain import UNREADABLE, chain_lines, one_line, parsed
-from pytest_mtls.verdict.diagnosis import Diagnosis, Facts, diagnose
+from pytest_mtls.verdict.diagnosis.facts import Facts
+from pytest_mtls.verdict.diagnosis.symptoms import Diagnosis, diagnose
 from pytest_mtls.verdict.expected import Expected
 
 __all__ = ["brief", "explain", "headline", "likely_cause", "tell"]

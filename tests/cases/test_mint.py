@@ -12,6 +12,7 @@ from cryptography import x509
 
 from pytest_mtls import CertificateAuthority, Identity, MutualTLSServer, assert_accepted, assert_rejected, probe
 from pytest_mtls.cases import CATALOGUE
+from pytest_mtls.cases.behaviour import ServerBehaviour
 from pytest_mtls.cases.mint import mint
 from pytest_mtls.cases.minted import minted_identity
 from pytest_mtls.errors import InvalidArgument, MissingPrivateKey, UnusableDirectory
@@ -47,9 +48,15 @@ def test_every_case_has_its_files_or_a_reason(minted: Path) -> None:
         expected = set()
         for case in catalogue.select(["*"]):
             assert case.summary in readme
-            has_files = case.rewrite is None and case.behaviour is None and case.id != "no-certificate"
+            behaviour = case.behaviour
+            is_of_certificate = isinstance(behaviour, ServerBehaviour) and behaviour.is_of_certificate
+            has_files = (
+                case.rewrite is None and (behaviour is None or is_of_certificate) and case.id != "no-certificate"
+            )
+            has_answer = isinstance(behaviour, ServerBehaviour) and behaviour.staples
             assert f"`{side}-cases/{case.id}.crt`" in readme if has_files else f"- `{case.id}`: " in readme
             expected |= {f"{case.id}.{suffix}" for suffix in ("crt", "key", "pem") if has_files}
+            expected |= {f"{case.id}.ocsp" for _ in range(has_answer)}
         assert expected == written
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.nginx import nginx_command, nginx_config
 from support.requirements import require_postgres, require_program
 from support.scripted_servers import heard, scripted, scripted_server
 
@@ -222,12 +223,7 @@ def test_connections_keep_the_pace(mtls_server: MutualTLSServer, mtls_ca: Certif
 
 # --- real servers ----------------------------------------------------------------------------------------------------
 
-NGINX = """
-daemon off; pid {dir}/pid; error_log stderr; worker_processes 1;
-events {}
-http {
-    access_log off; client_body_temp_path {dir}/b; proxy_temp_path {dir}/p;
-    fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
+NGINX = nginx_config("""
     server {
         listen 127.0.0.1:{port} ssl;
         ssl_certificate {server_cert}; ssl_certificate_key {server_key};
@@ -235,8 +231,7 @@ http {
         ssl_protocols TLSv1.2 TLSv1.3;
         location / { return 204; }
     }
-}
-"""
+""")
 
 
 def verdicts(
@@ -251,8 +246,7 @@ def verdicts(
 
 def test_nginx(mtls_ca: CertificateAuthority) -> None:
     """nginx completes the handshake and rejects by status 400, whose page tells no certificate from a bad one."""
-    nginx = require_program("nginx", apt="nginx")
-    with launch([nginx, "-c", "{dir}/nginx.conf", "-e", "stderr"], files={"nginx.conf": NGINX}, ca=mtls_ca) as server:
+    with launch(nginx_command(), files={"nginx.conf": NGINX}, ca=mtls_ca) as server:
         for tls in ("1.2", "1.3"):
             assert [
                 (True, None, "HTTP 204"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from cryptography import x509
 from support.conforming import case_of
+from support.nginx import nginx_command, nginx_config
 from support.real_servers import SERVERS
 from support.requirements import require_program
 
@@ -26,13 +27,7 @@ OCSP = [case.id for case in CATALOGUE["client"].select(["ocsp-*"])]
 SILENT = "ocsp-silent"
 OTHERS = ["valid", "expired", "through-one-intermediate"]
 
-NGINX = """
-daemon off; pid {dir}/pid; error_log stderr; worker_processes 1;
-events {}
-http {
-  access_log off;
-  client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi;
-  uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
+NGINX = nginx_config("""
   server {
     listen {host}:{port} ssl;
     ssl_certificate {server_cert}; ssl_certificate_key {server_key};
@@ -40,8 +35,7 @@ http {
     ssl_protocols TLSv1.2 TLSv1.3; ssl_ocsp WHICH;
     location / { return 200 "hello"; }
   }
-}
-"""
+""")
 STUNNEL = """
 foreground = yes
 pid =
@@ -81,28 +75,22 @@ def hard(ids: list[str]) -> dict[str, tuple[str, str]]:
 
 def test_nginx(ca: CertificateAuthority) -> None:
     """nginx with ``ssl_ocsp on`` fails hard, and asks about the whole chain."""
-    nginx = require_program("nginx", apt="nginx")
-    command = [str(nginx), "-e", "stderr", "-p", "{dir}", "-c", "{dir}/nginx.conf"]
     ids = [id for id in (*OCSP, *OTHERS) if id != SILENT]
-    with launch(command, files={"nginx.conf": NGINX.replace("WHICH", "on")}, ca=ca, strict=False) as server:
+    with launch(nginx_command(), files={"nginx.conf": NGINX.replace("WHICH", "on")}, ca=ca, strict=False) as server:
         assert hard(ids) == results(server.endpoint, HARD, ids)
 
 
 def test_nginx_that_asks_about_leaves_only(ca: CertificateAuthority) -> None:
     """``ssl_ocsp leaf`` lets the client of a revoked intermediate in, which is a deviation."""
-    nginx = require_program("nginx", apt="nginx")
-    command = [str(nginx), "-e", "stderr", "-p", "{dir}", "-c", "{dir}/nginx.conf"]
     ids = ["ocsp-revoked-intermediate", "ocsp-revoked"]
-    with launch(command, files={"nginx.conf": NGINX.replace("WHICH", "leaf")}, ca=ca, strict=False) as server:
+    with launch(nginx_command(), files={"nginx.conf": NGINX.replace("WHICH", "leaf")}, ca=ca, strict=False) as server:
         seen = results(server.endpoint, HARD, ids)
     assert {ids[0]: ("deviates", "accepted"), ids[1]: ("conforms", "refused")} == seen
 
 
 def test_nginx_without_ocsp(ca: CertificateAuthority) -> None:
     """A server that claims OCSP and does not check lets all in but whoever is bad otherwise."""
-    nginx = require_program("nginx", apt="nginx")
-    command = [str(nginx), "-e", "stderr", "-p", "{dir}", "-c", "{dir}/nginx.conf"]
-    with launch(command, files={"nginx.conf": NGINX.replace("WHICH", "off")}, ca=ca, strict=False) as server:
+    with launch(nginx_command(), files={"nginx.conf": NGINX.replace("WHICH", "off")}, ca=ca, strict=False) as server:
         seen = results(server.endpoint, HARD, [*OCSP, "expired"])
         unclaimed = results(server.endpoint, Policy(), OCSP)
     assert {id for id, found in seen.items() if found == ("deviates", "accepted")} == {*OCSP} - {"ocsp-good"}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.balancer import balancer
 from support.conforming import EVERYTHING, case_of, https, outcomes
-from support.requirements import require_program
+from support.nginx import nginx_command, nginx_config
 
 from pytest_mtls import CertificateAuthority, Endpoint, Identity, MutualTLSServer, launch, register_protocol
 from pytest_mtls.cases import CATALOGUE
@@ -181,13 +181,7 @@ def test_refusal_is_followed_by_a_control(mtls_ca: CertificateAuthority) -> None
 @pytest.mark.parametrize("with_crl", [True, False])
 def test_nginx_with_and_without_crl(with_crl: bool, mtls_ca: CertificateAuthority) -> None:
     """nginx conforms, revocation included, and its twin without a CRL is found out; all at the HTTP layer."""
-    nginx = require_program("nginx", apt="nginx")
-    config = """
-        daemon off; pid {dir}/pid; error_log stderr; worker_processes 1;
-        events {}
-        http {
-            access_log off; client_body_temp_path {dir}/b; proxy_temp_path {dir}/p;
-            fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
+    config = nginx_config("""
             server {
                 listen 127.0.0.1:{port} ssl; ssl_protocols TLSv1.2 TLSv1.3;
                 ssl_certificate {server_cert}; ssl_certificate_key {server_key};
@@ -195,12 +189,11 @@ def test_nginx_with_and_without_crl(with_crl: bool, mtls_ca: CertificateAuthorit
                 #ssl_crl {crl};
                 location / { return 204; }
             }
-        }
-    """
+        """)
     if with_crl:
         config = config.replace("#ssl_crl", "ssl_crl")
     ca = CertificateAuthority.create()
-    with launch([nginx, "-c", "{dir}/nginx.conf", "-e", "stderr"], files={"nginx.conf": config}, ca=ca) as server:
+    with launch(nginx_command(), files={"nginx.conf": config}, ca=ca) as server:
         run = Run(server.endpoint, Policy(frozenset({"crl"})))
         wanted = [(case, tls) for case, tls in checks() if with_crl or theme_of(case) in ("revocation", "possession")]
         results = [run.check(case, tls) for case, tls in wanted]

@@ -240,7 +240,12 @@ def test_encrypted_key(conform: Conform, tmp_path: Path, certs: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--mtls-ca=certs"], "--mtls-ca is about a server under test: it needs --mtls-target"),
+        (
+            ["--mtls-ca=certs"],
+            "--mtls-ca is about a server or client under test: it needs --mtls-target or --mtls-client",
+        ),
+        (["--mtls-server-name=a"], "--mtls-server-name is about a server under test: it needs --mtls-target"),
+        (["--mtls-client-timeout=2"], "--mtls-client-timeout is about a client under test: it needs --mtls-client"),
         (
             ["--mtls-target=localhost:8443"],
             "--mtls-target: 'localhost:8443' is not an endpoint: it is not a URL with a host",

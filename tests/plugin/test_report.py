@@ -106,14 +106,15 @@ def test_failed_assertion_shows_the_frame_of_the_test_alone(run: Run) -> None:
 
 @pytest.mark.parametrize("workers", [(), ("-n", "1")])
 def test_colours_on_a_terminal(run: Run, workers: tuple[str, ...]) -> None:
-    """The first line is red, the remedy green, the mark on the certificate yellow, and the facts are plain."""
+    """The first line is red, the remedy green, the mark on the certificate yellow, and the facts are plain; in a block too."""
     pytest.importorskip("xdist")
     result = run(
         """
         from pytest_mtls import assert_accepted
 
         def test_it(mtls_server, mtls_ca):
-            assert_accepted(mtls_server, mtls_ca.issue_client(not_before=-10, not_after=-1))
+            for days in (-1,):
+                assert_accepted(mtls_server, mtls_ca.issue_client(not_before=-10, not_after=days))
         """,
         "--color=yes",
         *workers,

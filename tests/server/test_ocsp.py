@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
+from support.nginx import nginx_command, nginx_config
 from support.requirements import require_program
 
 from pytest_mtls import (
@@ -34,13 +35,7 @@ from pytest_mtls import (
 from pytest_mtls.certificates.ocsp import StatusAnswers
 from pytest_mtls.errors import InvalidArgument, MissingPrivateKey, ServerNotRunning
 
-NGINX = """
-daemon off; pid {dir}/pid; error_log stderr; worker_processes 1;
-events {}
-http {
-  access_log off;
-  client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi;
-  uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
+NGINX = nginx_config("""
   server {
     listen {host}:{port} ssl;
     ssl_certificate {server_cert}; ssl_certificate_key {server_key};
@@ -48,8 +43,7 @@ http {
     ssl_ocsp leaf; ssl_ocsp_responder RESPONDER;
     location / { return 200 "hello"; }
   }
-}
-"""
+""")
 
 
 @pytest.fixture
@@ -178,13 +172,11 @@ def test_url_of_a_misbehaviour(ca: CertificateAuthority, tmp_path: Path) -> None
 
 def test_nginx(ca: CertificateAuthority) -> None:
     """nginx accepts who is good, and rejects who is revoked or about whom it learns nothing."""
-    nginx = require_program("nginx", apt="nginx")
     alice, bob = ca.issue_client("alice"), ca.issue_client("bob")
     ca.revoke(bob)
     with OCSPResponder(ca, host="127.0.0.1", delegated=True) as responder:
         files = {"nginx.conf": NGINX.replace("RESPONDER", responder.url)}
-        command = [str(nginx), "-e", "stderr", "-p", "{dir}", "-c", "{dir}/nginx.conf"]
-        with launch(command, files=files, ca=ca, strict=False) as server:
+        with launch(nginx_command(), files=files, ca=ca, strict=False) as server:
             assert_accepted(server.endpoint, alice)
             assert_rejected(server.endpoint, bob, Reason.REVOKED, like=alice)
             assert {alice.serial_number, bob.serial_number} <= {query.serial_number for query in responder.queries}

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from support.nginx import nginx_command, nginx_config
 from support.requirements import require_program
 
 from pytest_mtls import CertificateAuthority, Identity, launch
@@ -15,12 +16,7 @@ from pytest_mtls.bypasses import BYPASSES, Finding, Site, Trial, Verdict, story
 
 OTHER, PUBLIC, PATHS = "other.localhost", "public.localhost", "paths.localhost"
 
-NGINX = """
-daemon off; pid {dir}/pid; error_log stderr; worker_processes 1;
-events {}
-http {
-    access_log off; client_body_temp_path {dir}/b; proxy_temp_path {dir}/p;
-    fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
+NGINX = nginx_config("""
     ssl_certificate {server_cert}; ssl_certificate_key {server_key};
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_session_cache shared:all:1m;
@@ -61,8 +57,7 @@ http {
         underscores_in_headers on;
         location / { return 200 "X-SSL-Client-S-DN: $http_x_ssl_client_s_dn\\nX-SSL-Client-Verify: $http_x_ssl_client_verify"; }
     }
-}
-"""
+""")
 
 APACHE = """
 ServerName localhost
@@ -147,9 +142,12 @@ def kit() -> Kit:
 def started(kit: Kit, which: str, *changes: tuple[str, str]) -> Iterator[Trial]:
     """A server of several names, with some of its settings replaced."""
     if which == "nginx":
-        text, command = NGINX, [str(require_program("nginx", apt="nginx")), "-e", "stderr", "-c", "{dir}/conf"]
+        text, command = NGINX, nginx_command()
     else:
-        text, command = APACHE, [str(require_program("apache2", apt="apache2")), "-DFOREGROUND", "-f", "{dir}/conf"]
+        text, command = (
+            APACHE,
+            [str(require_program("apache2", apt="apache2")), "-DFOREGROUND", "-f", "{dir}/httpd.conf"],
+        )
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
@@ -161,7 +159,7 @@ def started(kit: Kit, which: str, *changes: tuple[str, str]) -> Iterator[Trial]:
         protected_path="/protected.txt",
         echo_path="/headers",
     )
-    files = {"conf": text, "other.pem": kit.other_ca.pem.decode()}
+    files = {("nginx.conf" if which == "nginx" else "httpd.conf"): text, "other.pem": kit.other_ca.pem.decode()}
     files |= {"protected.txt": "the secret page", "public.txt": "a public page"}
     account = "www-data" if os.name != "nt" and os.geteuid() == 0 else None
     with launch(command, files=files, ca=kit.ca, cert=kit.cert, run_as=account) as server:

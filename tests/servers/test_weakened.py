@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from support.requirements import require_program
+from support.nginx import nginx_command, nginx_config
 
 from pytest_mtls import CertificateAuthority, Identity, launch
 from pytest_mtls.bypasses import BYPASSES, Site, Trial
@@ -20,12 +20,7 @@ from pytest_mtls.conformance.policy import SERVER_CHECKS, Policy
 from pytest_mtls.conformance.run import Run
 from pytest_mtls.reasons.versions import TLS_VERSIONS
 
-NGINX = """
-daemon off; pid {dir}/pid; error_log stderr; worker_processes 1;
-events {}
-http {
-    access_log off; client_body_temp_path {dir}/b; proxy_temp_path {dir}/p;
-    fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
+NGINX = nginx_config("""
     server {
         listen 127.0.0.1:{port} ssl;
         ssl_certificate {server_cert}; ssl_certificate_key {server_key};
@@ -56,8 +51,7 @@ http {
         listen unix:{dir}/echo;
         location / { return 200 "X-SSL-Client-S-DN: $http_x_ssl_client_s_dn"; }
     }
-}
-"""
+""")
 #: Cases of every kind; all of them would take minutes.
 CASES = (
     *("valid", "through-nine-intermediates", "no-certificate", "expired", "unknown-ca", "self-signed-certificate"),
@@ -150,7 +144,6 @@ def snapshot(
     ca: CertificateAuthority, added: CertificateAuthority, level: str, days: float, old: str = "", new: str = ""
 ) -> Snapshot:
     """What nginx does with this configuration."""
-    program = require_program("nginx", apt="nginx")
     text = NGINX.replace("<number>", level)
     changed = text.replace(old, new) if old else text
     assert not old or changed != text
@@ -163,9 +156,8 @@ def snapshot(
         "expired.crl": expired.decode(),
     }
     cert: Identity = ca.issue_server(not_after=days)
-    command = [str(program), "-c", "{dir}/nginx.conf", "-e", "stderr"]
     account = "www-data" if os.name != "nt" and os.geteuid() == 0 else None
-    with launch(command, files=files, ca=ca, cert=cert, strict=False, run_as=account) as server:
+    with launch(nginx_command(), files=files, ca=ca, cert=cert, strict=False, run_as=account) as server:
         run = Run(server.endpoint, POLICY)
         cases = CATALOGUE["client"].select(CASES)
         results = [run.check(case, tls).facts() for case in cases for tls in TLS_VERSIONS]

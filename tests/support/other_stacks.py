@@ -65,11 +65,14 @@ class Minted:
     cases: Sequence[MintedCase]
 
     def of(self, side: str) -> list[tuple[Case, Identity]]:
-        """The cases of one side, with what they present; those are left out that may be over before a stack has seen them."""
+        """The cases of one side, with what they present.
+
+        Those are left out that may be over before a stack has seen them, and those that are about a stapled OCSP answer.
+        """
         return [
             (m.case, m.identity)
             for m in self.cases
-            if m.case.side == side and m.identity is not None and m.case.id != "expires-in-a-minute"
+            if m.case.side == side and m.identity is not None and m.case.id != "expires-in-a-minute" and not m.ocsp
         ]
 
 

@@ -73,7 +73,8 @@ class RealClient:
         """It, or its twin."""
         client = self.make(is_twin)
         try:
-            with ClientUnderTest(client, ca=ca, timeout=PATIENCE, **self.options) as under_test:
+            staple = "staple" in self.settings and not is_twin
+            with ClientUnderTest(client, ca=ca, timeout=PATIENCE, staple=staple, **self.options) as under_test:
                 yield under_test
         finally:
             if isinstance(client, Driven):
@@ -95,6 +96,10 @@ def policy_of(client: RealClient) -> Policy:
 def curl(is_twin: bool) -> list[str]:
     require_program("curl", apt="curl")
     return CURL_INSECURE if is_twin else CURL
+
+
+def curl_status(is_twin: bool) -> list[str]:
+    return [*curl(is_twin), *([] if is_twin else ["--cert-status"])]
 
 
 def wget(is_twin: bool) -> list[str]:
@@ -341,12 +346,21 @@ def speaking(handler: Callable[..., None], *alpn: str) -> Mapping[str, Any]:
 
 _GNUTLS_CONSTRAINTS = "GnuTLS looks at no name constraints on URIs and directory names"
 _NO_PURPOSE = "wget asks GnuTLS for no purpose when it verifies a server"
+_GNUTLS_UNKNOWN = "GnuTLS sees nothing bad in a certificate that the OCSP responder does not know"
 _LEVEL = frozenset({"level"})
+_STAPLES = frozenset({"must-staple", "staple"})
 
 CLIENTS: Mapping[str, RealClient] = {
     client.name: client
     for client in (
         RealClient("curl", curl, "--insecure", _LEVEL, is_quick=True),
+        RealClient(
+            "curl --cert-status",
+            curl_status,
+            "--insecure",
+            _LEVEL | _STAPLES,
+            notes=("It rejects every server that staples no OCSP answer.",),
+        ),
         RealClient(
             "wget",
             wget,
@@ -381,9 +395,14 @@ CLIENTS: Mapping[str, RealClient] = {
             "gnutls-cli",
             gnutls_cli,
             "--insecure",
-            deviations=dict.fromkeys(
-                ("uri-not-permitted", "directory-name-not-permitted"), ("accepted", _GNUTLS_CONSTRAINTS)
-            ),
+            _STAPLES,
+            deviations={
+                **dict.fromkeys(
+                    ("uri-not-permitted", "directory-name-not-permitted"), ("accepted", _GNUTLS_CONSTRAINTS)
+                ),
+                **dict.fromkeys(("staple-unknown", "must-staple-unknown"), ("accepted", _GNUTLS_UNKNOWN)),
+                "staple-try-later": ("accepted", "GnuTLS takes an answer without a status for no answer at all"),
+            },
             stack="GnuTLS",
         ),
         RealClient("Node https", partial(node, "https"), "rejectUnauthorized: false"),

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
+from support.nginx import nginx_command, nginx_config
 from support.programs_built import PROGRAMS, build_go
 from support.requirements import require_postgres, require_program
 
@@ -98,12 +99,7 @@ def compiled_go(name: str, *arguments: str) -> Command:
 _CA = "{ca}"
 _WRONG, _ABSENT = "{dir}/wrong.pem", "{dir}/absent.pem"
 
-NGINX = """
-daemon off; pid {dir}/pid; error_log stderr; worker_processes 1;
-events {}
-http {
-    access_log off; client_body_temp_path {dir}/b; proxy_temp_path {dir}/p;
-    fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
+NGINX = nginx_config("""
     server {
         listen 127.0.0.1:{port} ssl;
         ssl_certificate {server_cert}; ssl_certificate_key {server_key};
@@ -112,8 +108,7 @@ http {
         ssl_protocols TLSv1.2 TLSv1.3;
         location / { return 204; }
     }
-}
-"""
+""")
 
 APACHE = """
 ServerName localhost
@@ -279,7 +274,7 @@ SERVERS: dict[str, Server] = {
     for server in (
         Server(
             "nginx",
-            lambda: [str(require_program("nginx", apt="nginx")), "-c", "{dir}/nginx.conf", "-e", "stderr"],
+            nginx_command,
             {"nginx.conf": NGINX},
             settings=_WITH_CRL | {"usage"},
             twins=_mistakes("ssl_verify_client on", "ssl_verify_client optional", "ssl_crl {crl};"),

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from support.nginx import nginx_command, nginx_config
 from support.real_servers import ASGI, SERVERS, WSGI, Command, module
 from support.requirements import require_program
 
@@ -115,20 +116,17 @@ def _run(*words: str) -> Tell:
     return tell
 
 
-_NGINX = """
-daemon off; pid {dir}/pid; error_log stderr; worker_processes 2;
-events {}
-http {
-    access_log off; client_body_temp_path {dir}/b; proxy_temp_path {dir}/p;
-    fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
+_NGINX = nginx_config(
+    """
     server {
         listen 127.0.0.1:{port} ssl;
         ssl_certificate CERT; ssl_certificate_key KEY;
         ssl_client_certificate BUNDLE; ssl_verify_client on;
         location / { return 204; }
     }
-}
-"""
+""",
+    workers=2,
+)
 
 _HAPROXY = """
 global
@@ -244,7 +242,7 @@ ROTATING: dict[str, RotatingServer] = {
     for server in (
         RotatingServer(
             "nginx",
-            _program("nginx", "-c", "{dir}/nginx.conf", "-e", "stderr", apt="nginx"),
+            nginx_command,
             _signalled("SIGHUP"),
             "`nginx -s reload` (SIGHUP)",
             {"nginx.conf": _NGINX},

@@ -82,7 +82,7 @@ def _lines() -> Iterator[str]:
         if others:
             yield f"| {alert} | {', '.join(others)} | - |"
     yield ""
-    yield "The words that allow it:"
+    yield "What each is for:"
     yield ""
     for meaning in ALERT_MEANINGS:
         yield from (meaning.alert.name.lower(), f": {meaning.allowed_by}", "")

@@ -9,10 +9,13 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pytest_mtls import Alert, CertificateAuthority, Endpoint, Handshake, Identity, Reason
+from pytest_mtls.cases import CATALOGUE
 from pytest_mtls.client.plan import ProbePlan
 from pytest_mtls.reasons.side import Side
 from pytest_mtls.tls.transcript import Message
-from pytest_mtls.verdict.diagnosis import CAUSES, SYMPTOMS, Diagnosis, Facts, diagnose
+from pytest_mtls.verdict.diagnosis.causes import CAUSES
+from pytest_mtls.verdict.diagnosis.facts import Facts
+from pytest_mtls.verdict.diagnosis.symptoms import SYMPTOMS, Diagnosis, diagnose
 from pytest_mtls.verdict.expected import Expected
 
 _ENDPOINT = Endpoint("localhost", 8443)
@@ -66,6 +69,15 @@ def _dns_address(ca: CertificateAuthority) -> Facts:
     return Facts(_server(ca, DNSName("127.0.0.1"), server_name="127.0.0.1"), _TO_BE_ACCEPTED)
 
 
+def _accepted_case(id: str, ca: CertificateAuthority) -> Facts:
+    (case,) = CATALOGUE["client"].select([id])
+    return Facts(
+        Handshake("client", True, sent_chain_der=_der(ca.issue_client())),
+        Expected(accepted=False, reasons=case.reasons),
+        ProbePlan.of(_ENDPOINT, case, trust=ca),
+    )
+
+
 ROWS: Sequence[tuple[str, Row, str]] = [
     (
         "nobody-listens",
@@ -77,6 +89,12 @@ ROWS: Sequence[tuple[str, Row, str]] = [
     ("silent", lambda ca: Facts(_undecided("the other side was silent")), "hangs"),
     ("state-of-the-server", lambda ca: Facts(_undecided("x", "HTTP 503")), "HTTP 503"),
     ("undecided", lambda ca: Facts(_undecided("x")), "no verdict is possible"),
+    ("case-is-good", lambda ca: _accepted_case("valid", ca), "the case `valid` is a good client"),
+    (
+        "case-may-be-accepted",
+        lambda ca: _accepted_case("no-alternative-name", ca),
+        "correct servers differ about the case `no-alternative-name`",
+    ),
     ("resumed", lambda ca: Facts(Handshake("client", True, resumed=True), _TO_BE_REJECTED), "earlier session"),
     (
         "no-certificate-asked-for",
@@ -108,6 +126,11 @@ ROWS: Sequence[tuple[str, Row, str]] = [
             Expected(accepted=False, reasons=(Reason.UNKNOWN_CA,)),
         ),
         "or it trusts CN=Stranger,O=pytest-mtls too",
+    ),
+    (
+        "case-takes-a-setting",
+        lambda ca: _accepted_case("no-authority-key-identifier", ca),
+        "only with a setting: `strict` (the profile of RFC 5280 is enforced",
     ),
     (
         "not-verified",

@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
+from support.nginx import nginx_command, nginx_config
 from support.requirements import require_program
 
 from pytest_mtls import (
@@ -32,12 +33,7 @@ from pytest_mtls.cases.presentation import Presentation
 Factory = Callable[..., MutualTLSServer]
 
 #: It asks for a certificate of any CA, and the subject decides.
-NGINX_BY_NAME = """
-daemon off; pid {dir}/pid; error_log stderr; worker_processes 1;
-events {}
-http {
-    access_log off; client_body_temp_path {dir}/b; proxy_temp_path {dir}/p;
-    fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
+NGINX_BY_NAME = nginx_config("""
     server {
         listen 127.0.0.1:{port} ssl;
         ssl_certificate {server_cert}; ssl_certificate_key {server_key};
@@ -47,8 +43,7 @@ http {
             return 204;
         }
     }
-}
-"""
+""")
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +56,8 @@ def ca() -> Iterator[CertificateAuthority]:
 @contextmanager
 def nginx(ca: CertificateAuthority, mode: str) -> Iterator[LaunchedServer]:
     """nginx whose app serves the client called billing, and denies all others."""
-    command = [str(require_program("nginx", apt="nginx")), "-c", "{dir}/nginx.conf", "-e", "stderr"]
     files = {"nginx.conf": NGINX_BY_NAME.replace("MODE", mode)}
-    with launch(command, files=files, ca=ca, client=ca.issue_client("billing")) as running:
+    with launch(nginx_command(), files=files, ca=ca, client=ca.issue_client("billing")) as running:
         yield running
 
 

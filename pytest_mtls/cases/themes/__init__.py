@@ -23,6 +23,7 @@ from pytest_mtls.cases.themes import (
     revocation,
     shape,
     signature,
+    staple,
     strength,
 )
 
@@ -42,6 +43,7 @@ _MODULES = (
     revocation,
     shape,
     signature,
+    staple,
     strength,
 )
 

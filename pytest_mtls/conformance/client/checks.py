@@ -124,10 +124,8 @@ def _no_certificate_after_rejection(client: ClientUnderTest) -> _Found | str:
 def _certificate_of_another_host(client: ClientUnderTest) -> _Found:
     other = Recorder()
     with (
-        client.serving(other, cert=client.ca.issue_server(), trust=client.ca, client_certs="optional") as elsewhere,
-        client.serving(
-            app := _Redirect(f"https://127.0.0.1:{elsewhere.port}/"), cert=client.ca.issue_server(), trust=client.ca
-        ) as server,
+        client.good_server(other, client_certs="optional") as elsewhere,
+        client.good_server(app := _Redirect(f"https://127.0.0.1:{elsewhere.port}/")) as server,
     ):
         client.call(server, app, host="localhost", tls="1.3")
         for handshake in elsewhere.handshakes:
@@ -203,7 +201,7 @@ def _session_of_another_certificate(client: ClientUnderTest) -> _Found | str:
 def _calls_for_one_server(client: ClientUnderTest, tls: str, *files: ClientFiles) -> tuple[Observation, ...]:
     """Call the client for the same good server with one client's files after the other's."""
     app = Recorder()
-    with client.serving(app, cert=client.ca.issue_server(), trust=client.ca, tls=tls, revocation=False) as server:
+    with client.good_server(app, tls=tls, revocation=False) as server:
         return tuple(client.call(server, app, tls=tls, files=one) for one in files)
 
 

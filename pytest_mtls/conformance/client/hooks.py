@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from pytest_mtls.conformance.policy import Policy, read_policy
 from pytest_mtls.conformance.reports import check_report_path
 from pytest_mtls.conformance.target import read_authority
 from pytest_mtls.errors import InvalidOption, MtlsError
+from pytest_mtls.reasons.settings import STAPLE
 
 __all__ = ["client_under_test", "set_up"]
 
@@ -45,7 +47,9 @@ class _Given:
 
     def client(self, ca: CertificateAuthority | None = None) -> ClientUnderTest:
         ocsp = "ocsp" in self.policy.settings
-        return ClientUnderTest(self.command, ca=self.ca or ca, timeout=self.timeout, rate=self.rate, ocsp=ocsp)
+        staple = STAPLE in self.policy.settings
+        how: dict[str, Any] = {"timeout": self.timeout, "rate": self.rate, "ocsp": ocsp, "staple": staple}
+        return ClientUnderTest(self.command, ca=self.ca or ca, **how)
 
 
 _GIVEN = pytest.StashKey[_Given]()

@@ -19,6 +19,7 @@ from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.cases.presentation import PeerArgument
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.certificates.stapling import CURRENT, Stapler
 from pytest_mtls.client.rate import RateLimiter
 from pytest_mtls.conformance.client.call import BeforeEnd, Call, ClientArgument, client_of, no_more
 from pytest_mtls.conformance.client.observation import Observation, Recorder
@@ -28,6 +29,7 @@ from pytest_mtls.errors import ClientNotUsable, HandshakeAssertionError, Invalid
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.server.connection import Handler
 from pytest_mtls.server.server import MutualTLSServer
+from pytest_mtls.tls.engine import new_engine_context
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.wire import Deadline
 from pytest_mtls.verdict.expected import Expected
@@ -97,12 +99,15 @@ class ClientUnderTest:
         cwd: a program's working directory.
         rate: calls a second, at most.
         ocsp: whether a responder runs beside each server, which all certificates of the server name.
+        staple: whether each server staples an OCSP answer to its certificate, for a client that insists on one: the
+            truth, where the case has no other. It takes the extra ``pyopenssl``.
         handler: what the server speaks instead of HTTP, as for `MutualTLSServer`: all that the client sends then counts as
             its request.
         alpn: the protocols that the server chooses from (RFC 7301).
 
     Raises:
         InvalidArgument: an argument is none that there can be.
+        MissingExtra: ``staple`` without pyOpenSSL.
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class ClientUnderTest:
         cwd: str | None = None,
         rate: float | None = None,
         ocsp: bool = False,
+        staple: bool = False,
         handler: Handler | None = None,
         alpn: Sequence[str] = (),
     ) -> None:
@@ -128,6 +134,9 @@ class ClientUnderTest:
         self._alpn = tuple(alpn)
         self._rate_limiter = None if rate is None else RateLimiter(rate)
         self._ocsp = ocsp
+        self._staples = staple
+        if staple:
+            new_engine_context("pyopenssl", "server")  # so that its absence is told before any call
         self._inside = ExitStack()
 
     @property
@@ -159,6 +168,19 @@ class ClientUnderTest:
         """The files of another client of the same CA."""
         return ClientFiles.write(self._directory / common_name, self.ca, self.ca.issue_client(common_name))
 
+    @contextmanager
+    def good_server(self, app: Recorder, **options: Any) -> Iterator[MutualTLSServer]:
+        """A server that the client has to accept, and that runs in the ``with`` block.
+
+        Args:
+            app: what keeps its requests.
+            **options: other arguments of `MutualTLSServer`.
+        """
+        identity = self.ca.issue_server()
+        stapling = _stapling(identity, self.ca) if self._staples else {}
+        with self._serving(app, cert=identity, trust=self.ca, **stapling, **options) as server:
+            yield server
+
     # --- calls ---------------------------------------------------------------------------------------------------------
 
     def observe(self, cert: PeerArgument | None = None, *, tls: str = "1.3", **options: Any) -> Observation:
@@ -188,7 +210,9 @@ class ClientUnderTest:
             if self._ocsp:
                 beside.enter_context(answering(issuer))
                 presents = cert or issuer.issue_server()
-            server = beside.enter_context(self.serving(cert=presents, **{**speaks, **settings, **options}))
+            if self._staples:
+                settings.update(_stapling(presents, options.get("trust", issuer)))
+            server = beside.enter_context(self._serving(cert=presents, **{**speaks, **settings, **options}))
             return self.call(server, app, host=host, tls=tls, issuer=issuer, serves=not misbehaves)
 
     def _made(self, case: Case) -> tuple[CertificateAuthority, Case]:
@@ -196,7 +220,8 @@ class ClientUnderTest:
 
         The case is made once for the TLS versions over which it is presented, which come one after the other.
         """
-        if self._kept is None or self._kept.case is not case or not self._kept.until.remaining:
+        is_kept = self._kept is not None and self._kept.case is case and self._kept.until.remaining > 0
+        if self._kept is None or not is_kept or self._ocsp:  # whose URL is another one each time
             self._forget_case()
             is_root = self.ca.parent is None
             issuer = CertificateAuthority(self.ca.certificate, self.ca.private_key) if is_root else self.ca
@@ -209,13 +234,10 @@ class ClientUnderTest:
         self._kept = None
 
     @contextmanager
-    def serving(self, app: Recorder | None = None, **options: Any) -> Iterator[MutualTLSServer]:
+    def _serving(self, app: Recorder | None = None, **options: Any) -> Iterator[MutualTLSServer]:
         """A server for one call, on a port that none of the latest ones had.
 
         What comes late from an earlier call is then not taken for a part of this one.
-
-        Args:
-            app, **options: the arguments of `MutualTLSServer`.
         """
         with ExitStack() as tried:
             server = tried.enter_context(MutualTLSServer(app, **options))
@@ -383,6 +405,7 @@ def launch_client(client: ClientArgument, **options: Any) -> ClientUnderTest:
 
     Raises:
         InvalidArgument: an argument is none that there can be.
+        MissingExtra: ``staple`` without pyOpenSSL.
     """
     return ClientUnderTest(client, **options)
 
@@ -393,6 +416,16 @@ def _why_not_usable(seen: Observation) -> str:
     if seen.is_accepted:
         return f"its request arrived at a good server, and it {seen.call.ending}"
     return f"it does not accept a good server: {headline(seen.verdict)}"
+
+
+def _stapling(presents: PeerArgument, issuer: CertificateAuthority) -> dict[str, Any]:
+    """What has a server staple an answer; nothing where no CA is here that could answer for its certificate."""
+    if isinstance(presents, Identity):
+        try:
+            Stapler(presents, [issuer], CURRENT)
+        except InvalidArgument:
+            return {}
+    return {"engine": "pyopenssl", "staple": CURRENT}
 
 
 def _is_one(seen: Handshake) -> bool:

@@ -21,7 +21,6 @@ from pytest_mtls.conformance.client.run import ClientRun
 from pytest_mtls.conformance.client.target import ClientTarget
 from pytest_mtls.conformance.client.under_test import ClientUnderTest
 from pytest_mtls.conformance.run import Outcome
-from pytest_mtls.server import listener
 
 
 @contextmanager
@@ -189,7 +188,7 @@ def test_port_of_an_earlier_call_is_not_used_again(
     ports: list[int] = []
     with under_test(fetch, mtls_ca) as client:
         ports.append(client.observe().target.port)
-        monkeypatch.setattr(listener.socket, "create_server", create_server)
+        monkeypatch.setattr("pytest_mtls.server.listener.socket.create_server", create_server)
         again = client.observe()
     assert again.is_accepted
     assert [0, ports[0], 0] == asked[:3]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.client_programs import CURL, CURL_INSECURE
+from support.engines import openssl_of_the_second_engine
 from support.requirements import require_program
 
 import pytest_mtls
@@ -134,7 +135,7 @@ def test_client_that_cannot_be_tested_is_one_error(conform: Conform, command: st
         (["--mtls-server-ca=x"], "--mtls-server-ca is about a server under test: it does not go with --mtls-client"),
         (
             ["--mtls-setting=resumption"],
-            "--mtls-setting is 'resumption', but it must be one of crl, level, ocsp, ocsp-hard, strict, usage, no-",
+            "--mtls-setting is 'resumption', but it must be one of crl, level, must-staple, ocsp, ",
         ),
     ],
 )
@@ -143,6 +144,28 @@ def test_options_of_a_server_are_refused(conform: Conform, options: list[str], p
     result = conform("true {url}", *options)
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     result.stderr.fnmatch_lines([f"ERROR: {problem}*"])
+
+
+def test_client_that_insists_on_a_stapled_answer(conform: Conform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the setting is claimed all servers staple; without it such a client reaches no good server."""
+    openssl_of_the_second_engine()
+    require_program("curl", apt="curl")
+    command = text([*CURL, "--cert-status"])
+    chosen = ["-k", "[staple- or [must-staple- or [valid- or [expired- or check["]
+    result = conform(command, "--mtls-setting=staple", "--mtls-setting=must-staple", *chosen)
+    assert pytest.ExitCode.OK == result.ret
+    assert not {"failed", "errors"} & set(result.parseoutcomes())
+    result = conform(command, *chosen)
+    result.stderr.fnmatch_lines(["ERROR: --mtls-client: *does not accept a good server: rejected by the client*"])
+    monkeypatch.setitem(sys.modules, "OpenSSL", None)
+    monkeypatch.delitem(sys.modules, "pytest_mtls.tls.pyopenssl", raising=False)
+    result = conform(command, "--mtls-setting=staple", *chosen)
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines(["ERROR: pyOpenSSL*is not installed. *pip install 'pytest-mtls[[]pyopenssl]'*"])
+    result = conform(text(CURL), "-rs", "-k", "[staple-good or [must-staple-absent or [valid-")
+    outcomes = result.parseoutcomes()
+    assert (14, 2, None) == (outcomes["passed"], outcomes["skipped"], outcomes.get("failed"))
+    result.stdout.fnmatch_lines(["*pip install 'pytest-mtls[[]pyopenssl]'*"])
 
 
 def test_a_ca_of_ones_own_is_the_one_that_the_client_trusts(
