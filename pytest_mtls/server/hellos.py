@@ -32,7 +32,7 @@ class HelloServer(PlainServer):
 
     Attributes:
         hellos: each ClientHello, in the order in which they came.
-        is_followed_by_plain_data: whether data that are no TLS came after one of them.
+        is_followed_by_plain_data: whether data that are not TLS came after one of them.
 
     Raises:
         InvalidArgument: there is no such ending.

@@ -18,7 +18,7 @@ from pytest_mtls.tls.handshake import Handshake
 
 __all__ = ["Observation", "ReceivedRequest", "Recorder"]
 
-#: What OpenSSL says of bytes that are no TLS.
+#: What OpenSSL says of bytes that are not TLS.
 _NO_TLS = (
     "http request",
     "https proxy request",
@@ -144,7 +144,7 @@ class Observation:
 
     @property
     def has_gone_on_without_tls(self) -> bool:
-        """Whether the client sent what is no TLS after a handshake: its request, perhaps, for all to read."""
+        """Whether the client sent bytes that are not TLS after a handshake: its request, perhaps, for all to read."""
         after_the_first = self.handshakes[1:] if self.handshakes and _has_hello(self.handshakes[0]) else ()
         return any(map(_is_plain, after_the_first))
 
