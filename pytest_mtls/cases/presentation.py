@@ -30,7 +30,7 @@ class Presentation:
         identity: its certificates and key; None for a client without a certificate.
         tls: the only TLS version over which it can be presented; None for both.
         is_weak: whether it may be too weak for OpenSSL to present it at its ordinary security level.
-        name: the id of the case that it is, if it is one's.
+        case: the case that it is; None if it is none's.
         rewrite: what replaces the body of a client's Certificate message on the wire, if anything does.
         misbehaviour: how a client breaks the handshake's rules; see `pytest_mtls.client.misbehaving`.
     """
@@ -38,9 +38,14 @@ class Presentation:
     identity: Identity | None
     tls: str | None = None
     is_weak: bool = False
-    name: str = ""
+    case: Case | None = None
     rewrite: Callable[[tuple[bytes, ...]], bytes] | None = None
     misbehaviour: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The id of the case; empty if it is none's."""
+        return "" if self.case is None else self.case.id
 
 
 #: What may stand for what a side presents.
@@ -79,7 +84,7 @@ def presented(
         misbehaviour = value.behaviour.misbehaviour if isinstance(value.behaviour, ClientBehaviour) else None
         before = None if minted is None else minted_identity(minted, value)
         if before is not None and value.rewrite is None:
-            return Presentation(before, value.tls, is_weak=True, name=value.id, misbehaviour=misbehaviour)
+            return Presentation(before, value.tls, is_weak=True, case=value, misbehaviour=misbehaviour)
         if ca is None:
             raise InvalidArgument("ca", None, f"a CertificateAuthority with its key, to build case {value.id!r}")
         rewrite = None if value.rewrite is None else partial(value.rewrite, ca)
@@ -87,7 +92,7 @@ def presented(
             value.identity(ca, like=like),
             value.tls,
             is_weak=True,
-            name=value.id,
+            case=value,
             rewrite=rewrite,
             misbehaviour=misbehaviour,
         )

@@ -30,7 +30,7 @@ def ca() -> Iterator[CertificateAuthority]:
 
 def played(ca: CertificateAuthority, misbehaviour: str) -> Presentation:
     """A good client's certificate, and how it is presented."""
-    return Presentation(ca.issue_client(), name="played", misbehaviour=misbehaviour)
+    return Presentation(ca.issue_client(), misbehaviour=misbehaviour)
 
 
 @pytest.mark.parametrize("tls", ["1.2", "1.3"])

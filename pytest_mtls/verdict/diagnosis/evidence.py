@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from pytest_mtls.cases import CATALOGUE, Case, Tier
+from pytest_mtls.cases import Case, Tier
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.validity import now
 from pytest_mtls.reasons.alert import Alert
@@ -46,10 +46,9 @@ def accepted_for(*reasons: Reason) -> Callable[[Facts], bool]:
 
 def accepted_case(facts: Facts) -> Case | None:
     """The case that the client plays and that was accepted, against what the test expects; None if it plays none."""
-    name = facts.plan.presents.name if facts.plan is not None else ""
-    if not name or facts.handshake.accepted is not True:
+    if facts.plan is None or facts.handshake.accepted is not True:
         return None
-    return next((one for one in CATALOGUE["client"].select(["*"]) if one.id == name), None)
+    return facts.plan.presents.case
 
 
 def accepted_case_of(tier: Tier) -> Callable[[Facts], bool]:
