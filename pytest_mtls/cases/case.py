@@ -93,6 +93,11 @@ class Case:
         return self.reasons[0] if len(self.reasons) == 1 else None
 
     @property
+    def rests_on(self) -> str:
+        """The document and section that the verdict rests on; empty if none is named."""
+        return f"RFC 5280 {self.rfc}" if self.rfc.startswith("section") else self.rfc
+
+    @property
     def accepted(self) -> bool | None:
         """What a correct peer does: False rejects, True accepts, None either."""
         return {Tier.GOOD: True, Tier.INFORMATIVE: None}.get(self.tier, False)

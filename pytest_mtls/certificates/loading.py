@@ -12,9 +12,15 @@ from typing import Union
 import cryptography
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key, pkcs12
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    load_der_private_key,
+    load_pem_private_key,
+    pkcs12,
+)
 
 from pytest_mtls.certificates.key import PrivateKey, password_bytes, same_key
+from pytest_mtls.certificates.name_lengths import problem_of_lengths
 from pytest_mtls.certificates.names import describe_name
 from pytest_mtls.certificates.readable import UNREADABLE, problem_of_names
 from pytest_mtls.errors import (
@@ -132,12 +138,16 @@ def load_signing_request(source: Source) -> x509.CertificateSigningRequest:
     """Read a PKCS#10 request.
 
     Raises:
-        UnreadableSigningRequest: there is none, or it cannot be parsed.
+        UnreadableSigningRequest: there is none, it cannot be parsed, or a name in it has an attribute that is too long or
+            too short.
     """
     data, label = read(source, UnreadableSigningRequest)
     load = x509.load_pem_x509_csr if _PEM in data else x509.load_der_x509_csr
     try:
         request = load(data)
+        problem = problem_of_lengths(request.public_bytes(Encoding.DER))
+        if problem:
+            raise UnreadableSigningRequest(label, f"a name in it has {problem} (RFC 5280 appendix A.1)")
         request.subject.rfc4514_string()
     except UNREADABLE as error:
         raise UnreadableSigningRequest(label, _problem(data, "CERTIFICATE REQUEST", error)) from None

@@ -16,7 +16,7 @@ from functools import partial
 from pytest_mtls.server.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS, reset
 from pytest_mtls.tls.engine import TLSContext
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure, refused_by_alert
-from pytest_mtls.tls.transcript import ConnectedSocket, failure, late_failure, messages_of, server_name
+from pytest_mtls.tls.transcript import ConnectedSocket, can_observe, failure, late_failure, messages_of, server_name
 from pytest_mtls.tls.wire import Deadline, drain, drive, is_readable, send_close_notify, wait_for
 
 __all__ = ["Connection", "Handler", "ServingSocket"]
@@ -152,6 +152,12 @@ class Connection:
     def is_client_silent(self) -> bool:
         """Whether there can be no verdict before the client sends something."""
         return self._waiting and not is_readable(self._sock)
+
+    def has_begun(self) -> bool:
+        """Whether the client has sent the beginning of a handshake, as far as that is known, or anything not read yet."""
+        if is_readable(self._sock) or not can_observe():
+            return True
+        return isinstance(self._sock, ssl.SSLSocket) and bool(messages_of(self._sock))
 
     def has_unread(self) -> bool:
         """Whether an accepted client has said something, or ended, of which nothing is known yet."""

@@ -12,8 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pytest_mtls.certificates.authority import CertificateAuthority
-from pytest_mtls.certificates.ocsp import checked_misbehaviour
 from pytest_mtls.errors import InvalidArgument, MissingPrivateKey
+from pytest_mtls.server.hostile import MisbehaviourOf
 from pytest_mtls.server.plain import PlainServer, wait_for_end
 from pytest_mtls.server.wsgi import Environ, WSGIApplication
 
@@ -50,6 +50,8 @@ class CRLServer(PlainServer):
         MissingPrivateKey: the CA's key is not here.
     """
 
+    misbehaviour: MisbehaviourOf[CRLMisbehaviour] = MisbehaviourOf(_MISBEHAVIOURS)
+
     def __init__(
         self,
         ca: CertificateAuthority,
@@ -64,7 +66,7 @@ class CRLServer(PlainServer):
             raise MissingPrivateKey(ca.subject, "making a CRL")
         super().__init__(host, port)
         self._ca = ca
-        self._misbehaviour = checked_misbehaviour(misbehaviour, _MISBEHAVIOURS)
+        self.misbehaviour = misbehaviour
         self._fetched = 0
 
     @property
@@ -84,15 +86,6 @@ class CRLServer(PlainServer):
         return f"{self.root_url}{_path_of(ca)}"
 
     @property
-    def misbehaviour(self) -> str | None:
-        """What it does wrong on purpose."""
-        return self._misbehaviour
-
-    @misbehaviour.setter
-    def misbehaviour(self, misbehaviour: CRLMisbehaviour | None) -> None:
-        self._misbehaviour = checked_misbehaviour(misbehaviour, _MISBEHAVIOURS)
-
-    @property
     def fetched(self) -> int:
         """How often a CRL was asked for."""
         return self._fetched
@@ -102,7 +95,7 @@ class CRLServer(PlainServer):
 
         def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
             crl, status, headers = self._respond(environ)
-            if self._misbehaviour == "silent":
+            if self.misbehaviour == "silent":
                 wait_for_end(sock)
             start_response(status, headers)
             return [crl]
@@ -116,20 +109,20 @@ class CRLServer(PlainServer):
         found = [
             ca for ca in self._ca.family if environ["PATH_INFO"] == f"/{_path_of(ca)}" and ca.private_key is not None
         ]
-        if not found or self._misbehaviour == "unknown":
+        if not found or self.misbehaviour == "unknown":
             return b"there is no such CRL here\n", "404 Not Found", [plain]
         self._fetched += 1
-        if self._misbehaviour == "try later":
+        if self.misbehaviour == "try later":
             return b"try later\n", "503 Service Unavailable", [plain, ("Retry-After", "5")]
         body = self._crl(found[0]).public_bytes(Encoding.DER)
         return body, "200 OK", [("Content-Type", "application/pkix-crl"), ("Cache-Control", "no-store")]
 
     def _crl(self, ca: CertificateAuthority) -> x509.CertificateRevocationList:
-        if self._misbehaviour == "of another issuer":
+        if self.misbehaviour == "of another issuer":
             return self._stranger.crl()
-        if self._misbehaviour == "forged":
+        if self.misbehaviour == "forged":
             return ca.impostor().crl()
-        if self._misbehaviour == "stale":
+        if self.misbehaviour == "stale":
             copy = CertificateAuthority(ca.certificate, ca.private_key)
             return copy.crl(last_update=_STALE_SINCE, next_update=_STALE_UNTIL)
         return ca.given_out_crl()

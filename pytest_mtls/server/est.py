@@ -30,12 +30,13 @@ from pytest_mtls.certificates.enrolment import (
     to_base64,
 )
 from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.certificates.loading import issued
 from pytest_mtls.certificates.names import describe_name
-from pytest_mtls.certificates.ocsp import checked_misbehaviour
 from pytest_mtls.certificates.signing_request import CertificateSigningRequest, SigningPolicy
 from pytest_mtls.certificates.trust import TrustArgument
 from pytest_mtls.certificates.validity import Instant
 from pytest_mtls.errors import InvalidArgument, MissingPrivateKey, SigningRequestRefused, UnreadableSigningRequest
+from pytest_mtls.server.hostile import MisbehaviourOf
 from pytest_mtls.server.server import MutualTLSServer
 from pytest_mtls.server.wsgi import Environ
 from pytest_mtls.tls.handshake import Handshake
@@ -58,6 +59,8 @@ _HTML = b"<!DOCTYPE html><title>Welcome</title><p>Please log in to use this netw
 _CA_CERTS, _ENROLL, _REENROLL, _ATTRIBUTES = "cacerts", "simpleenroll", "simplereenroll", "csrattrs"
 #: Operations of RFC 7030 that a server may lack.
 _LACKING = ("fullcmc", "serverkeygen")
+#: Where a client is to ask again, with its password or later. Bouncy Castle does not if there is a body, which it never reads.
+_TO_ASK_AGAIN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.ACCEPTED)
 _METHODS = {_CA_CERTS: "GET", _ATTRIBUTES: "GET", _ENROLL: "POST", _REENROLL: "POST"}
 
 
@@ -117,6 +120,8 @@ class ESTServer:
         MissingPrivateKey: the CA's key is not here.
     """
 
+    misbehaviour: MisbehaviourOf[ESTMisbehaviour] = MisbehaviourOf(EST_MISBEHAVIOURS)
+
     def __init__(
         self,
         ca: CertificateAuthority,
@@ -157,7 +162,7 @@ class ESTServer:
             "crl_urls": crl_urls,
             "ocsp_urls": ocsp_urls,
         }
-        self._misbehaviour = checked_misbehaviour(misbehaviour, EST_MISBEHAVIOURS)
+        self.misbehaviour = misbehaviour
         self._lock = threading.Lock()
         self._put_off: Counter[bytes] = Counter()
         self._requests: deque[ESTRequest] = deque(maxlen=_KEPT)
@@ -220,15 +225,6 @@ class ESTServer:
     def users(self) -> Mapping[str, str]:
         """Passwords by user name."""
         return dict(self._users)
-
-    @property
-    def misbehaviour(self) -> str | None:
-        """What it does wrong on purpose."""
-        return self._misbehaviour
-
-    @misbehaviour.setter
-    def misbehaviour(self, misbehaviour: ESTMisbehaviour | None) -> None:
-        self._misbehaviour = checked_misbehaviour(misbehaviour, EST_MISBEHAVIOURS)
 
     @property
     def requests(self) -> tuple[ESTRequest, ...]:
@@ -299,6 +295,8 @@ class ESTServer:
         try:
             if operation == _REENROLL and certificate is not None:
                 changed = check_renewal(request, certificate)
+                if not any(issued(ca.certificate, certificate) for ca in self._ca.family):
+                    changed = "the certificate that is to be renewed is none of this CA's"
                 if changed:
                     return _rejection(asking, HTTPStatus.FORBIDDEN, f"{changed} (RFC 7030 section 4.2.2)")
             self._policy.check(request)
@@ -308,10 +306,10 @@ class ESTServer:
         if self._is_put_off(request):
             text = f"the request waits for approval; ask again after {self._retry_after} s"
             return _rejection(asking, HTTPStatus.ACCEPTED, text, **{"Retry-After": str(self._retry_after)})
-        issued = self._ca.sign(request, policy=self._policy, **self._issuing)
+        granted = self._ca.sign(request, policy=self._policy, **self._issuing)
         if self.misbehaviour is None:
-            self._issued.append(issued)
-        given = misissued(self._ca, request, self.misbehaviour, issued)
+            self._issued.append(granted)
+        given = misissued(self._ca, request, self.misbehaviour, granted)
         return self._granted(asking, certs_only([given]), _CERTS_ONLY)
 
     def _granted(self, asking: ESTRequest, der: bytes, content_type: str) -> _Answer:
@@ -381,6 +379,8 @@ def _parts(path: str) -> tuple[str, str]:
 
 
 def _rejection(asking: ESTRequest, status: HTTPStatus, why: str, **headers: str) -> _Answer:
-    plain = ("Content-Type", "text/plain; charset=utf-8")
     request = replace(asking, status=int(status), detail=why)
+    if status in _TO_ASK_AGAIN:
+        return _Answer(request, tuple(headers.items()))
+    plain = ("Content-Type", "text/plain; charset=utf-8")
     return _Answer(request, (plain, *headers.items()), f"{why}\n".encode())

@@ -33,12 +33,14 @@ h2 { font-size: 1.2rem; margin: 2rem 0 .7rem; }
 h3 { font: 600 1rem/1.4 ui-monospace, "Cascadia Mono", Menlo, monospace; margin: 0; overflow-wrap: anywhere; }
 p { margin: .3rem 0; max-width: 46rem; }
 a { color: var(--accent); }
+code { overflow-wrap: anywhere; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: 4px; }
 .soft { color: var(--soft); }
 .bar { display: flex; flex-wrap: wrap; gap: .6rem; align-items: center; margin: 1.2rem 0; }
 input, select { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 8px;
   padding: .4rem .7rem; }
 input { flex: 1 1 14rem; min-width: 0; }
+input::placeholder { color: var(--soft); opacity: 1; }
 article { background: var(--card); border: 1px solid var(--line); border-left: 5px solid var(--bad); border-radius: 10px;
   padding: .8rem 1.1rem; margin: 0 0 .8rem; }
 article.good { border-left-color: var(--good); }
@@ -52,7 +54,7 @@ details { margin-top: .35rem; }
 summary { cursor: pointer; color: var(--accent); }
 h4 { font-size: .85rem; margin: .7rem 0 .2rem; color: var(--soft); }
 pre { background: var(--code); border: 1px solid var(--line); border-radius: 8px; padding: .6rem .8rem; margin: 0; overflow-x: auto;
-  font: .82rem/1.5 ui-monospace, "Cascadia Mono", Menlo, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+  font: .82rem/1.5 ui-monospace, "Cascadia Mono", Menlo, monospace; }
 button { font: inherit; font-size: .85rem; color: var(--accent); background: none; border: 1px solid var(--line); border-radius: 8px;
   padding: .15rem .7rem; margin-top: .3rem; cursor: pointer; }
 [hidden] { display: none; }
@@ -137,12 +139,14 @@ def _article(exhibit: Exhibit, files: ClientPaths) -> str:
     kind, verdict = _verdict(exhibit.case)
     case = exhibit.case
     summary = "Its certificate and everything about it is in order." if case is None else case.summary
-    facts = [] if case is None else [*(reason.words for reason in case.reasons), *([case.rfc] if case.rfc else [])]
+    facts = [] if case is None else [*(reason.words for reason in case.reasons), *([case.rests_on] if case.rfc else [])]
     requires = ", ".join(sorted(case.requires)) if case is not None else ""
     conditions = f" Only where a client has the setting {escape(requires)}." if requires else ""
     told = f'<p class="soft">{escape("; ".join(facts))}{conditions}</p>' if facts or conditions else ""
     typed = "".join(
-        f"<h4>{escape(client)}</h4><pre>{escape(line)}</pre>" for client, line in lines(exhibit, files).items()
+        f'<h4>{escape(client)}</h4><pre tabindex="0" role="region" aria-label="{escape(f"{client} for {exhibit.id}")}">'
+        f"{escape(line)}</pre>"
+        for client, line in lines(exhibit, files).items()
     )
     words = " ".join([exhibit.id, exhibit.host, summary, verdict, *facts])
     return f"""<article class="{kind}" data-words="{escape(words)}">

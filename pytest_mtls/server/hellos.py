@@ -16,6 +16,7 @@ __all__ = ["ENDINGS", "HelloServer"]
 
 _RECEIVED = 65536
 _LONGEST = 1 << 18
+_HANDSHAKE_RECORD = 22  # RFC 8446 section 5.1
 _PROTOCOL_VERSION = bytes([21, 3, 3, 0, 2, 2, 70])  # an alert record, RFC 8446 sections 5.1 and 6
 
 #: How it can end a handshake, and the bytes that it sends first.
@@ -31,6 +32,7 @@ class HelloServer(PlainServer):
 
     Attributes:
         hellos: each ClientHello, in the order in which they came.
+        is_followed_by_plain_data: whether data that are not TLS came after one of them.
 
     Raises:
         InvalidArgument: there is no such ending.
@@ -41,6 +43,7 @@ class HelloServer(PlainServer):
             raise InvalidArgument("ending", ending, f"one of {', '.join(ENDINGS)}")
         super().__init__(host, 0)
         self.hellos: list[Message] = []
+        self.is_followed_by_plain_data = False
         self._ending = ending
 
     def speak(self, sock: socket.socket, address: tuple[str, int]) -> None:
@@ -48,6 +51,10 @@ class HelloServer(PlainServer):
         data = b""
         while not (messages := messages_in(data)) and len(data) < _LONGEST and (more := sock.recv(_RECEIVED)):
             data += more
+            if data[0] != _HANDSHAKE_RECORD:
+                break
+        if self.hellos and not messages and data and data[0] != _HANDSHAKE_RECORD:
+            self.is_followed_by_plain_data = True
         self.hellos += [replace(hello, sender="client") for hello in messages[:1] if hello.name == "ClientHello"]
         sock.sendall(ENDINGS[self._ending])
         if self._ending == "reset":

@@ -73,8 +73,8 @@ class History:
         numbers = self._by_client.get(address, ())
         return next((self._decided[number] for number in numbers if number >= bookmark), None)
 
-    def since(self, bookmark: int) -> tuple[Handshake, ...]:
-        """The handshakes of connections after a bookmark, in the order of their verdicts.
+    def since(self, bookmark: int, *, by_arrival: bool = False) -> tuple[Handshake, ...]:
+        """The handshakes of connections after a bookmark, in the order of their verdicts, or in that in which they came.
 
         The time that this takes depends on how many came since, and not on how many are kept.
 
@@ -82,6 +82,8 @@ class History:
             HandshakesForgotten: some of them are no longer kept.
         """
         self._check_kept(bookmark)
+        if by_arrival:
+            return tuple(self._decided[number] for number in sorted(self._decided) if number >= bookmark)
         if self._count - bookmark >= len(self._decided):
             return tuple(handshake for number, handshake in self._decided.items() if number >= bookmark)
         numbers = [number for number in range(bookmark, self._count) if number in self._decided]

@@ -12,12 +12,14 @@ from typing import Any
 
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.ocsp import (
+    OCSP_MISBEHAVIOURS,
     OCSPMisbehaviour,
     StatusAnswers,
     checked_misbehaviour,
     misbehaving_url,
     misbehaviour_of_path,
 )
+from pytest_mtls.server.hostile import MisbehaviourOf
 from pytest_mtls.server.plain import PlainServer, wait_for_end
 from pytest_mtls.server.wsgi import Environ, WSGIApplication
 
@@ -70,6 +72,8 @@ class OCSPResponder(PlainServer):
         UnsupportedKeyKind: answers cannot be signed with such a key.
     """
 
+    misbehaviour: MisbehaviourOf[OCSPMisbehaviour] = MisbehaviourOf(OCSP_MISBEHAVIOURS)
+
     def __init__(
         self,
         ca: CertificateAuthority,
@@ -82,7 +86,7 @@ class OCSPResponder(PlainServer):
     ) -> None:
         super().__init__(host, port)
         self._answers = StatusAnswers(ca, delegated=delegated, nonce=nonce)
-        self._misbehaviour = checked_misbehaviour(misbehaviour)
+        self.misbehaviour = misbehaviour
         self._queries: deque[OCSPQuery] = deque(maxlen=_KEPT)
 
     @property
@@ -101,22 +105,13 @@ class OCSPResponder(PlainServer):
         return misbehaving_url(self.url, misbehaviour)
 
     @property
-    def misbehaviour(self) -> str | None:
-        """What it does wrong on purpose."""
-        return self._misbehaviour
-
-    @misbehaviour.setter
-    def misbehaviour(self, misbehaviour: OCSPMisbehaviour | None) -> None:
-        self._misbehaviour = checked_misbehaviour(misbehaviour)
-
-    @property
     def queries(self) -> tuple[OCSPQuery, ...]:
         """What it was asked and what it answered, in this order; the last 1,000."""
         return tuple(self._queries)
 
     def answer(self, request: bytes) -> bytes:
         """The answer to a request, both DER, without HTTP; empty if it is silent."""
-        return self._answers.answer(request, self._misbehaviour).der
+        return self._answers.answer(request, self.misbehaviour).der
 
     def application(self, sock: socket.socket) -> WSGIApplication:
         """What answers the requests of one connection."""
@@ -145,7 +140,7 @@ class OCSPResponder(PlainServer):
         else:
             status, headers, body = _refusal("405 Method Not Allowed", "requests come by GET or POST")
             return status, [*headers, ("Allow", "GET, POST")], body
-        given = self._answers.answer(request, by_path or self._misbehaviour)
+        given = self._answers.answer(request, by_path or self.misbehaviour)
         self._queries.append(OCSPQuery(method, given.serial_number, given.nonce, given.status))
         # RFC 5019 section 6 has answers cached; here the next revocation must be seen by the next request.
         headers = [("Content-Type", _ANSWER_TYPE), ("Cache-Control", "no-store")]

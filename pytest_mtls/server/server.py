@@ -320,19 +320,24 @@ class MutualTLSServer:
             self._wait_for(self._is_accept_queue_empty, self.handshake_timeout)
             return self._history.count
 
-    def handshakes_since(self, bookmark: int, *, wait: bool = False) -> tuple[Handshake, ...]:
-        """The handshakes of connections that came after a bookmark.
+    def handshakes_since(
+        self, bookmark: int, *, wait: bool = False, at_most: float | None = None, by_arrival: bool = False
+    ) -> tuple[Handshake, ...]:
+        """The handshakes of connections that came after a bookmark, in the order of their verdicts.
 
         Args:
             bookmark: what `bookmark` returned.
             wait: also wait for clients that are silent, until they speak or their time is over.
+            at_most: seconds that they are waited for; those that have not begun a handshake are then not waited for at
+                all. None to wait for all until the time for their handshake is over.
+            by_arrival: in the order in which the connections came instead.
 
         Raises:
             HandshakesForgotten: there were more than are kept.
         """
         with self._changed:
-            self._let_settle(bookmark, wait=wait)
-            return self._history.since(bookmark)
+            self._let_settle(bookmark, wait=wait, at_most=at_most)
+            return self._history.since(bookmark, by_arrival=by_arrival)
 
     def is_one_open_from_before(self, bookmark: int) -> bool:
         """Whether a connection that was accepted before a bookmark is still open, as clients keep one alive.
@@ -451,7 +456,7 @@ class MutualTLSServer:
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    def _let_settle(self, bookmark: int, *, wait: bool) -> None:
+    def _let_settle(self, bookmark: int, *, wait: bool, at_most: float | None = None) -> None:
         """Let the connections from a bookmark until now come to their verdict; the lock is held.
 
         Those that come meanwhile, from a client in the background, are not waited for.
@@ -462,13 +467,17 @@ class MutualTLSServer:
         def those() -> Iterator[Connection]:
             return (c for c in self._live if bookmark <= c.number < end)
 
+        def is_left_alone(connection: Connection) -> bool:
+            is_waited_for = wait and (at_most is None or connection.has_begun())
+            return not is_waited_for and connection.is_client_silent()
+
         def is_settled() -> bool:
-            return all(c.recorded is not None or (not wait and c.is_client_silent()) for c in those())
+            return all(c.recorded is not None or is_left_alone(c) for c in those())
 
         def is_heard_out() -> bool:
             return not any(c.has_unread() or c.handshake is not c.recorded for c in those())
 
-        self._wait_for(is_settled, self.handshake_timeout + 1.0)
+        self._wait_for(is_settled, self.handshake_timeout + 1.0 if at_most is None else at_most)
         self._wait_for(is_heard_out, _HEAR_OUT_SECONDS)
 
     def _running(self, operation: str) -> Listener:

@@ -37,6 +37,7 @@ from pytest_mtls.client.probe import probe
 from pytest_mtls.client.protocols import PROTOCOLS
 from pytest_mtls.client.protocols.protocol import UnexpectedAnswer
 from pytest_mtls.errors import HandshakeAssertionError, InvalidArgument, UnusableDirectory
+from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.wire import Deadline, clock
 from pytest_mtls.verdict.assertions import assert_rejected
@@ -49,8 +50,11 @@ __all__ = ["Reload", "Rotation", "assert_rotates", "describe_certificate"]
 #: Tells the server to take up its files: a callable without arguments.
 Reload = Callable[[], object]
 
-#: So many new connections in a row have to get the new certificate: a server of several processes may have old ones left.
-_IN_A_ROW = 3
+#: So many new connections in a row have to get the new certificate, and more where new and old ones came in turns: a server of
+#: several processes may have some that never read their files again. Of four processes one is missed by twelve once in 32 times.
+_IN_A_ROW = 12
+#: How many times as long as the server took to take up good files each half-way state has to be watched, at least.
+_TIMES_AS_LONG = 3.0
 #: Seconds between two new connections, so that a server of this machine has time for more than these.
 _PAUSE_SECONDS = 0.01
 #: The states in which key and certificate are whole, so that the server may take them up or not.
@@ -97,7 +101,9 @@ def assert_rotates(
     seconds: all of them have to be accepted, with the last good certificate. Then the files are rotated, to ``to``, back, and
     to ``to`` again. Each time new connections have to get what the files hold within ``within`` seconds, none may be
     rejected meanwhile, and a connection that was open has to live on. After each reload, a client without certificate and
-    one of an untrusted CA still have to be rejected.
+    one of an untrusted CA still have to be rejected, and after the rotation back all clients have to be judged as before.
+    Where it turns out that the server took longer to take up its files than a half-way state was watched, all states are
+    watched again, for three times as long as that and ``within`` seconds at most.
 
     A connection that is open is, over HTTP, a request of which only half was sent. Over PostgreSQL, Redis, MQTT, LDAP and
     SMTP it is a session, which is asked something afterwards. Over any other protocol it only has to stay open.
@@ -116,9 +122,9 @@ def assert_rotates(
         accepts: clients that have to be accepted once the files are rotated to ``to``, such as one of a CA that is new in
             the bundle.
         rejects: clients that have to be rejected then, such as one of a CA that is no longer in the bundle, or one that is
-            on the new CRL.
+            on the new CRL. A good client of the same names has to be accepted, so that the names are not why.
         half_way: which half-way states are tried; all by default, False for none.
-        watch: seconds for which each half-way state is watched.
+        watch: seconds for which each half-way state is watched, at least.
         timeout: seconds for each connection.
         ca: the CA that issues clients; the endpoint's by default.
 
@@ -128,7 +134,8 @@ def assert_rotates(
     Raises:
         HandshakeAssertionError: the server does not do that. The text says which connection, after how many seconds, got
             which certificate.
-        MtlsError: a bad argument. Nothing has been done then.
+        MtlsError: a bad argument, or arguments by which nothing would be seen: the certificate that the files hold already and
+            no other bundle or CRL, or these with neither ``accepts`` nor ``rejects``. Nothing has been done then.
     """
     __tracebackhide__ = True
     plan = _Plan.of(endpoint, files, to, client, trust, ca, timeout, within, watch, reload)
@@ -136,6 +143,15 @@ def assert_rotates(
     for name, clients in (("accepts", accepts), ("rejects", rejects)):
         if not all(isinstance(one, Identity) for one in clients):
             raise InvalidArgument(name, clients, "identities, as ca.issue_client() gives them")
+    is_pair_new = plan.new.certificate != plan.old.certificate
+    if not is_pair_new and bundle is None and crl is None:
+        raise InvalidArgument(
+            "to", to, "another certificate than the files hold, where there is no other bundle or CRL"
+        )
+    if not (accepts or rejects or is_pair_new):
+        allowed = "given, or rejects, where only bundle or CRL is rotated: else nothing shows that it was taken up"
+        raise InvalidArgument("accepts", accepts, allowed)
+    judged = {**dict.fromkeys(accepts, True), **dict.fromkeys(rejects, False)}
     old: dict[str, Any] = {
         "identity": files.identity,
         "trust": Path(files.ca_path).read_bytes() if bundle is not None else None,
@@ -143,19 +159,26 @@ def assert_rotates(
     }
     new: dict[str, Any] = {"identity": plan.new, "trust": bundle, "crl": crl}
     run = _Run(plan)
-    run.check_before()
+    before = run.check_before(judged)
     notes: dict[str, str] = {}
-    try:
-        for state in states:
-            notes[state] = run.leave_half_way(state, new)
-    except BaseException:
-        with suppress(UnusableDirectory):
-            files.rotate(**old)
-        raise
-    seconds = []
-    for number, material in enumerate((new, old, new)):
-        final = material is new
-        seconds.append(run.rotate(number + 1, material, accepts if final else (), rejects if final else ()))
+
+    def leave_half_way(seconds: float) -> None:
+        __tracebackhide__ = True
+        try:
+            for state in states:
+                notes[state] = run.leave_half_way(state, new, seconds)
+        except BaseException:
+            with suppress(UnusableDirectory):
+                files.rotate(**old)
+            raise
+
+    leave_half_way(watch)
+    seconds = [run.rotate(1, new, judged), run.rotate(2, old, before)]
+    # Whoever takes a second to read files that are good had not read those that were bad, if they were there for less.
+    needed = min(_TIMES_AS_LONG * max(seconds), within)
+    if needed > watch:
+        leave_half_way(needed)
+    seconds.append(run.rotate(3, new, judged))
     return Rotation(tuple(seconds), run.connections, notes)
 
 
@@ -187,10 +210,10 @@ class _Plan:
     new: Identity
     client: Identity
     untrusted: Identity
+    issuer: CertificateAuthority | None
     trust: Trust | None
     timeout: float
     within: float
-    watch: float
     reload: Reload | None
 
     @classmethod
@@ -231,7 +254,7 @@ class _Plan:
         stranger = CertificateAuthority.create() if issuer is None else issuer.impostor()
         untrusted = twin_of(identity, stranger) or stranger.issue_client()
         return cls(
-            endpoint, target, files, files.identity, new, identity, untrusted, known, timeout, within, watch, reload
+            endpoint, target, files, files.identity, new, identity, untrusted, issuer, known, timeout, within, reload
         )
 
     def connect(self, client: Identity | None) -> Handshake:
@@ -318,8 +341,8 @@ class _Run:
 
     # --- the steps ---------------------------------------------------------------------------------------------------
 
-    def check_before(self) -> None:
-        """The server presents what the files hold, and rejects who has to be rejected."""
+    def check_before(self, judged: Collection[Identity]) -> dict[Identity, bool]:
+        """The server presents what the files hold, and rejects who has to be rejected; gives how it judges these clients."""
         __tracebackhide__ = True
         self.step = "before the first rotation"
         first = _New(1, 0.0, self.plan.connect(self.plan.client))
@@ -329,9 +352,11 @@ class _Run:
         if first.der != _der(self.plan.old):
             self._fail("the server does not present what the files hold, before they are rotated", first)
         self._check_rejections()
+        verdicts = {client: self.plan.connect(client).accepted for client in judged}
+        return {client: accepted for client, accepted in verdicts.items() if accepted is not None}
 
-    def leave_half_way(self, state: HalfWayState, new: Mapping[str, Any]) -> str:
-        """Leave the files half way and see that nobody notices; gives what `reload` raised."""
+    def leave_half_way(self, state: HalfWayState, new: Mapping[str, Any], seconds: float) -> str:
+        """Leave the files half way for a time and see that nobody notices; gives what `reload` raised."""
         __tracebackhide__ = True
         self.step = f"while the files were half way: {HALF_WAY_STATES[state]}"
         allowed = [self.plan.old, self.plan.new] if state in _WHOLE_PAIR else [self.plan.old]
@@ -340,9 +365,7 @@ class _Run:
                 self.plan.files.half_way(**new, state=state)
                 watch.files_are_there()
                 raised = self._reload(may_raise=True)
-                if not watch.wait_for(
-                    lambda seen: self._offender(seen, allowed) is not None, Deadline(self.plan.watch)
-                ):
+                if not watch.wait_for(lambda seen: self._offender(seen, allowed) is not None, Deadline(seconds)):
                     # One more that began when the time was over, so that each state is seen by at least one.
                     count = len(watch.seen)
                     watch.wait_for(lambda seen: len(seen) > count + 1, Deadline(2 * self.plan.timeout))
@@ -355,10 +378,15 @@ class _Run:
         self,
         number: int,
         material: Mapping[str, Any],
-        accepts: Collection[Identity],
-        rejects: Collection[Identity],
+        judged: Mapping[Identity, bool],
     ) -> float:
-        """Rotate the files and see that the server follows; gives the seconds that it took."""
+        """Rotate the files and see that the server follows; gives the seconds that it took.
+
+        Args:
+            number: which rotation it is.
+            material: what the files hold then.
+            judged: clients, and whether they have to be accepted then.
+        """
         __tracebackhide__ = True
         plan = self.plan
         wanted: Identity = material["identity"]
@@ -370,8 +398,14 @@ class _Run:
                 watch.files_are_there()
                 deadline = Deadline(plan.within)
                 self._reload(may_raise=False)
+                # A row that began in time may end later.
                 watch.wait_for(
-                    lambda seen: _since(seen, wanted) is not None or self._offender(seen, both) is not None, deadline
+                    lambda seen: (
+                        _since(seen, wanted) is not None
+                        or self._offender(seen, both) is not None
+                        or (bool(seen) and seen[-1].seconds > plan.within and seen[-1].der != _der(wanted))
+                    ),
+                    Deadline(plan.within + _IN_A_ROW * plan.timeout),
                 )
             self._check_seen(watch, both)
             seconds = _since(watch.seen, wanted)
@@ -380,9 +414,9 @@ class _Run:
                 self._fail(
                     f"the server did not take up the new certificate within {plan.within:g} s",
                     late,
-                    cause=self._why_late(),
+                    cause=self._why_late(watch.seen, wanted),
                 )
-            for client, expected in [*((one, True) for one in accepts), *((one, False) for one in rejects)]:
+            for client, expected in judged.items():
                 self._check_client(client, expected, deadline)
             self._check_held(held)
         self._check_rejections()
@@ -458,25 +492,32 @@ class _Run:
     def _check_rejections(self) -> None:
         """No certificate and an untrusted one are still rejected."""
         __tracebackhide__ = True
+        self._check_rejected(None, "a client without a certificate")
+        self._check_rejected(self.plan.untrusted, "an untrusted client")
+
+    def _check_rejected(self, client: Identity | None, words: str) -> None:
+        """A client is rejected each time that it comes, and a good one of its names is not."""
+        __tracebackhide__ = True
         plan = self.plan
         endpoint = plan.endpoint
         if not isinstance(endpoint, ObservedServer):
             endpoint = replace(plan.target, client=plan.client)
-        for client, words in ((None, "a client without a certificate"), (plan.untrusted, "an untrusted client")):
-            try:
-                assert_rejected(endpoint, client, trust=plan.trust, timeout=plan.timeout)
-            except HandshakeAssertionError as error:
-                seen = error.handshakes[-1] if error.handshakes else None
-                what = "was accepted" if seen is not None and seen.accepted else "was not rejected as it should be"
-                self._fail(f"{words} {what}", None if seen is None else _New(0, 0.0, seen), str(error))
+        try:
+            assert_rejected(endpoint, client, trust=plan.trust, timeout=plan.timeout)
+        except HandshakeAssertionError as error:
+            seen = error.handshakes[-1] if error.handshakes else None
+            what = "was accepted" if seen is not None and seen.accepted else "was not rejected as it should be"
+            self._fail(f"{words} {what}", None if seen is None else _New(0, 0.0, seen), str(error))
 
     def _check_client(self, client: Identity, expected: bool, deadline: Deadline) -> None:
-        """Wait until a client is judged as it should be."""
+        """Wait until a client is judged as it should be, and, if it should be rejected, for its certificate."""
         __tracebackhide__ = True
         pause = threading.Event()
         while True:
             seen = self.plan.connect(client)
             if seen.accepted is expected:
+                if not expected:
+                    self._check_reason(client, seen)
                 return
             if not deadline.remaining:
                 break
@@ -486,7 +527,22 @@ class _Run:
         text = f"the client {who} was not {should} within {self.plan.within:g} s"
         self._fail(text, _New(0, 0.0, seen))
 
-    def _why_late(self) -> str:
+    def _check_reason(self, client: Identity, seen: Handshake) -> None:
+        """Whoever is rejected is so each time, and not by the application for names that a good client has, too."""
+        __tracebackhide__ = True
+        plan = self.plan
+        who = f"the client {describe_certificate(client.certificate)}"
+        self._check_rejected(client, who)
+        twin = twin_of(client, plan.issuer) if seen.reason is Reason.ACCESS_DENIED else None
+        if twin is not None and plan.connect(twin).reason is Reason.ACCESS_DENIED:
+            self._fail(
+                f"{who} was rejected, and so is a good client of its names: that tells nothing", _New(0, 0.0, seen)
+            )
+
+    def _why_late(self, seen: Sequence[_New], wanted: Identity) -> str:
+        after = [one.der == _der(wanted) for one in seen if one.seconds >= 0]
+        if any(after):
+            return "some of the server's processes took up the new files, and others did not."
         if self.plan.reload is None:
             return "the server does not look at its files again by itself. Tell it to: reload=..."
         return "the server did not read its files again when it was told to, or could not: its log may tell."
@@ -543,14 +599,22 @@ class _Run:
 
 
 def _since(seen: Sequence[_New], wanted: Identity) -> float | None:
-    """When the unbroken row of connections began that got the wanted certificate; None if there is none."""
+    """When the unbroken row of connections began that got the wanted certificate; None if there is none.
+
+    Where others came after the first that got it, the row has to be as long as they took.
+    """
     der = _der(wanted)
-    row: list[_New] = []
-    for one in reversed(seen):
-        if one.der != der or one.seconds < 0:
+    after = [one for one in seen if one.seconds >= 0]
+    row = 0
+    for one in reversed(after):
+        if one.der != der:
             break
-        row.append(one)
-    return row[-1].seconds if len(row) >= _IN_A_ROW else None
+        row += 1
+    if not row:
+        return None
+    first = next(index for index, one in enumerate(after) if one.der == der)
+    mixed = len(after) - row - first
+    return after[-row].seconds if row >= max(_IN_A_ROW, mixed) else None
 
 
 def _when(seconds: float) -> str:

@@ -95,6 +95,27 @@ def test_check_server(temporary: Path, start: Started, form: list[str]) -> None:
         silent.close()
 
 
+def test_probe(temporary: Path, start: Started) -> None:
+    """While the server hangs in the middle of the handshake."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        process = start("probe", f"https://127.0.0.1:{listening.getsockname()[1]}", "--timeout", "1000")
+        with interrupted(process, temporary):
+            silent, _ = listening.accept()
+            assert silent.recv(1)
+        silent.close()
+
+
+def test_inspect(tmp_path: Path, temporary: Path, start: Started) -> None:
+    """While a pipe that it reads has no end."""
+    os.mkfifo(tmp_path / "pipe.pem")
+    process = start("inspect", "pipe.pem")
+    with interrupted(process, temporary), open(tmp_path / "pipe.pem", "w") as pipe:
+        pipe.write("-----BEGIN CERTIFICATE-----\n")
+        pipe.flush()
+        process.send_signal(signal.SIGINT)
+        process.wait()
+
+
 def test_serve(temporary: Path, start: Started) -> None:
     """While it serves, with a client in the middle of its handshake."""
     process = start("serve", "--port", "0", "--json")

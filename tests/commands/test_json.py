@@ -140,6 +140,6 @@ def test_check_client(tmp_path: Path) -> None:
     validate(told)
     names = ["expired", "expired", "check[no-older-version]", "check[session-of-another-certificate]"]
     assert names == [one["case"] for one in told["results"]]
-    assert "not applicable: each call is a process of its own" in told["results"][-1]["note"]
+    assert ["no older one", "new session"] == [one["seen"] for one in told["results"][-2:]]
     done = run_suite(tmp_path, "check-client", "--json", "--", "no-such-program", "{url}")
     assert (2, "") == (done.returncode, done.stdout)

@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 from support.generated_pages import generated_part
 from support.rotating_servers import ROTATING
-from support.rotation_record import LATE, PAGE, REJECTS, STATES, STOPS, as_markdown, observe, recorded, takes_up_bundle
+from support.rotation_record import (
+    FIRST,
+    LATE,
+    PAGE,
+    REJECTS,
+    STATES,
+    STOPS,
+    WHOLE,
+    as_markdown,
+    observe,
+    recorded,
+    takes_up_bundle,
+)
 
 from pytest_mtls import CertificateAuthority
 
@@ -74,7 +86,9 @@ def test_server_that_never_reads_its_files_again(ca: CertificateAuthority, name:
 def test_bundle(ca: CertificateAuthority, name: str) -> None:
     """It takes up its CA bundle with its certificate, or does not, as is said."""
     expected = recorded()[name]["bundle"]
-    assert expected == takes_up_bundle(ROTATING[name], ca, 60.0 if expected else 5.0)
+    assert (expected == WHOLE) == takes_up_bundle(ROTATING[name], ca, 60.0 if expected == WHOLE else 5.0)
+    if expected == FIRST:
+        assert takes_up_bundle(ROTATING[name], ca, 60.0, first=True)
 
 
 def test_every_server_is_recorded() -> None:

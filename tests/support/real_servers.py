@@ -429,7 +429,7 @@ SERVERS: dict[str, Server] = {
             twins=_mistake("optional verification", "--require-client-cert", ""),
             notes=(
                 "It sends access_denied for every certificate that it does not verify, so that the good twin has to tell.",
-                "It asks for no purpose, and GnuTLS looks at name constraints on DNS names, IP addresses and e-mail alone.",
+                "It asks for no purpose, and GnuTLS compares URIs and directory names with no permitted subtree.",
                 _NO_CRL_NOTE,
             ),
             deviations={
@@ -439,7 +439,7 @@ SERVERS: dict[str, Server] = {
                 ),
                 **dict.fromkeys(
                     ("uri-not-permitted", "directory-name-not-permitted"),
-                    ("accepted", "GnuTLS looks at no name constraints on URIs and directory names"),
+                    ("accepted", "GnuTLS compares URIs and directory names with no permitted subtree"),
                 ),
                 "intermediate-name-excluded": (
                     "accepted",

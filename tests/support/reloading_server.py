@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
@@ -27,7 +28,11 @@ FLAWS = (
     "opens up on half-way files",
     "goes back",
     "ignores the bundle",
+    "keeps every bundle",
+    "one process in four stays",
 )
+#: How long a server of ``waits`` lets its files be before it reads them, in seconds.
+_QUIET_SECONDS = 0.3
 
 
 class ReloadingServer:
@@ -39,6 +44,9 @@ class ReloadingServer:
         flaw: one of `FLAWS`; None for a good one.
         watches: whether it looks at the files at each connection, instead of waiting for `reload`.
         checks_crl: whether it reads the CRL.
+        waits: whether it reads files that it watches only when they have been the same for a while, as those do that
+            want them to be whole.
+        turned_away: the common name of a client that its application answers by 403.
     """
 
     def __init__(
@@ -49,10 +57,14 @@ class ReloadingServer:
         *,
         watches: bool = False,
         checks_crl: bool = False,
+        waits: bool = False,
+        turned_away: str | None = None,
     ) -> None:
         assert flaw is None or flaw in FLAWS
         self._files, self._flaw, self._watches = files, flaw, watches
-        self._checks_crl = checks_crl
+        self._checks_crl, self._waits, self._turned_away = checks_crl, waits, turned_away
+        self._connections = 0
+        self._changed: tuple[tuple[int, ...], float] = ((), 0.0)
         self._reloads = 0
         self._countdown: int | None = None
         self._bundle = ""
@@ -101,6 +113,10 @@ class ReloadingServer:
             context.verify_mode = ssl.CERT_REQUIRED
             if self._flaw == "ignores the bundle":
                 ca_path = self._bundle = self._bundle or self._copy_of(ca_path)
+            if self._flaw == "keeps every bundle":
+                with open(ca_path, encoding="ascii") as bundle:
+                    self._bundle += bundle.read()
+                context.load_verify_locations(cadata=self._bundle)
             context.load_verify_locations(ca_path)
         if self._checks_crl:
             context.load_verify_locations(self._files.crl_path)
@@ -118,14 +134,24 @@ class ReloadingServer:
             with suppress(OSError):
                 paths = (self._files.cert_path, self._files.key_path, self._files.ca_path)
                 now = tuple(number for path in paths for number in (os.stat(path).st_mtime_ns, os.stat(path).st_ino))
-                if now != self._seen:
-                    self.reload()
+                if now != self._seen and self._is_quiet(now):
                     self._seen = now
+                    self.reload()
         if self._countdown is not None:
             self._countdown -= 1
             if self._countdown < 0:
                 return self._first
+        if self._flaw == "one process in four stays":
+            self._connections += 1
+            if self._connections % 4 == 0:
+                return self._first
         return self._context
+
+    def _is_quiet(self, now: tuple[int, ...]) -> bool:
+        """Whether the files have been as they are for long enough."""
+        if now != self._changed[0]:
+            self._changed = now, time.monotonic()
+        return not self._waits or time.monotonic() - self._changed[1] > _QUIET_SECONDS
 
     # --- serving -----------------------------------------------------------------------------------------------------
 
@@ -165,7 +191,10 @@ class ReloadingServer:
             if not data:
                 return
             request += data
-        sock.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        name = f"(('commonName', '{self._turned_away}'),)"
+        is_turned_away = name in str((sock.getpeercert() or {}).get("subject"))
+        status = b"403 Forbidden" if is_turned_away else b"204 No Content"
+        sock.sendall(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n\r\n")
 
     def _start(self, target: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["require_library", "require_library_apart", "require_postgres", "require_program", "require_version"]
+__all__ = [
+    "require_file",
+    "require_library",
+    "require_library_apart",
+    "require_postgres",
+    "require_program",
+    "require_version",
+]
 
 
 def require_program(name: str, *, apt: str) -> Path:
@@ -27,6 +34,12 @@ def require_program(name: str, *, apt: str) -> Path:
     if found is None:
         pytest.skip(f"needs {name}: apt-get install {apt}")
     return Path(found)
+
+
+def require_file(path: Path, *, apt: str) -> None:
+    """Skip where a file of a Debian package is absent."""
+    if not path.exists():
+        pytest.skip(f"needs {path}: apt-get install {apt}")
 
 
 def require_library(module: str, *, pip: str) -> None:

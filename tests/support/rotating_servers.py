@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from support.nginx import nginx_command, nginx_config
+from support.programs_built import build_go
 from support.real_servers import ASGI, SERVERS, WSGI, Command, module
 from support.requirements import require_program
 
@@ -237,6 +238,10 @@ def _program(name: str, *arguments: str, apt: str) -> Command:
     return lambda: [str(require_program(name, apt=apt)), *arguments]
 
 
+def _built(name: str, *arguments: str) -> Command:
+    return lambda: [str(build_go(name)), *arguments]
+
+
 ROTATING: dict[str, RotatingServer] = {
     server.name: server
     for server in (
@@ -287,6 +292,15 @@ ROTATING: dict[str, RotatingServer] = {
             {"Caddyfile": _CADDY},
             known={"env": {"HOME": "{dir}", "XDG_DATA_HOME": "{dir}", "XDG_CONFIG_HOME": "{dir}"}},
             by_luck=True,  # who waits in the queue of the socket that is closed is lost (SO_REUSEPORT)
+        ),
+        *(
+            RotatingServer(
+                f"Go, {hook}",
+                _built("rotating", hook, "CERT", "KEY", "BUNDLE", "localhost:{port}"),
+                _signalled("SIGHUP"),
+                "SIGHUP, by a handler of its own",
+            )
+            for hook in ("GetCertificate", "GetConfigForClient")
         ),
         RotatingServer(
             "PostgreSQL",

@@ -21,7 +21,18 @@ from pytest_mtls import CertificateAuthority, HandshakeAssertionError, Rotation,
 from pytest_mtls.certificates.rotating import HalfWayState
 from pytest_mtls.tls.wire import Deadline
 
-__all__ = ["LATE", "REJECTS", "STATES", "STOPS", "as_markdown", "observe", "recorded", "takes_up_bundle"]
+__all__ = [
+    "FIRST",
+    "LATE",
+    "REJECTS",
+    "STATES",
+    "STOPS",
+    "WHOLE",
+    "as_markdown",
+    "observe",
+    "recorded",
+    "takes_up_bundle",
+]
 
 RECORD = Path(__file__).with_name("rotation_record.json")
 PAGE = DOCS / "reference" / "rotation.md"
@@ -38,6 +49,8 @@ STATES: tuple[HalfWayState, ...] = tuple(state for state in get_args(HalfWayStat
 
 #: What went wrong: it serves nobody any more; somebody was rejected, and others are served; it never took up the new one.
 STOPS, REJECTS, LATE = "stops", "rejects", "late"
+#: What is taken up of a new CA bundle.
+WHOLE, FIRST, NONE = "taken up", "its first certificate only", "not taken up"
 
 
 def observe(
@@ -88,7 +101,7 @@ def record(names: Collection[str]) -> None:
     for name in names or ROTATING:
         rows[name] = {
             **_rotation(ROTATING[name], ca),
-            "bundle": takes_up_bundle(ROTATING[name], ca),
+            "bundle": _bundle(ROTATING[name], ca),
             "half_way": _half_way(ROTATING[name], ca),
         }
     ordered = {name: rows[name] for name in ROTATING if name in rows}
@@ -128,13 +141,22 @@ def _time_to_new(server: RotatingServer, ca: CertificateAuthority) -> float:
     return float("inf")
 
 
-def takes_up_bundle(server: RotatingServer, ca: CertificateAuthority, seconds: float = _BUNDLE_SECONDS) -> bool:
-    """Whether a client of a CA that is new in the bundle gets in."""
+def takes_up_bundle(
+    server: RotatingServer, ca: CertificateAuthority, seconds: float = _BUNDLE_SECONDS, *, first: bool = False
+) -> bool:
+    """Whether a client of a CA that is new in the bundle gets in.
+
+    Args:
+        server: the server.
+        ca: the CA that is in the bundle before, and after.
+        seconds: how long it is given.
+        first: whether the new CA comes first in the bundle, and not last.
+    """
     partner = CertificateAuthority.create("partner")
     bob = partner.issue_client("bob")
     try:
         with server.start(ca, ca.issue_server()) as started:
-            started.files.rotate(trust=[ca, partner])
+            started.files.rotate(trust=[partner, ca] if first else [ca, partner])
             deadline = Deadline(seconds)
             if started.reload is not None:
                 started.reload()
@@ -146,16 +168,29 @@ def takes_up_bundle(server: RotatingServer, ca: CertificateAuthority, seconds: f
         partner.remove_files()
 
 
+def _bundle(server: RotatingServer, ca: CertificateAuthority) -> str:
+    """How much of a new CA bundle it takes up."""
+    if takes_up_bundle(server, ca):
+        return WHOLE
+    return FIRST if takes_up_bundle(server, ca, first=True) else NONE
+
+
 def _attempts(server: RotatingServer) -> int:
     return _ATTEMPTS_BY_LUCK if server.by_luck else _ATTEMPTS
 
 
 def _half_way(server: RotatingServer, ca: CertificateAuthority) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for state in STATES if server.reads_again else ():
+    return {state: _hurt_by(server, ca, state) for state in (STATES if server.reads_again else ())}
+
+
+def _hurt_by(server: RotatingServer, ca: CertificateAuthority, state: HalfWayState) -> str:
+    """What goes wrong in a state, each time; a server that rejects somebody by luck in any reload may do so in this one."""
+    wrong = ""
+    for _ in range(_ATTEMPTS_BY_LUCK if server.by_luck else 1):
         _, wrong, story = observe(server, ca, [state])
-        found[state] = wrong if "while the files were half way" in story.partition("\n")[0] else ""
-    return found
+        if "while the files were half way" not in story.partition("\n")[0]:
+            return ""
+    return wrong
 
 
 def as_markdown(rows: Mapping[str, Mapping[str, Any]]) -> str:
@@ -179,9 +214,7 @@ def as_markdown(rows: Mapping[str, Mapping[str, Any]]) -> str:
             harm += f": it {'stops serving' if row['half_way'][hurt[0]] == STOPS else 'rejects connections'}"
         if not server.reads_again:
             harm = "none, since it does not read them"
-        lines.append(
-            f"| {name} | {server.told} | {after} | {'taken up' if row['bundle'] else 'not taken up'} | {meanwhile} | {harm} |"
-        )
+        lines.append(f"| {name} | {server.told} | {after} | {row['bundle']} | {meanwhile} | {harm} |")
     return "\n".join(lines)
 
 

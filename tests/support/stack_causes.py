@@ -102,7 +102,9 @@ WORDS: Mapping[str, Sequence[tuple[str, set[Reason]]]] = {
 }
 
 _NO_PURPOSE = "`gnutls-serv` asks for no purpose when it verifies a client, and so looks at no extended key usage"
-_NAME_KINDS = "GnuTLS looks at name constraints on DNS names, IP addresses and e-mail addresses alone"
+_NAME_KINDS = (
+    "GnuTLS compares URIs and directory names with no permitted subtree; an excluded one rejects every such name"
+)
 _NAMES_OF_CAS = (
     "GnuTLS compares name constraints with the names of the end entity only, not with those of the CAs in between"
 )

@@ -94,6 +94,42 @@ def test_every_server(ca: CertificateAuthority, client: Identity, openssl: tuple
     assert {} == departures
 
 
+@pytest.mark.parametrize("tls", VERSIONS)
+def test_every_client_is_presented(ca: CertificateAuthority, openssl: tuple[int, int], tls: str) -> None:
+    """A client of the second engine presents each case to a server of the first, which judges it as it judges one of its own."""
+    departures = {}
+    with MutualTLSServer(cert=ca.issue_server(), trust=ca) as judge:
+        for case in CATALOGUE["client"].select(["*"]):
+            if tls in case.versions:
+                seen = probe(judge, presented(case, "client", ca), tls=tls, engine="pyopenssl", timeout=PATIENCE)
+                expected = expected_verdict(case, tls, ssl.OPENSSL_VERSION_INFO[:2])
+                if expected != verdict_on(case, seen):
+                    departures[case.id] = (expected, verdict_on(case, seen), seen.error)
+    assert {} == departures
+
+
+@pytest.mark.parametrize("by", ENGINES)
+def test_every_server_that_behaves_in_its_own_way(
+    ca: CertificateAuthority, client: Identity, openssl: tuple[int, int], by: Engine
+) -> None:
+    """A server of the second engine that a case has do something behaves so to a probe of either."""
+    verdicts = {}
+    cases = [case for case in CATALOGUE["server"].select(["*"]) if case.behaviour is not None]
+    for case in cases:
+        for tls in case.versions:
+            patience = 0.2 if case.id == "hangs" else PATIENCE
+            with MutualTLSServer(cert=case, trust=ca, engine="pyopenssl") as played:
+                seen = probe(played, client, tls=tls, engine=by, timeout=patience)
+            verdicts[case.id, tls] = seen.accepted
+    undecided, either = {"hangs"}, {"resets-after-handshake"}
+    expected = {
+        (case.id, tls): None if case.id in undecided else not case.misbehaves for case in cases for tls in case.versions
+    }
+    assert {key: verdict for key, verdict in expected.items() if key[0] not in either} == {
+        key: verdict for key, verdict in verdicts.items() if key[0] not in either
+    }
+
+
 def test_table_of_the_differences_is_current() -> None:
     """The page shows the record that the tests above hold."""
     assert as_markdown() == generated_part(DOCS / "reference" / "engines.md")

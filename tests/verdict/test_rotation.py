@@ -31,7 +31,7 @@ from pytest_mtls.client.protocols import PROTOCOLS
 from pytest_mtls.errors import InvalidArgument, MissingPrivateKey, ServerNotRunning
 
 #: Seconds for which each half-way state is watched here, where a reload is done when it returns.
-WATCH = 0.02
+WATCH = 0.06
 BROKEN_PAIR = {"new-key", "new-certificate", "truncated-certificate", "truncated-key", "empty", "malformed", "missing"}
 BROKEN_BUNDLE = {"truncated-bundle", "missing-bundle"}
 
@@ -155,14 +155,14 @@ def test_new_root(tmp_path: Path, mtls_ca: CertificateAuthority, old: Identity) 
         )
 
 
-def test_chosen_states(files: RotatingFiles, mtls_ca: CertificateAuthority, new: Identity) -> None:
+def test_chosen_states(files: RotatingFiles, mtls_ca: CertificateAuthority) -> None:
     """Some half-way states, or none, are tried where that is asked for."""
     with ReloadingServer(files, mtls_ca) as server:
         for chosen in (False, ["missing", "new-key"]):
             seen: Rotation = assert_rotates(
                 server.endpoint,
                 files,
-                new,
+                mtls_ca.issue_server(),
                 reload=server.reload,
                 half_way=chosen,  # type: ignore[arg-type]
                 watch=WATCH,
@@ -232,6 +232,11 @@ STORIES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
         r"(the server went back to another certificate|the server did not take up .*) \(connection .*\), in rotation . of 3, .*",
         (": accepted, with the old certificate",),
     ),
+    "one process in four stays": (
+        {"half_way": False},
+        r"the server did not take up the new certificate within 1 s \(connection .*\), in rotation 1 of 3, to CN=new .*",
+        ("likely cause: some of the server's processes took up the new files, and others did not.",),
+    ),
 }
 
 
@@ -259,7 +264,7 @@ def test_flaw_is_told(
 
 def test_every_flaw_has_a_test() -> None:
     """No flaw of the server is left out."""
-    assert set(FLAWS) == {*STORIES, "ignores the bundle"}
+    assert set(FLAWS) == {*STORIES, "ignores the bundle", "keeps every bundle"}
 
 
 @pytest.mark.parametrize("expected", ["accepts", "rejects"])
@@ -279,6 +284,36 @@ def test_bundle_that_is_not_taken_up(
         story = story_of(server, files, new, half_way=False, **known)
     should = expected.replace("s", "ed")
     assert re.match(rf"the client CN=bob \(serial number .*\) was not {should} within 1 s, in rotation 1 of 3", story)
+
+
+def test_bundle_that_is_kept_with_the_next(files: RotatingFiles, mtls_ca: CertificateAuthority, new: Identity) -> None:
+    """A server that adds the new bundle to the old one still accepts who was in it after the rotation back."""
+    other = CertificateAuthority.create("other")
+    with ReloadingServer(files, mtls_ca, "keeps every bundle") as server:
+        bob = other.issue_client("bob")
+        story = story_of(server, files, new, half_way=False, bundle=[mtls_ca, other], accepts=[bob])
+    assert re.match(r"the client CN=bob \(serial number .*\) was not rejected within 1 s, in rotation 2 of 3", story)
+
+
+def test_client_that_is_rejected_for_its_name(
+    files: RotatingFiles, mtls_ca: CertificateAuthority, new: Identity
+) -> None:
+    """Where the application turns a client away by name, that is no sign that the new bundle was taken up."""
+    other = CertificateAuthority.create("other")
+    files.rotate(trust=[mtls_ca, other])
+    with ReloadingServer(files, mtls_ca, "ignores the bundle", turned_away="bob") as server:
+        story = story_of(server, files, new, half_way=False, bundle=mtls_ca, rejects=[other.issue_client("bob")])
+    told = r"the client CN=bob \(serial number .*\) was rejected, and so is a good client of its names: that tells nothing, in"
+    assert re.match(told, story)
+
+
+def test_half_way_state_that_is_read_late(files: RotatingFiles, mtls_ca: CertificateAuthority, new: Identity) -> None:
+    """A server that reads its files later than a state was watched for is watched again, for longer."""
+    with ReloadingServer(files, mtls_ca, "breaks on half-way files", watches=True, waits=True) as server:
+        with pytest.raises(HandshakeAssertionError) as failed:
+            assert_rotates(server.endpoint, files, new, within=10, watch=WATCH, half_way=["new-key", "missing"])
+        assert "while the files were half way: the new key beside the old certificate" in str(failed.value)
+    assert "CN=old" == files.identity.subject
 
 
 def test_connection_that_only_has_to_stay_open(
@@ -368,6 +403,12 @@ BAD: dict[str, tuple[dict[str, Any], type[MtlsError], str]] = {
     "crl": ({"crl": b""}, InvalidArgument, "crl is None, but it must be given to RotatingFiles"),
     "accepts": ({"accepts": ["alice"]}, InvalidArgument, "accepts is ..alice..?, but it must be identities"),
     "client": ({"client": 7}, InvalidArgument, "the client's certificate is 7"),
+    "nothing": ({"to": None}, InvalidArgument, "to is None, but it must be another certificate than the files hold"),
+    "nobody": (
+        {"to": None, "bundle": CertificateAuthority.create()},
+        InvalidArgument,
+        "but it must be given, or rejects, where only bundle or CRL is rotated",
+    ),
 }
 
 

@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Union
 
 from pytest_mtls.conformance.client.target import ClientTarget
 from pytest_mtls.errors import ClientNotUsable, InvalidArgument
 
-__all__ = ["Call", "Client", "ClientArgument", "client_of"]
+__all__ = ["PLACEHOLDERS", "BeforeEnd", "Call", "Client", "ClientArgument", "client_of", "no_more"]
 
 #: What may be given as the client under test.
 ClientArgument = Union[str, Sequence[Union[str, "os.PathLike[str]"]], Callable[[ClientTarget], Any]]
@@ -34,8 +35,21 @@ _CHUNK = 1 << 16
 #: How much of it is shown, in characters.
 _MOST_SHOWN = 2000
 _IS_WINDOWS = os.name == "nt"
-_PLACEHOLDER = re.compile(r"\{(url|host|port|address|ca|crl|cert|key|pem|p12|password|tls)\}")
+_NAMES = ("url", "host", "port", "address", "ca", "crl", "cert", "key", "pem", "p12", "password", "tls")
+#: What is filled in.
+PLACEHOLDERS = frozenset(f"{{{name}}}" for name in _NAMES)
+_PLACEHOLDER = re.compile(rf"\{{({'|'.join(_NAMES)})\}}")
 _SERVER_PLACEHOLDERS = ("{url}", "{port}")
+#: Called when a client's time is over, before it is ended: what it has done by itself can be told from that.
+BeforeEnd = Callable[[], None]
+
+
+#: A coroutine is cancelled when its time is over, and has so many more seconds to end.
+_MARGIN = 3
+
+
+def no_more() -> None:
+    """Nothing to do before a client is ended."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +84,15 @@ class Client:
 
     Attributes:
         name: the command as it was given, or the name of the callable.
-        call: calls it once, for a target and with a number of seconds.
+        call: calls it once, for a target and with a number of seconds; and, if there is one, with what to call when these
+            are over, before the client is ended.
         takes_address: whether it can be told an address to connect to, whatever the name of the host.
-        takes_crl: whether it is told of a file of CRLs.
         is_program: whether each call is a process of its own.
     """
 
     name: str
-    call: Callable[[ClientTarget, float], Call]
+    call: Callable[..., Call]
     takes_address: bool
-    takes_crl: bool
     is_program: bool
 
 
@@ -102,7 +115,7 @@ def client_of(
     if callable(client):
         name = getattr(client, "__qualname__", type(client).__qualname__)
         is_async = inspect.iscoroutinefunction(client) or inspect.iscoroutinefunction(getattr(client, "__call__", None))  # noqa: B004
-        return Client(name, partial(_call_python, client, is_async), True, True, False)
+        return Client(name, partial(_call_python, client, is_async), True, False)
     words = _words(client)
     text = " ".join(words)
     if not any(placeholder in text for placeholder in _SERVER_PLACEHOLDERS):
@@ -110,7 +123,7 @@ def client_of(
             "the client's command", text, "one that names the server to connect to, by {url}, or by {host} and {port}"
         )
     call = partial(_run, words, stdin, dict(env or {}), cwd)
-    return Client(text, call, "{address}" in text, "{crl}" in text, True)
+    return Client(text, call, "{address}" in text, True)
 
 
 def _words(client: object) -> tuple[str, ...]:
@@ -184,7 +197,15 @@ class _Output:
         return bytes(self.data)
 
 
-def _run(words: Sequence[str], stdin: bytes | None, env: Mapping[str, str], cwd: str | None, target: ClientTarget, seconds: float) -> Call:  # fmt: skip
+def _run(
+    words: Sequence[str],
+    stdin: bytes | None,
+    env: Mapping[str, str],
+    cwd: str | None,
+    target: ClientTarget,
+    seconds: float,
+    before_end: BeforeEnd = no_more,
+) -> Call:
     command = [_filled_in(word, target) for word in words]
     own_group: dict[str, Any] = {"start_new_session": True}
     if _IS_WINDOWS:
@@ -200,8 +221,7 @@ def _run(words: Sequence[str], stdin: bytes | None, env: Mapping[str, str], cwd:
             **own_group,
         )
     except (OSError, ValueError) as error:
-        problem = f"it cannot be started ({getattr(error, 'strerror', None) or error})"
-        raise ClientNotUsable(" ".join(words), problem, remedy="Give a program that is on the path") from error
+        raise _not_startable(" ".join(words), command[0], error) from error
     output = _Output(process)
     is_over_time = False
     try:
@@ -209,6 +229,7 @@ def _run(words: Sequence[str], stdin: bytes | None, env: Mapping[str, str], cwd:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         is_over_time = True
+        before_end()
     finally:
         _kill_group(process)
         process.wait()
@@ -220,6 +241,21 @@ def _run(words: Sequence[str], stdin: bytes | None, env: Mapping[str, str], cwd:
     if is_over_time:
         return Call(False, f"was still running after {seconds:g} s, and was killed", printed, is_over_time=True)
     return Call(process.returncode == 0, _status(process.returncode), printed)
+
+
+def _not_startable(client: str, program: str, error: Exception) -> ClientNotUsable:
+    """The error about a program that the system does not start."""
+    problem = f"it cannot be started ({getattr(error, 'strerror', None) or error})"
+    remedy = "Give a program that is on the path"
+    if isinstance(error, PermissionError) and Path(program).is_dir():
+        remedy = f"{program} is a directory: give the program in it"
+    elif isinstance(error, PermissionError):
+        remedy = f"Make it executable: chmod +x {program}"
+    elif isinstance(error, FileNotFoundError) and Path(program).is_file():
+        remedy = f"{program} is there: the interpreter that its first line names is not"
+    elif isinstance(error, OSError) and getattr(error, "strerror", None) == "Exec format error":
+        remedy = "It is not a program of this machine, or a script whose first line does not name its interpreter (#!)"
+    return ClientNotUsable(client, problem, remedy=remedy)
 
 
 def _status(code: int) -> str:
@@ -250,17 +286,23 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 # --- callables -------------------------------------------------------------------------------------------------------
 
 
-def _call_python(client: Callable[[ClientTarget], Any], is_async: bool, target: ClientTarget, seconds: float) -> Call:
+def _call_python(
+    client: Callable[[ClientTarget], Any],
+    is_async: bool,
+    target: ClientTarget,
+    seconds: float,
+    before_end: BeforeEnd = no_more,
+) -> Call:
     ended: list[Call] = []
     passed_through: list[BaseException] = []
 
     def run() -> None:
         try:
             with resolving(target.host, target.address):
-                _run_coroutine(client, target, seconds) if is_async else client(target)
+                _run_coroutine(client, target, seconds, before_end) if is_async else client(target)
         except Exception as error:  # noqa: BLE001 - the client under test may raise anything
             told = f"{type(error).__name__}: {error}"
-            is_over_time = is_async and isinstance(error, (TimeoutError, asyncio.TimeoutError)) and not str(error)
+            is_over_time = isinstance(error, _OverTime)
             ending = f"was still running after {seconds:g} s" if is_over_time else f"raised {told}"
             ended.append(Call(False, ending, told.encode(), is_over_time, error))
         except BaseException as error:  # noqa: BLE001 - such as pytest.fail in the callable, which is the caller's
@@ -270,15 +312,31 @@ def _call_python(client: Callable[[ClientTarget], Any], is_async: bool, target: 
 
     thread = threading.Thread(target=run, name="mtls-client-under-test", daemon=True)
     thread.start()
-    thread.join(seconds + (1 if is_async else 0))
+    thread.join(seconds + (_MARGIN if is_async else 0))
     if passed_through:
         raise passed_through[0]
-    return ended[0] if ended else Call(False, f"was still running after {seconds:g} s", is_over_time=True)
+    if ended:
+        return ended[0]
+    before_end()
+    return Call(False, f"was still running after {seconds:g} s", is_over_time=True)
 
 
-def _run_coroutine(client: Callable[[ClientTarget], Any], target: ClientTarget, seconds: float) -> None:
+class _OverTime(Exception):
+    """A coroutine was cancelled at its deadline."""
+
+
+def _run_coroutine(
+    client: Callable[[ClientTarget], Any], target: ClientTarget, seconds: float, before_end: BeforeEnd
+) -> None:
     async def run() -> None:
-        await asyncio.wait_for(client(target), seconds)
+        task = asyncio.ensure_future(client(target))
+        done, _ = await asyncio.wait([task], timeout=seconds)
+        if not done:
+            await asyncio.to_thread(before_end)
+            task.cancel()
+            await asyncio.wait([task])
+            raise _OverTime
+        await task
 
     asyncio.run(run())
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
-
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pytest_mtls.cases.case import CATALOGUE, Case
 from pytest_mtls.certificates.authority import CertificateAuthority
-from pytest_mtls.certificates.key import PrivateKey
+from pytest_mtls.conformance.client.leaks import is_key_in
+from pytest_mtls.conformance.client.observation import Observation, Recorder
 from pytest_mtls.conformance.client.target import ClientFiles
-from pytest_mtls.conformance.client.under_test import ClientUnderTest, Observation, Recorder
+from pytest_mtls.conformance.client.under_test import ClientUnderTest
 from pytest_mtls.conformance.offers import OfferResult, with_exception
 from pytest_mtls.conformance.policy import Policy
 from pytest_mtls.conformance.run import Outcome
@@ -29,11 +24,6 @@ from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.transcript import versions_offered
 
 __all__ = ["CHECKS", "CheckResult", "check_client"]
-
-#: A line of base64 in a PEM file has 64 characters (RFC 7468 section 2); the last one may be as short as nothing.
-_TELLING = 32
-_NO_HEX = re.compile(rb"[:\s]|0x|\\x")
-_NO_BASE64 = re.compile(rb"\s")
 
 
 @dataclass(frozen=True)
@@ -157,33 +147,10 @@ def _key_in_output(client: ClientUnderTest) -> _Found | str:
         )
     finally:
         stranger.remove_files()
-    if any(_is_key_in(one.call.output, client.files) for one in seen):
+    assert client.files.identity.private_key is not None
+    if any(is_key_in(one.call.output, client.files.identity.private_key) for one in seen):
         return "printed", False, "the client's private key is in what it printed", None
     return "kept", True, "", None
-
-
-def _is_key_in(output: bytes, files: ClientFiles) -> bool:
-    """Whether a private key is in an output: as its file has it, or in another form, in hexadecimal or base64."""
-    lines = Path(files.key).read_bytes().splitlines()
-    if any(line in output for line in lines if len(line) >= _TELLING and b"-" not in line):
-        return True
-    assert files.identity.private_key is not None
-    secret = _secret_of(files.identity.private_key)
-    digits = _NO_HEX.sub(b"", output.lower())
-    # Base64 has three bytes in four characters, so that it depends on what stands before them.
-    texts = (base64.b64encode(secret[at : at + (len(secret) - at) // 3 * 3]) for at in range(3))
-    characters = _NO_BASE64.sub(b"", output.replace(b"\\n", b""))
-    return secret.hex().encode() in digits or any(text in characters for text in texts)
-
-
-def _secret_of(key: PrivateKey) -> bytes:
-    """The number that makes a key a private one, as every form of it has it."""
-    if isinstance(key, ec.EllipticCurvePrivateKey):
-        return key.private_numbers().private_value.to_bytes((key.curve.key_size + 7) // 8, "big")
-    if isinstance(key, rsa.RSAPrivateKey):
-        number = key.private_numbers().d
-        return number.to_bytes((number.bit_length() + 7) // 8, "big")
-    return key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
 
 
 def _older_version(client: ClientUnderTest) -> _Found | str:
@@ -196,18 +163,23 @@ def _older_version(client: ClientUnderTest) -> _Found | str:
         has_begun = has_begun or bool(offers)
         for (_, before), (hello, highest) in pairwise(offers):
             if highest < before:
-                seen = f"TLS {_VERSION_NAMES.get(highest, hex(highest))}"
-                offered = f"TLS {_VERSION_NAMES.get(before, hex(before))}"
+                seen = _version(highest)
                 why = (
-                    f"its offer of {offered} {_ENDED_BY[ending]}, and the client came again and offered at most {seen}"
+                    f"its offer of {_version(before)} {_ENDED_BY[ending]}, and the client came again and offered at most "
+                    f"{seen}"
                 )
                 return seen, False, why, Handshake("server", None, transcript=(hello,), error=why)
+        if offers and server.is_followed_by_plain_data:
+            why = f"its offer of {_version(offers[0][1])} {_ENDED_BY[ending]}, and the client came again without TLS"
+            return "no TLS", False, why, Handshake("server", None, transcript=(offers[0][0],), error=why)
     return ("no older one", True, "", None) if has_begun else "the client began no handshake"
 
 
+def _version(number: int) -> str:
+    return f"TLS {_VERSION_NAMES.get(number, hex(number))}"
+
+
 def _session_of_another_certificate(client: ClientUnderTest) -> _Found | str:
-    if client.client.is_program:
-        return "each call is a process of its own, which has no session of an earlier one"
     other = client.other_files("other-client")
     is_asked = False
     for tls in TLS_VERSIONS:
@@ -276,7 +248,7 @@ CHECKS: Mapping[str, _Check] = {
         "informative",
     ),
     "no-older-version": _Check(
-        "The client does not come again with an older version of TLS after its handshake was cut.",
+        "The client does not come again with an older version of TLS, or without TLS, after its handshake was cut.",
         "RFC 8446 appendix D.1",
         "no older one",
         _older_version,

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pytest_mtls.cases import CATALOGUE, Case, Tier
-from pytest_mtls.conformance.client.under_test import ClientUnderTest, Observation
+from pytest_mtls.conformance.client.observation import Observation
+from pytest_mtls.conformance.client.under_test import ClientUnderTest
 from pytest_mtls.conformance.policy import Policy
 from pytest_mtls.conformance.run import Outcome, Result
 from pytest_mtls.errors import ClientNotUsable, MtlsError
@@ -175,6 +176,8 @@ class ClientRun:
             if expected.accepted and not seen.call.succeeded:
                 return Outcome.DEVIATES, f"the request arrived at a good server, and the client {seen.call.ending}"
             return Outcome.CONFORMS, ""
+        if seen.has_gone_on_without_tls:
+            return Outcome.DEVIATES, str(verdict.error)
         if verdict.accepted is None:
             return Outcome.DEVIATES, f"there is no verdict: {verdict.error}"
         if expected.accepted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_mtls.certificates.authority import CertificateAuthority
@@ -67,7 +67,8 @@ class ClientTarget:
         p12: the same as PKCS#12, and
         password: the password of that file.
         tls: the only TLS version that the server speaks, "1.2" or "1.3".
-        files: all of the files.
+        files: all of the files; that of the CRLs is written when `crl` is asked for.
+        issuer: the CA whose CRLs are written.
     """
 
     host: str
@@ -75,6 +76,7 @@ class ClientTarget:
     address: str
     tls: str
     files: ClientFiles
+    issuer: CertificateAuthority | None = field(default=None, repr=False, compare=False)
 
     @property
     def url(self) -> str:  # noqa: D102 - see the class
@@ -86,6 +88,8 @@ class ClientTarget:
 
     @property
     def crl(self) -> str:  # noqa: D102
+        if self.issuer is not None:  # to sign them takes as long as to issue certificates
+            Path(self.files.crl).write_bytes(b"".join(self.issuer.crl_pems()))
         return self.files.crl
 
     @property

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 import socket
-import ssl
 import tempfile
-import threading
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,21 +15,24 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pytest_mtls.cases.case import Case
+from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.cases.presentation import PeerArgument
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.stapling import CURRENT, Stapler
 from pytest_mtls.client.rate import RateLimiter
-from pytest_mtls.conformance.client.call import Call, ClientArgument, client_of
+from pytest_mtls.conformance.client.call import BeforeEnd, Call, ClientArgument, client_of, no_more
+from pytest_mtls.conformance.client.observation import Observation, Recorder
 from pytest_mtls.conformance.client.target import ClientFiles, ClientTarget
+from pytest_mtls.conformance.client.usable import not_usable
 from pytest_mtls.conformance.responder import answering
 from pytest_mtls.errors import ClientNotUsable, HandshakeAssertionError, InvalidArgument
 from pytest_mtls.reasons.reason import Reason
-from pytest_mtls.server.connection import Handler, ServingSocket
+from pytest_mtls.server.connection import Handler
 from pytest_mtls.server.server import MutualTLSServer
-from pytest_mtls.server.wsgi import Environ
 from pytest_mtls.tls.engine import new_engine_context
 from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.tls.wire import Deadline
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import headline, tell
 from pytest_mtls.verdict.judge import judge
@@ -39,152 +40,50 @@ from pytest_mtls.verdict.judge import judge
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["ClientUnderTest", "Observation", "ReceivedRequest", "launch_client"]
+__all__ = ["ClientUnderTest", "launch_client"]
 
 ADDRESS = "127.0.0.1"
 _LOCALHOST = "localhost"
 #: How long a server that plays dead plays it, in seconds.
 _PATIENCE = 0.5
+#: How long a handshake that is half done when the call is over may take to go on, in seconds: for a callable, which may
+#: have a thread that goes on with it, and for a program, all of whose processes have ended.
+_REST_OF_CALLABLE, _REST_OF_PROGRAM = 1.0, 0.2
+#: How many ports are not used again, and how often another is tried.
+_PORTS, _PORT_CHOICES = 4096, 20
+#: How long a case that was made is presented again, in seconds: some are valid for a minute.
+_SECONDS_OF_A_CASE = 20.0
 _UNRESOLVED = (
     "no resolver knows the host {host}: have the command connect to {{address}}, as curl does by "
     "`--resolve {{host}}:{{port}}:{{address}}`, or add `127.0.0.1 {host}` to the file hosts"
 )
 
 
-@dataclass(frozen=True)
-class ReceivedRequest:
-    """A request that the client sent.
+@dataclass
+class _KeptCase:
+    """A case that is presented over one TLS version after the other.
 
     Attributes:
-        method, path: of its first line.
-        client_address: where it came from, (host, port).
-        handshake: the handshake of its connection.
+        case: as it is in the catalogue.
+        issuer: the CA that it is made with.
+        until: when it has to be made anew.
     """
 
-    method: str
-    path: str
-    client_address: tuple[str, int]
-    handshake: Handshake = field(repr=False)
-
-
-class Recorder:
-    """A WSGI application that keeps the requests, and answers each with a word that nobody can guess.
-
-    For another protocol it hands each connection on to a handler, and whatever the client sends counts as its request.
-
-    Args:
-        handler: what speaks that protocol; None for HTTP.
-    """
-
-    def __init__(self, handler: Handler | None = None) -> None:
-        self.token = secrets.token_hex(12)
-        self.requests: list[ReceivedRequest] = []
-        self._handler = handler
-        self._ended = 0
-        self._changed = threading.Condition()
-
-    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        address = environ["REMOTE_ADDR"], int(environ["REMOTE_PORT"])
-        handshake = environ["pytest_mtls.handshake"]
-        self.requests.append(ReceivedRequest(environ["REQUEST_METHOD"], environ["PATH_INFO"], address, handshake))
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return [f"pytest-mtls {self.token}\n".encode()]
-
-    def handle(self, sock: ssl.SSLSocket, handshake: Handshake) -> None:
-        """Speak the other protocol with an accepted client, and note whether it sent anything."""
-        assert self._handler is not None
-        try:
-            self._handler(sock, handshake)
-        finally:
-            with self._changed:
-                if handshake.peer_address is not None and (not isinstance(sock, ServingSocket) or sock.is_used):
-                    self.requests.append(ReceivedRequest("", "", handshake.peer_address, handshake))
-                self._ended += 1
-                self._changed.notify_all()
-
-    def wait_until_ended(self, connections: int, seconds: float) -> None:
-        """Wait until so many connections of the other protocol have ended; a client that keeps one open is not waited for."""
-        if self._handler is not None:
-            with self._changed:
-                self._changed.wait_for(lambda: self._ended >= connections, seconds)
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What became of one call of the client, from both ends.
-
-    Attributes:
-        target: what the client was told.
-        call: how its call ended.
-        handshakes: all that it began with the server, in the order of their verdicts.
-        requests: those that arrived.
-        has_read_answer: whether the server's answer is in what it printed; None where that cannot be known, since it
-            printed nothing of it, or is a callable.
-        is_all_heard: whether all that the client sent was read: it was a program, which has ended, and the server served.
-    """
-
-    target: ClientTarget
-    call: Call
-    handshakes: tuple[Handshake, ...]
-    requests: tuple[ReceivedRequest, ...]
-    has_read_answer: bool | None
-    is_all_heard: bool = True
-
-    @property
-    def is_accepted(self) -> bool:
-        """Whether the client sent a request, or data that are none: it trusted the server with them."""
-        return bool(self.requests) or any(map(self._is_spoken_to, self.handshakes))
-
-    def _is_spoken_to(self, seen: Handshake) -> bool:
-        """Whether data came over this connection, though perhaps no request of HTTP."""
-        if any(request.client_address == seen.peer_address for request in self.requests):
-            return True
-        return seen.accepted is True and self.is_all_heard and not seen.is_unused and not self.call.is_over_time
+    case: Case
+    issuer: CertificateAuthority
+    until: Deadline
 
     @cached_property
-    def verdict(self) -> Handshake:
-        """The handshake that tells what the client made of the server, with the verdict of both ends.
+    def presented(self) -> Case:
+        """The case that presents always the same."""
+        made: list[Identity | None] = []
 
-        A request that arrived is acceptance, whatever the client says of it. A handshake that is complete, and that the
-        client ended without a byte of data, is a rejection by the client, which judged late; no alert tells why.
-        """
-        ranked = sorted(self.handshakes, key=self._rank)
-        if not ranked:
-            said = f"the client did not connect; it {self.call.ending}"
-            return Handshake("server", None, error=said)
-        best = ranked[0]
-        return self._without_request(best) if best.accepted and not self._is_spoken_to(best) else best
+        def build(ca: CertificateAuthority, leaf: Leaf) -> Identity | None:
+            if not made:
+                made.append(self.case.build(ca, leaf))
+            return made[0]
 
-    def _rank(self, seen: Handshake) -> int:
-        if seen.accepted:
-            return 0 if self._is_spoken_to(seen) else 2
-        if seen.accepted is None:
-            return 5
-        if seen.rejected_by == "client":
-            return 1 if seen.alert is not None else 3
-        return 4
-
-    def _without_request(self, seen: Handshake) -> Handshake:
-        if self.call.is_over_time:
-            return replace(seen, accepted=None, error=f"no request came, and the client {self.call.ending}")
-        return seen.rejected_late(f"the client completed the handshake and sent no data; it {self.call.ending}")
-
-    @property
-    def outcome(self) -> str:
-        """What came of it inside, and how the call ended, in a few words."""
-        if not self.requests:
-            return f"{'data that are no request' if self.is_accepted else 'no request'}; {self.call.ending}"
-        if not self.call.succeeded:
-            return f"request arrived; {self.call.ending}"
-        return "answer read" if self.has_read_answer else "request arrived"
-
-    def story(self) -> str:
-        """How the client ended and what it said, for a failure."""
-        lines = [f"the client was called for {self.target.url} and {self.call.ending}"]
-        lines.append(f"  requests that arrived: {len(self.requests)}; handshakes: {len(self.handshakes)}")
-        if self.call.text.strip():
-            lines += ["  it said:", *(f"    {line}" for line in self.call.text.strip().splitlines())]
-        return "\n".join(lines)
+        return replace(self.case, build=build)
 
 
 class ClientUnderTest:
@@ -253,6 +152,9 @@ class ClientUnderTest:
             if self._given_ca is None:
                 inside.callback(self.ca.remove_files)
             self._directory = directory
+            self._ports: deque[int] = deque(maxlen=_PORTS)
+            self._kept: _KeptCase | None = None
+            inside.callback(self._forget_case)
             self.files = ClientFiles.write(directory / "client", self.ca, self.ca.issue_client("client"))
             self._good = self.ca.issue_server()
             self._inside = inside.pop_all()
@@ -267,8 +169,9 @@ class ClientUnderTest:
         """The files of another client of the same CA."""
         return ClientFiles.write(self._directory / common_name, self.ca, self.ca.issue_client(common_name))
 
-    def good_server(self, app: Recorder, **options: Any) -> MutualTLSServer:
-        """A server that the client has to accept; it is not started.
+    @contextmanager
+    def good_server(self, app: Recorder, **options: Any) -> Iterator[MutualTLSServer]:
+        """A server that the client has to accept, and that runs in the ``with`` block.
 
         Args:
             app: what keeps its requests.
@@ -276,7 +179,8 @@ class ClientUnderTest:
         """
         identity = self.ca.issue_server()
         stapling = _stapling(identity, self.ca) if self._staples else {}
-        return MutualTLSServer(app, cert=identity, trust=self.ca, **stapling, **options)
+        with self._serving(app, cert=identity, trust=self.ca, **stapling, **options) as server:
+            yield server
 
     # --- calls ---------------------------------------------------------------------------------------------------------
 
@@ -301,26 +205,49 @@ class ClientUnderTest:
         app = Recorder(self._handler)
         speaks: dict[str, Any] = {"app": app} if self._handler is None else {"handler": app.handle}
         host = cert.host if isinstance(cert, Case) else _LOCALHOST
-        issuer = self._issuer() if isinstance(cert, Case) else self.ca
+        issuer, presents = (self.ca, cert or self._good) if not isinstance(cert, Case) else self._made(cert)
         settings["trust"] = issuer
-        try:
-            with ExitStack() as beside:
-                if self._ocsp:
-                    beside.enter_context(answering(issuer))
-                presents = cert or (issuer.issue_server() if self._ocsp else self._good)
-                if self._staples:
-                    settings.update(_stapling(presents, options.get("trust", issuer)))
-                server = beside.enter_context(MutualTLSServer(cert=presents, **{**speaks, **settings, **options}))
-                return self.call(server, app, host=host, tls=tls, issuer=issuer, serves=not misbehaves)
-        finally:
-            if issuer is not self.ca:
-                issuer.remove_files()
+        with ExitStack() as beside:
+            if self._ocsp:
+                beside.enter_context(answering(issuer))
+                presents = cert or issuer.issue_server()
+            if self._staples:
+                settings.update(_stapling(presents, options.get("trust", issuer)))
+            server = beside.enter_context(self._serving(cert=presents, **{**speaks, **settings, **options}))
+            return self.call(server, app, host=host, tls=tls, issuer=issuer, serves=not misbehaves)
 
-    def _issuer(self) -> CertificateAuthority:
-        """The CA for one case, so that what the case revokes and the CAs that it makes are forgotten after it."""
-        if self.ca.parent is not None:
-            return self.ca
-        return CertificateAuthority(self.ca.certificate, self.ca.private_key)
+    def _made(self, case: Case) -> tuple[CertificateAuthority, Case]:
+        """A CA for one case, so that what the case revokes and the CAs that it makes are forgotten after it; and the case.
+
+        The case is made once for the TLS versions over which it is presented, which come one after the other.
+        """
+        is_kept = self._kept is not None and self._kept.case is case and self._kept.until.remaining > 0
+        if self._kept is None or not is_kept or self._ocsp:  # whose URL is another one each time
+            self._forget_case()
+            is_root = self.ca.parent is None
+            issuer = CertificateAuthority(self.ca.certificate, self.ca.private_key) if is_root else self.ca
+            self._kept = _KeptCase(case, issuer, Deadline(_SECONDS_OF_A_CASE))
+        return self._kept.issuer, self._kept.presented
+
+    def _forget_case(self) -> None:
+        if self._kept is not None and self._kept.issuer is not self.ca:
+            self._kept.issuer.remove_files()
+        self._kept = None
+
+    @contextmanager
+    def _serving(self, app: Recorder | None = None, **options: Any) -> Iterator[MutualTLSServer]:
+        """A server for one call, on a port that none of the latest ones had.
+
+        What comes late from an earlier call is then not taken for a part of this one.
+        """
+        with ExitStack() as tried:
+            server = tried.enter_context(MutualTLSServer(app, **options))
+            for _ in range(_PORT_CHOICES):
+                if server.port not in self._ports:
+                    break
+                server = tried.enter_context(MutualTLSServer(app, **options))  # the other one keeps its port meanwhile
+            self._ports.append(server.port)
+            yield server
 
     def call(
         self,
@@ -348,8 +275,17 @@ class ClientUnderTest:
             ClientNotUsable: as for `observe`.
         """
         bookmark, before = server.bookmark(), len(app.requests)
-        target, call = self.call_port(server.port, host=host, tls=tls, files=files, issuer=issuer)
-        handshakes = tuple(seen for seen in server.handshakes_since(bookmark, wait=True) if _is_one(seen))
+        given_up: list[bool] = []
+
+        def note_given_up() -> None:
+            if not given_up:
+                given_up.append(any(seen.is_unused for seen in server.handshakes_since(bookmark)))
+
+        target, call = self.call_port(
+            server.port, host=host, tls=tls, files=files, issuer=issuer, before_end=note_given_up
+        )
+        rest = _REST_OF_PROGRAM if self.client.is_program else _REST_OF_CALLABLE
+        handshakes = tuple(filter(_is_one, server.handshakes_since(bookmark, wait=True, at_most=rest, by_arrival=True)))
         if serves and not call.is_over_time:
             app.wait_until_ended(sum(seen.accepted is True for seen in handshakes), self.timeout)
         requests = tuple(app.requests[before:])
@@ -357,7 +293,8 @@ class ClientUnderTest:
         if not handshakes and not requests and not _is_resolved(host):
             raise ClientNotUsable(self.name, _UNRESOLVED.format(host=host), call.text)
         is_all_heard = self.client.is_program and serves
-        return Observation(target, call, handshakes, requests, has_read, is_all_heard)
+        connections = server.bookmark() - bookmark
+        return Observation(target, call, handshakes, requests, has_read, is_all_heard, any(given_up), connections)
 
     def call_port(
         self,
@@ -367,12 +304,14 @@ class ClientUnderTest:
         tls: str = "1.3",
         files: ClientFiles | None = None,
         issuer: CertificateAuthority | None = None,
+        before_end: BeforeEnd = no_more,
     ) -> tuple[ClientTarget, Call]:
         """Call the client once for whatever listens on a port, without a look at it.
 
         Args:
             port: on loopback.
             host, tls, files, issuer: as for `call`.
+            before_end: called when the client's time is over, before it is ended.
 
         Returns:
             What the client was told, and how its call ended.
@@ -382,12 +321,10 @@ class ClientUnderTest:
         """
         if not self.client.takes_address and not _is_resolved(host):
             raise ClientNotUsable(self.name, _UNRESOLVED.format(host=host))
-        target = ClientTarget(host, port, ADDRESS, tls, files or self.files)
-        if self.client.takes_crl:
-            Path(target.crl).write_bytes(b"".join((issuer or self.ca).crl_pems()))
+        target = ClientTarget(host, port, ADDRESS, tls, files or self.files, issuer or self.ca)
         if self._rate_limiter is not None:
             self._rate_limiter.wait()
-        return target, self.client.call(target, self.timeout)
+        return target, self.client.call(target, self.timeout, before_end)
 
     def check_usable(self, versions: Sequence[str] = ("1.3", "1.2")) -> Observation:
         """Call the client for a good server: it has to send a request, and to end well.
@@ -406,7 +343,7 @@ class ClientUnderTest:
             if seen is None or latest.is_accepted or not seen.handshakes:
                 seen = latest
         assert seen is not None
-        raise ClientNotUsable(self.name, _why_not_usable(seen), seen.call.text)
+        raise not_usable(self.client, seen)
 
     # --- assertions ------------------------------------------------------------------------------------------------------
 
@@ -472,14 +409,6 @@ def launch_client(client: ClientArgument, **options: Any) -> ClientUnderTest:
         MissingExtra: ``staple`` without pyOpenSSL.
     """
     return ClientUnderTest(client, **options)
-
-
-def _why_not_usable(seen: Observation) -> str:
-    if seen.call.is_over_time:
-        return f"for a good server it {seen.call.ending}"
-    if seen.is_accepted:
-        return f"its request arrived at a good server, and it {seen.call.ending}"
-    return f"it does not accept a good server: {headline(seen.verdict)}"
 
 
 def _stapling(presents: PeerArgument, issuer: CertificateAuthority) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def record(result: Result | BypassResult | OfferResult) -> dict[str, Any]:
         expected = Expected(accepted=case.tier is Tier.GOOD, by=opposite(case.side), reasons=case.reasons)
         facts["title"] = case.summary
         if case.rfc:
-            facts["rfc"] = f"RFC 5280 {case.rfc}" if case.rfc.startswith("section") else case.rfc
+            facts["rfc"] = case.rests_on
     if result.outcome.is_failure and seen:
         if expected is not None or not isinstance(result, OfferResult):
             facts["diagnosis"] = likely_cause(seen[-1], expected)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 import requests
@@ -156,7 +157,7 @@ BAD: dict[str, ClientArgument] = {
     "session-of-another-certificate": Resumes(),
     "key-in-output": PRINTS_ITS_KEY,
 }
-CANNOT_BE_ASKED = {("requests", "key-in-output"), ("curl", "session-of-another-certificate")}
+CANNOT_BE_ASKED = {("requests", "key-in-output")}
 
 
 @pytest.fixture
@@ -218,6 +219,25 @@ def test_each_way_of_falling_back(ca: CertificateAuthority, ending: str, error: 
     assert [0x0303] == [max(versions_offered(hello)) for hello in result.handshake.transcript]
 
 
+@pytest.mark.parametrize("ending", ["alert", "close", "reset"])
+def test_going_on_without_tls(ca: CertificateAuthority, ending: str) -> None:
+    """A client whose handshake is cut may say in the clear what it could not say over TLS."""
+    errors = {"alert": ssl.SSLError, "close": ssl.SSLEOFError, "reset": ConnectionResetError}
+
+    def without_tls(target: ClientTarget) -> None:
+        try:
+            talk(target, own_context(target))
+        except OSError as error:
+            if type(error) is errors[ending]:
+                with socket.create_connection((target.address, target.port), PATIENCE) as sock:
+                    sock.sendall(target.request)
+            raise
+
+    result = found(without_tls, ca, "no-older-version")
+    assert (Outcome.DEVIATES, "no TLS") == (result.outcome, result.seen), result
+    assert result.note.endswith("and the client came again without TLS")
+
+
 def test_client_that_remembers_what_failed(ca: CertificateAuthority) -> None:
     """A client in this process may offer less only when it is called again."""
     failed: set[int] = set()
@@ -273,6 +293,22 @@ def test_session_of_each_version(ca: CertificateAuthority, tls: str) -> None:
     assert result.handshake is not None
     assert result.handshake.resumed
     assert Outcome.CONFORMS is found(Resumes(by_certificate=True), ca, "session-of-another-certificate").outcome
+
+
+@pytest.mark.parametrize("tls", TLS_VERSIONS)
+def test_program_that_keeps_sessions_in_a_file(ca: CertificateAuthority, tls: str, tmp_path: Path) -> None:
+    """Each call is a process of its own, and one may take over the session of another."""
+    require_program("openssl", apt="openssl")
+    s_client = (
+        "openssl s_client -quiet -connect {address}:{port} -servername {host} -verify_return_error "
+        "-CAfile {ca} -cert {cert} -key {key}"
+    )
+    kept = f"test {{tls}} = {tls} && test -s {tmp_path}/{{port}} && set -- -sess_in {tmp_path}/{{port}}"
+    keeps = ["sh", "-c", f'{kept}; exec {s_client} -sess_out {tmp_path}/{{port}} "$@"']
+    result = found(keeps, ca, "session-of-another-certificate")
+    assert (Outcome.DEVIATES, "resumed") == (result.outcome, result.seen), result
+    assert result.note.endswith(f"of the earlier one, over TLS {tls}")
+    assert Outcome.CONFORMS is found(s_client, ca, "session-of-another-certificate").outcome
 
 
 def test_connection_of_another_certificate(ca: CertificateAuthority) -> None:
