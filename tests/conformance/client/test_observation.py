@@ -88,6 +88,20 @@ def test_client_that_asks_without_tls_first_is_judged_by_its_handshake(mtls_ca: 
         assert [Outcome.CONFORMS] * 2 == [run.check(server_case(case), "1.3").outcome for case in ("expired", "valid")]
 
 
+# --- crashes ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+def test_client_that_crashes_on_a_bad_server_is_found_out(mtls_ca: CertificateAuthority) -> None:
+    """It sent no request, but not for want of trust: what a certificate can do to it is worse than to be accepted."""
+    crashes = _RETRIES.replace("        sock.unwrap()", "        os.kill(os.getpid(), signal.SIGSEGV)")
+    program = [sys.executable, "-c", crashes.format(before_the_next="pass"), *_COMMAND]
+    with under_test(program, mtls_ca, timeout=60) as client:
+        result = ClientRun(client).check(server_case("wrong-host"), "1.3")
+    assert (Outcome.DEVIATES, "refused") == (result.outcome, result.seen)
+    assert "the client crashed on this server: it was ended by SIGSEGV" == result.note
+
+
 # --- late judges that are ended at their time-out ---------------------------------------------------------------------
 
 #: Completes its handshake, looks at the name, ends the connection without a byte, and tries again for ever.
