@@ -320,8 +320,6 @@ def _with_status(issuer: x509.Certificate, asked: ocsp.OCSPRequest, **status: An
 
 def _sign(builder: ocsp.OCSPResponseBuilder, signer: _Signer) -> bytes:
     key: Any = signer.key
-    if pss_hash(signer.certificate) is not None:
-        raise TypeError("its key is for RSASSA-PSS only")
     return builder.sign(key, signature_hash(signer.key)).public_bytes(Encoding.DER)
 
 
@@ -345,6 +343,8 @@ def _check_signs(signer: _Signer) -> None:
         revocation_reason=None,
     )
     try:
+        if pss_hash(signer.certificate) is not None:
+            raise TypeError("its key is for RSASSA-PSS only")
         _sign(builder.responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate), signer)
     except (*UNREADABLE, TypeError) as error:
         problem = (
