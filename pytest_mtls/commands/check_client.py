@@ -7,7 +7,7 @@ import shlex
 
 from pytest_mtls.commands.check_server import add_options, given, run_suite
 from pytest_mtls.commands.command import Command
-from pytest_mtls.errors import InvalidArgument
+from pytest_mtls.errors import InvalidOption
 from pytest_mtls.reasons.settings import CLIENT_SETTINGS
 
 __all__ = ["CHECK_CLIENT", "OPTIONS"]
@@ -29,6 +29,8 @@ OPTIONS: dict[str, tuple[str, str]] = {
     "rate": ("N", "at most N connections a second"),
 }
 
+_EXAMPLE = "pytest-mtls check-client -- curl --cacert {ca} --cert {cert} --key {key} {url}"
+
 _DESCRIPTION = """Have a client in any language meet every server of the catalogue, and say which bad ones it talks to.
 What follows -- is its command line; {url} {host} {port} {address} {ca} {crl} {cert} {key} {pem} {p12} {password} {tls} are
 filled in. It is a run of pytest: the same as `pytest --pyargs pytest_mtls.conformance --mtls-client COMMAND`. Options that
@@ -37,12 +39,13 @@ are not listed here are given to pytest as they are. Exit status: 0 as it should
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "pytest-mtls check-client [options] -- COMMAND [argument ...]"
+    parser.epilog = f"For example: {_EXAMPLE}"
     add_options(parser, OPTIONS)
 
 
 def _run(options: argparse.Namespace) -> int:
     if not options.program:
-        raise InvalidArgument("the client's command", "", "given after --, such as -- curl --cacert {ca} {url}")
+        raise InvalidOption("check-client", f"the client's command is missing. Give it after --, as in: {_EXAMPLE}")
     command = options.program[0] if len(options.program) == 1 else shlex.join(options.program)
     return run_suite([f"--mtls-client={command}", *given(options, OPTIONS)], options.rest, as_json=options.json)
 

@@ -14,11 +14,12 @@ from typing import Any
 
 from pytest_mtls.commands.command import INTERRUPTED, MISTAKE, Command
 from pytest_mtls.commands.table import COMMANDS
-from pytest_mtls.errors import MtlsError
+from pytest_mtls.errors import InvalidEndpoint, MtlsError
 
 __all__ = ["PROGRAM", "main", "make_parser"]
 
 PROGRAM = "pytest-mtls"
+_URLS = "Give one such as https://localhost:8443, or localhost:8443 for TLS alone"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status = command.run(options)
         sys.stdout.flush()
+    except InvalidEndpoint as error:  # whose own remedy is for Python
+        return _mistake(f"{error.value!r} is not a URL of a server: {error.problem}. {_URLS}.")
     except MtlsError as error:
         return _mistake(str(error))
     except BrokenPipeError:

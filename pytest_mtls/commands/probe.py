@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -79,10 +80,19 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(facts(seen, notes, plan), indent=2, ensure_ascii=False))
     elif seen.accepted is None and not seen.began:
-        print(shown(f"pytest-mtls: {seen.error}. Is the server running there?"), file=sys.stderr)
+        print(shown(f"pytest-mtls: {seen.error}. {_question(endpoint.host)}"), file=sys.stderr)
     else:
         print(shown("\n".join([explain(seen, plan=plan), *(f"  note: {one_line(note)}" for note in notes)])))
     return {True: ACCEPTED, False: FAILED, None: MISTAKE}[seen.accepted]
+
+
+def _question(host: str) -> str:
+    """What to look at if there is no connection."""
+    try:
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError):
+        return "No resolver knows this host: is its name right?"
+    return "Is the server running there?"
 
 
 def _notes(seen: Handshake, identity: Identity | None, trust: Trust | None) -> Iterator[str]:

@@ -77,7 +77,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     try:
         socket.create_connection(target.address, timeout=_CONNECT_SECONDS).close()
     except OSError as error:
-        problem = f"cannot connect to {target}: {(error.strerror or str(error)).lower()}. Is the server running there?"
+        is_unknown = isinstance(error, socket.gaierror)
+        question = "No resolver knows this host: is its name right?" if is_unknown else "Is the server running there?"
+        problem = f"cannot connect to {target}: {(error.strerror or str(error)).lower()}. {question}"
         raise pytest.UsageError(f"--mtls-target: {problem}") from None
 
 

@@ -90,7 +90,7 @@ class InvalidReport(MtlsError):
 
     def __str__(self) -> str:
         return (
-            f"{self.path} cannot be compared with: {self.problem}. "
+            f"{self.path} cannot be compared: {self.problem}. "
             "Write a baseline with --mtls-baseline-update, or a report with --mtls-report FILE.json."
         )
 

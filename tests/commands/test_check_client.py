@@ -53,7 +53,10 @@ def test_no_client(tmp_path: Path) -> None:
     """Without a command there is a line on the error stream and status 2."""
     done = check_client(tmp_path)
     assert (2, 1) == (done.returncode, len(done.stderr.strip().splitlines())), done.stderr
-    assert "given after --" in done.stderr
+    assert (
+        "check-client: the client's command is missing. Give it after --, as in: pytest-mtls check-client --"
+        in done.stderr
+    )
 
 
 def test_options_are_those_of_pytest() -> None:

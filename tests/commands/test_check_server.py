@@ -68,7 +68,7 @@ def test_mistakes(tmp_path: Path) -> None:
             ([dead, "--policy", "absent.toml"], "the policy in absent.toml cannot be used: no such file or directory"),
             ([dead, "--ca", "absent.pem"], "cannot read a certificate from absent.pem: no such file or directory"),
             ([dead, "--setting", "nonsense"], "--mtls-setting is 'nonsense', but it must be one of"),
-            (["-k", "expired", dead], "is not an endpoint: tls has no port of its own"),
+            (["-k", "expired", dead], "is not a URL of a server: tls has no port of its own"),
         ]:
             done = check_server(tmp_path, *arguments)
             assert (2, 1) == (done.returncode, len(done.stderr.strip().splitlines())), done.stderr

@@ -44,4 +44,4 @@ def test_nothing_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_unreadable_report_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line, and exit status 2."""
     assert 2 == main(["compare", str(tmp_path / "absent.json"), str(tmp_path / "absent.json")])
-    assert "absent.json cannot be compared with: no such file or directory" in capsys.readouterr().err
+    assert "absent.json cannot be compared: no such file or directory" in capsys.readouterr().err

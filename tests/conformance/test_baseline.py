@@ -187,7 +187,7 @@ def test_file_that_cannot_be_read_is_a_typed_error(tmp_path: Path, text: str | N
         path.write_text(text, encoding="utf-8")
     with pytest.raises(InvalidReport) as caught:
         read_snapshot(path)
-    assert f"{path} cannot be compared with: {problem}" in str(caught.value)
+    assert f"{path} cannot be compared: {problem}" in str(caught.value)
     assert "--mtls-baseline-update" in str(caught.value)
 
 
@@ -270,7 +270,7 @@ def test_update_writes_what_is_now(conform: Conform, mtls_server_factory: Factor
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--mtls-baseline=absent.json"], "absent.json cannot be compared with: no such file or directory"),
+        (["--mtls-baseline=absent.json"], "absent.json cannot be compared: no such file or directory"),
         (["--mtls-baseline=base.txt"], "--mtls-baseline is 'base.txt', but it must be a file whose name ends in .json"),
         (["--mtls-baseline-update"], "--mtls-baseline-update: it needs --mtls-baseline FILE"),
         (["--mtls-baseline=no/base.json", "--mtls-baseline-update"], "a file in a directory that is there; no is not"),

@@ -16,6 +16,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from support.client_programs import server_case
+from support.client_sources import SOURCES
 from support.generated_pages import DOCS, replace_generated_part
 from support.real_clients import CLIENTS, RealClient, policy_of
 
@@ -85,10 +86,20 @@ def as_markdown(rows: Mapping[str, Mapping[str, Any]]) -> str:
             f"| {name} | {client.stack} | {counted.get(Outcome.CONFORMS.value, 0)} | {counted.get(Outcome.EXCEPTED.value, 0)} | "
             f"{counted.get(Outcome.LEFT_OUT.value, 0)} | {client.mistake} | {found} |"
         )
-    lines += ["", "## Deviations", "", "| client | server | does | why |", "|---|---|---|---|"]
+    lines += [
+        "",
+        "## Deviations",
+        "",
+        "| client | does | servers | why | where this is from |",
+        "|---|---|---|---|---|",
+    ]
     for name in rows:
+        servers: dict[tuple[str, str], list[str]] = {}
         for key, (seen, why) in CLIENTS[name].deviations.items():
-            lines.append(f"| {name} | `{key}` | {'accepts it' if seen == 'accepted' else 'rejects it'} | {why} |")
+            servers.setdefault((seen, why), []).append(f"`{key}`")
+        for (seen, why), those in servers.items():
+            does = "accepts" if seen == "accepted" else "rejects"
+            lines.append(f"| {name} | {does} | {', '.join(those)} | {why} | {SOURCES.get(why, '')} |")
     notes = [f"- {name}: {note}" for name in rows for note in CLIENTS[name].notes]
     return "\n".join([*lines, "", "## Notes", "", *notes])
 

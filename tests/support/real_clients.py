@@ -337,7 +337,9 @@ def speaking(handler: Callable[..., None], *alpn: str) -> Mapping[str, Any]:
     return {"handler": handler, "alpn": alpn}
 
 
-_GNUTLS_CONSTRAINTS = "GnuTLS looks at no name constraints on URIs and directory names"
+_GNUTLS_CONSTRAINTS = (
+    "GnuTLS compares URIs and directory names with no permitted subtree; an excluded one rejects every such name"
+)
 _NO_PURPOSE = "wget asks GnuTLS for no purpose when it verifies a server"
 _GNUTLS_UNKNOWN = "GnuTLS sees nothing bad in a certificate that the OCSP responder does not know"
 _LEVEL = frozenset({"level"})
@@ -407,7 +409,7 @@ CLIENTS: Mapping[str, RealClient] = {
             deviations={
                 "wildcard-alone": (
                     "accepted",
-                    "Go 1.19 lets the pattern `*` stand for a name of one label",
+                    "Go lets the pattern `*` stand for a name of one label",
                 )
             },
             stack="Go",
@@ -419,7 +421,10 @@ CLIENTS: Mapping[str, RealClient] = {
             deviations={
                 **dict.fromkeys(
                     ("wildcard-not-leftmost", "wildcard-twice"),
-                    ("accepted", "JSSE lets a wildcard stand for any label of a name"),
+                    (
+                        "accepted",
+                        "JSSE lets a wildcard stand for any label of a name, as RFC 2818 section 3.1 can be read",
+                    ),
                 ),
                 "intermediate-for-the-other-side": (
                     "accepted",
@@ -458,7 +463,13 @@ CLIENTS: Mapping[str, RealClient] = {
                     "BoringSSL takes no constraint on IP addresses: `unsupported name constraint type`",
                 ),
                 "ip-address-as-dns-name": ("accepted", "gRPC compares DNS names with an address as text"),
-                "nul-in-name": ("accepted", "gRPC compares a DNS name as far as its first NUL byte"),
+                "nul-in-name": (
+                    "accepted",
+                    (
+                        "gRPC compares a DNS name as far as its first NUL byte in the handshake; its check before each call "
+                        "finds the rest, and is left out where `grpc.ssl_target_name_override` is set, as it is here"
+                    ),
+                ),
             },
             notes=("BoringSSL takes no Ed25519 key unless it is told to.",),
             options=speaking(protocols.http2, "h2"),

@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Union
 
 from pytest_mtls.conformance.client.target import ClientTarget
 from pytest_mtls.errors import ClientNotUsable, InvalidArgument
 
-__all__ = ["BeforeEnd", "Call", "Client", "ClientArgument", "client_of", "no_more"]
+__all__ = ["PLACEHOLDERS", "BeforeEnd", "Call", "Client", "ClientArgument", "client_of", "no_more"]
 
 #: What may be given as the client under test.
 ClientArgument = Union[str, Sequence[Union[str, "os.PathLike[str]"]], Callable[[ClientTarget], Any]]
@@ -34,7 +35,10 @@ _CHUNK = 1 << 16
 #: How much of it is shown, in characters.
 _MOST_SHOWN = 2000
 _IS_WINDOWS = os.name == "nt"
-_PLACEHOLDER = re.compile(r"\{(url|host|port|address|ca|crl|cert|key|pem|p12|password|tls)\}")
+_NAMES = ("url", "host", "port", "address", "ca", "crl", "cert", "key", "pem", "p12", "password", "tls")
+#: What is filled in.
+PLACEHOLDERS = frozenset(f"{{{name}}}" for name in _NAMES)
+_PLACEHOLDER = re.compile(rf"\{{({'|'.join(_NAMES)})\}}")
 _SERVER_PLACEHOLDERS = ("{url}", "{port}")
 #: Called when a client's time is over, before it is ended: what it has done by itself can be told from that.
 BeforeEnd = Callable[[], None]
@@ -217,8 +221,7 @@ def _run(
             **own_group,
         )
     except (OSError, ValueError) as error:
-        problem = f"it cannot be started ({getattr(error, 'strerror', None) or error})"
-        raise ClientNotUsable(" ".join(words), problem, remedy="Give a program that is on the path") from error
+        raise _not_startable(" ".join(words), command[0], error) from error
     output = _Output(process)
     is_over_time = False
     try:
@@ -238,6 +241,21 @@ def _run(
     if is_over_time:
         return Call(False, f"was still running after {seconds:g} s, and was killed", printed, is_over_time=True)
     return Call(process.returncode == 0, _status(process.returncode), printed)
+
+
+def _not_startable(client: str, program: str, error: Exception) -> ClientNotUsable:
+    """The error about a program that the system does not start."""
+    problem = f"it cannot be started ({getattr(error, 'strerror', None) or error})"
+    remedy = "Give a program that is on the path"
+    if isinstance(error, PermissionError) and Path(program).is_dir():
+        remedy = f"{program} is a directory: give the program in it"
+    elif isinstance(error, PermissionError):
+        remedy = f"Make it executable: chmod +x {program}"
+    elif isinstance(error, FileNotFoundError) and Path(program).is_file():
+        remedy = f"{program} is there: the interpreter that its first line names is not"
+    elif isinstance(error, OSError) and getattr(error, "strerror", None) == "Exec format error":
+        remedy = "It is not a program of this machine, or a script whose first line does not name its interpreter (#!)"
+    return ClientNotUsable(client, problem, remedy=remedy)
 
 
 def _status(code: int) -> str:

@@ -24,6 +24,7 @@ from pytest_mtls.client.rate import RateLimiter
 from pytest_mtls.conformance.client.call import BeforeEnd, Call, ClientArgument, client_of, no_more
 from pytest_mtls.conformance.client.observation import Observation, Recorder
 from pytest_mtls.conformance.client.target import ClientFiles, ClientTarget
+from pytest_mtls.conformance.client.usable import not_usable
 from pytest_mtls.conformance.responder import answering
 from pytest_mtls.errors import ClientNotUsable, HandshakeAssertionError, InvalidArgument
 from pytest_mtls.reasons.reason import Reason
@@ -342,7 +343,7 @@ class ClientUnderTest:
             if seen is None or latest.is_accepted or not seen.handshakes:
                 seen = latest
         assert seen is not None
-        raise ClientNotUsable(self.name, _why_not_usable(seen), seen.call.text)
+        raise not_usable(self.client, seen)
 
     # --- assertions ------------------------------------------------------------------------------------------------------
 
@@ -408,14 +409,6 @@ def launch_client(client: ClientArgument, **options: Any) -> ClientUnderTest:
         MissingExtra: ``staple`` without pyOpenSSL.
     """
     return ClientUnderTest(client, **options)
-
-
-def _why_not_usable(seen: Observation) -> str:
-    if seen.call.is_over_time:
-        return f"for a good server it {seen.call.ending}"
-    if seen.is_accepted:
-        return f"its request arrived at a good server, and it {seen.call.ending}"
-    return f"it does not accept a good server: {headline(seen.verdict)}"
 
 
 def _stapling(presents: PeerArgument, issuer: CertificateAuthority) -> dict[str, Any]:

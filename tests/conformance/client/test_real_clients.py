@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.client_record import PAGE, as_markdown, failures, recorded, run_of, twin_results
+from support.client_sources import SOURCES, reasons
 from support.generated_pages import generated_part
 from support.real_clients import CLIENTS
 
@@ -57,6 +58,11 @@ def test_twin(name: str, ca: CertificateAuthority) -> None:
 def test_every_client_is_recorded() -> None:
     """None is left out."""
     assert list(CLIENTS) == list(recorded())
+
+
+def test_every_reason_has_its_source() -> None:
+    """What is said of a client can be read somewhere, or was seen in another way; nothing is left of what is not said."""
+    assert set(SOURCES) == reasons()
 
 
 def test_page_is_current() -> None:
