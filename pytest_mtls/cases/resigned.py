@@ -27,19 +27,22 @@ __all__ = [
     "EXTENSIONS",
     "ISSUER",
     "MD5_WITH_RSA",
+    "PUBLIC_KEY",
     "SERIAL",
     "SIGNATURE",
+    "VALIDITY",
     "VERSION",
     "Edit",
     "assemble",
     "resign",
+    "resign_der",
 ]
 
 #: Changes the fields of a TBSCertificate in place.
 Edit = Callable[[list[bytes]], None]
 
 #: Where fields of a version 3 TBSCertificate are.
-VERSION, SERIAL, SIGNATURE, ISSUER, EXTENSIONS = 0, 1, 2, 3, -1
+VERSION, SERIAL, SIGNATURE, ISSUER, VALIDITY, PUBLIC_KEY, EXTENSIONS = 0, 1, 2, 3, 4, 6, -1
 
 EMPTY_NAME = b"\x30\x00"
 
@@ -52,9 +55,17 @@ MD5_WITH_RSA = bytes.fromhex("300d06092a864886f70d0101040500")
 
 def assemble(tbs: bytes, algorithm: bytes, signature: bytes) -> x509.Certificate:
     """A certificate of its three parts, whether they fit together or not."""
+    return _load(_put_together(tbs, algorithm, signature))
+
+
+def _put_together(tbs: bytes, algorithm: bytes, signature: bytes) -> bytes:
+    return sequence(tbs, algorithm, element(BIT_STRING, b"\x00" + signature))
+
+
+def _load(der: bytes) -> x509.Certificate:
     with warnings.catch_warnings():  # of serial numbers that are not positive
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-        return x509.load_der_x509_certificate(sequence(tbs, algorithm, element(BIT_STRING, b"\x00" + signature)))
+        return x509.load_der_x509_certificate(der)
 
 
 def resign(
@@ -64,6 +75,17 @@ def resign(
     *,
     digest: hashes.HashAlgorithm | None = None,
 ) -> x509.Certificate:
+    """Change a certificate's fields, and sign it again; as `resign_der`, for what `cryptography` can load."""
+    return _load(resign_der(certificate, key, edit, digest=digest))
+
+
+def resign_der(
+    certificate: x509.Certificate,
+    key: PrivateKey,
+    edit: Edit,
+    *,
+    digest: hashes.HashAlgorithm | None = None,
+) -> bytes:
     """Change a certificate's fields, and sign it again.
 
     Args:
@@ -84,8 +106,8 @@ def resign(
         assert isinstance(key, rsa.RSAPrivateKey)
         assert isinstance(pss, PSS)
         assert by_way_of is not None
-        return assemble(tbs, algorithm, key.sign(tbs, pss, by_way_of))
-    return assemble(tbs, algorithm, _sign(key, tbs, digest or signature_hash(key)))
+        return _put_together(tbs, algorithm, key.sign(tbs, pss, by_way_of))
+    return _put_together(tbs, algorithm, _sign(key, tbs, digest or signature_hash(key)))
 
 
 def _sign(key: PrivateKey, data: bytes, digest: hashes.HashAlgorithm | None) -> bytes:

@@ -25,6 +25,7 @@ from pytest_mtls.certificates.names import (
     subject_attributes,
 )
 from pytest_mtls.certificates.pss import pss_padding
+from pytest_mtls.certificates.readable import UNREADABLE
 from pytest_mtls.certificates.status_urls import MUST_STAPLE, status_extensions
 from pytest_mtls.certificates.validity import AUTHORITY_LIFE, Instant, as_utc, validity
 from pytest_mtls.errors import InvalidArgument, InvalidName
@@ -361,10 +362,10 @@ def extended_key_usages(usages: Iterable[Usage] | None) -> tuple[x509.ObjectIden
 
 
 def key_identifier(certificate: x509.Certificate) -> bytes:
-    """The subject key identifier of a CA; made from its key (RFC 5280 section 4.2.1.2) if the certificate has none."""
+    """The subject key identifier of a CA; made from its key (RFC 5280 section 4.2.1.2) if none can be read."""
     try:
         return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-    except x509.ExtensionNotFound:
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()).digest
 
 

@@ -7,7 +7,7 @@ import json
 
 from pytest_mtls.commands.arguments import CA_FILE, add_password, in_option, password_problem, read_password
 from pytest_mtls.commands.command import ACCEPTED, FAILED, Command
-from pytest_mtls.commands.terminal import one_line
+from pytest_mtls.commands.terminal import fitted, one_line
 from pytest_mtls.errors import InvalidOption, WrongPassword
 from pytest_mtls.reasons.side import Side
 
@@ -53,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(as_facts(collection, statements, assessments), indent=2, ensure_ascii=False))
     else:
-        print("\n".join(one_line(line) for line in as_text(collection, statements, assessments)))
+        print("\n".join(fitted(map(one_line, as_text(collection, statements, assessments)))))
     return FAILED if is_wrong(collection, statements, assessments) else ACCEPTED
 
 

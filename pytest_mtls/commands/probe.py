@@ -18,7 +18,7 @@ from pytest_mtls.commands.arguments import (
     read_trust,
 )
 from pytest_mtls.commands.command import ACCEPTED, FAILED, MISTAKE, Command
-from pytest_mtls.commands.terminal import one_line, shown
+from pytest_mtls.commands.terminal import fitted, one_line, shown
 from pytest_mtls.errors import InvalidOption
 from pytest_mtls.reasons.reason import Reason
 
@@ -82,7 +82,8 @@ def _run(options: argparse.Namespace) -> int:
     elif seen.accepted is None and not seen.began:
         print(shown(f"pytest-mtls: {seen.error}. {_question(endpoint.host)}"), file=sys.stderr)
     else:
-        print(shown("\n".join([explain(seen, plan=plan), *(f"  note: {one_line(note)}" for note in notes)])))
+        told = shown("\n".join([explain(seen, plan=plan), *(f"  note: {one_line(note)}" for note in notes)]))
+        print("\n".join(fitted(told.splitlines())))
     return {True: ACCEPTED, False: FAILED, None: MISTAKE}[seen.accepted]
 
 

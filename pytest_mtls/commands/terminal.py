@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 import unicodedata
+from collections.abc import Iterable, Iterator
 
-__all__ = ["one_line", "shown"]
+__all__ = ["fitted", "one_line", "shown"]
 
 #: Categories of Unicode that steer a terminal or change the order of what is read: controls, formats, line separators.
 _STEERING = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
@@ -20,6 +24,24 @@ def shown(text: str) -> str:
         else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def fitted(lines: Iterable[str]) -> Iterator[str]:
+    """The lines as they are, or on a terminal: those that are too wide for it broken between words, and indented further."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    for line in lines:
+        if len(line) <= width or not width:
+            yield line
+            continue
+        indent = " " * (len(line) - len(line.lstrip()))
+        yield from textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=f"{indent}    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+            drop_whitespace=True,
+        )
 
 
 def one_line(text: str) -> str:

@@ -141,7 +141,7 @@ class Collection:
         for one, key in self.keys:
             if key.public is None:
                 yield Statement(
-                    f"whose the private key ({one.place}) is cannot be said: it is encrypted. Give --password"
+                    f"the private key ({one.place}) is encrypted, so it cannot be said whose it is. {key.remedy}"
                 )
             elif key_bytes(key.public) in owners:
                 yield Statement(f"the private key ({one.place}) is that of {owners[key_bytes(key.public)]}")

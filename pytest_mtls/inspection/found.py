@@ -22,11 +22,13 @@ class HeldKey:
         public: the public key; None if the private one is encrypted and there is no password for it.
         is_private: whether the file holds the private key.
         is_encrypted: whether that is encrypted.
+        remedy: what to do to have it opened, if it is not.
     """
 
     public: PublicKey | None
     is_private: bool = True
     is_encrypted: bool = False
+    remedy: str = "Give its password: --password"
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ __all__ = ["Entry", "WrongStorePassword", "is_java", "read_java"]
 _MAGIC = {0xFEEDFEED: "JKS", 0xCECECECE: "JCEKS"}
 _PRIVATE_KEY, _TRUSTED_CERTIFICATE = 1, 2
 _LARGEST = 1 << 24
+_CONVERT = "keytool -importkeystore -srckeystore STORE -destkeystore copy.p12 -deststoretype PKCS12"
 #: What Sun hashes with the password, so that the digest is not of the password alone.
 _SALT = b"Mighty Aphrodite"
 _DIGEST_SIZE = 20
@@ -87,7 +88,7 @@ def _key(protected: bytes, password: str | None) -> Content:
         return HeldKey(None, is_encrypted=True)
     algorithm, encrypted = take_apart(protected)
     if _SUN_PROTECTION not in algorithm:
-        return HeldKey(None, is_encrypted=True)
+        return HeldKey(None, is_encrypted=True, remedy=f"Its cipher is Java's own: convert a copy: {_CONVERT}")
     _, content, _ = read_der(encrypted)
     salt, body, check = content[:_DIGEST_SIZE], content[_DIGEST_SIZE:-_DIGEST_SIZE], content[-_DIGEST_SIZE:]
     secret = password.encode("utf-16-be")
@@ -97,7 +98,7 @@ def _key(protected: bytes, password: str | None) -> Content:
         stream += block
     plain = bytes(one ^ other for one, other in zip(body, stream, strict=False))
     if not hmac.compare_digest(sha1(secret + plain).digest(), check):
-        return HeldKey(None, is_encrypted=True)  # the key has a password of its own
+        return HeldKey(None, is_encrypted=True, remedy=f"It has a password of its own: convert a copy: {_CONVERT}")
     try:
         key = load_der_private_key(plain, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

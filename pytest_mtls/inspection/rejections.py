@@ -173,14 +173,14 @@ def _purpose(leaf: x509.Certificate, side: Side) -> Iterator[Rejection]:
     usages = extension(leaf, x509.ExtendedKeyUsage)
     if usages is not None and _PURPOSE[side] not in usages:
         words = f"its extended key usage is {_usages(usages)}, and not {_PURPOSE_NAMES[side]}"
-        remedy = f"issue one with {_PURPOSE_NAMES[side]} for a {side}"
+        remedy = f"Issue one with {_PURPOSE_NAMES[side]} for a {side}"
         if side == "client":
             remedy += "; public CAs issue for serverAuth alone since 2026"
         yield Rejection(Reason.WRONG_PURPOSE, name, words, _EVERYBODY, f"{remedy}.")
     usage = extension(leaf, x509.KeyUsage)
     if usage is not None and not usage.digital_signature:
         words = "its key usage does not hold digitalSignature, and a peer signs the handshake with its key"
-        remedy = "issue one with digitalSignature."
+        remedy = "Issue one with digitalSignature."
         yield Rejection(Reason.WRONG_PURPOSE, name, words, "peers that check the key usage, in TLS 1.3", remedy)
 
 
@@ -189,7 +189,7 @@ def _purpose_of_issuer(one: x509.Certificate, side: Side) -> Iterator[Rejection]
     allowed = {_PURPOSE[side], ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
     if usages is not None and allowed.isdisjoint(usages):
         words = f"the extended key usage of this CA is {_usages(usages)}, and not {_PURPOSE_NAMES[side]}"
-        remedy = f"have it issued by a CA for {side}s."
+        remedy = f"Have it issued by a CA for {side}s."
         yield Rejection(Reason.WRONG_PURPOSE, describe_name(one.subject), words, _EVERYBODY, remedy)
 
 
@@ -207,7 +207,7 @@ def _weak_key(one: x509.Certificate) -> Iterator[Rejection]:
     )
     if is_weak:
         words = f"its key is {describe_key(key)}"
-        remedy = f"make a new key: RSA of {_RSA_BITS} bits or more, or P-256."
+        remedy = f"Make a new key: RSA of {_RSA_BITS} bits or more, or P-256."
         yield Rejection(Reason.WEAK_KEY, describe_name(one.subject), words, _LEVEL, remedy)
 
 
@@ -219,7 +219,7 @@ def _weak_signature(one: x509.Certificate) -> Iterator[Rejection]:
     if algorithm is not None and algorithm.name in _WEAK_HASHES:
         words = f"it is signed with {algorithm.name.upper().replace('SHA1', 'SHA-1')}"
         yield Rejection(
-            Reason.WEAK_SIGNATURE, describe_name(one.subject), words, _LEVEL, "have it issued again with SHA-256."
+            Reason.WEAK_SIGNATURE, describe_name(one.subject), words, _LEVEL, "Have it issued again with SHA-256."
         )
 
 
@@ -229,7 +229,7 @@ def _names(leaf: x509.Certificate) -> Iterator[Rejection]:
     except x509.ExtensionNotFound:
         words = "it has no subject alternative name, and a common name is not a host name since RFC 6125"
         by = "browsers, Go and others by RFC 9525; OpenSSL takes the common name"
-        remedy = "issue one with the host as a DNS name or IP address."
+        remedy = "Issue one with the host as a DNS name or IP address."
         yield Rejection(Reason.HOSTNAME_MISMATCH, describe_name(leaf.subject), words, by, remedy)
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         pass

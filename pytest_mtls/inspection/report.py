@@ -18,6 +18,7 @@ from pytest_mtls.certificates.validity import now
 from pytest_mtls.inspection.belonging import Collection, Statement, extension, is_ca
 from pytest_mtls.inspection.found import Found, HeldKey, Unreadable, describe_key
 from pytest_mtls.inspection.rejections import Assessment, Rejection
+from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import opposite
 from pytest_mtls.verdict.chain import moment, span
 
@@ -73,9 +74,9 @@ def _lines(one: Found) -> Iterator[str]:
         yield f"{number}certificate{label} {describe_name(content.subject)}"
         yield from (f"    {line}" for line in _certificate_lines(content))
     elif isinstance(content, HeldKey):
-        told = describe_key(content.public) if content.public is not None else "not opened"
+        told = f" {describe_key(content.public)}" if content.public is not None else ""
         encrypted = ", encrypted" if content.is_encrypted else ", not encrypted" if content.is_private else ""
-        yield f"{number}{one.kind}{label} {told}{encrypted}"
+        yield f"{number}{one.kind}{label}{told}{encrypted}{', not opened' * (content.public is None)}"
     elif isinstance(content, x509.CertificateSigningRequest):
         yield f"{number}{one.kind}{label} {describe_name(content.subject)}"
         yield f"    key {describe_key(_key(content))}; {_names(_request_names(content))}"
@@ -83,7 +84,8 @@ def _lines(one: Found) -> Iterator[str]:
         yield f"{number}{one.kind}{label} of {describe_name(content.issuer)}"
         due = content.next_update_utc
         update = "without a next update" if due is None else f"next update due {moment(due)}{_ago(due)}"
-        yield f"    {len(content)} revoked; of {moment(content.last_update_utc)}, {update}"
+        revoked = "1 certificate" if len(content) == 1 else f"{len(content)} certificates"
+        yield f"    {revoked} revoked; issued {moment(content.last_update_utc)}, {update}"
     else:
         yield f"{number}{'WRONG: ' if content.is_wrong else ''}{content.what}{label}: {content.problem}"
 
@@ -195,11 +197,12 @@ def _assessed(collection: Collection, assessment: Assessment) -> Iterator[str]:
     peer = opposite(assessment.side)
     name = collection.name_of(assessment.certificate)
     verdict = "would be rejected" if assessment.rejections else "would be accepted"
-    by = (
-        f"some {peer}s that trust"
-        if assessment.rejections and not assessment.openssl.reason
-        else f"a {peer} that trusts"
-    )
+    if not assessment.rejections or assessment.openssl.reason:
+        by = f"a {peer} that trusts"
+    elif all(one.reason is Reason.SELF_SIGNED for one in assessment.rejections):  # which others trust
+        by = f"{peer}s that do not trust"
+    else:
+        by = f"some {peer}s that trust"
     yield f"as a {assessment.side}, {name} {verdict} by {by} {assessment.trusted}"
     for one in assessment.rejections:
         about = "" if one.subject == describe_name(assessment.certificate.subject) else f"{one.subject}: "

@@ -167,14 +167,17 @@ _OF_A_SERVER = frozenset(
 _THEMES = {
     "behaviour": "servers that are odd in what they do",
     "bypasses": "ways round client authentication",
+    "common_name": "common names beside the alternative names",
     "constraints": "name constraints",
     "good": "clients that must be accepted",
+    "identifiers": "key identifiers",
     "message": "malformed Certificate messages",
     "names": "odd subjects and alternative names",
     "ocsp": "clients that an OCSP responder calls revoked, or of whom it says nothing that can be believed",
     "offers": "what a server offers: versions, cipher suites, its certificate",
     "own": "the suite's own cases",
     "path": "validity, trust and the chain",
+    "policies": "certificate policies",
     "possession": "clients that do not have the certificate's key",
     "proof": "CertificateVerify messages that are missing or spoilt",
     "purpose": "key usage and extended key usage",
@@ -183,6 +186,7 @@ _THEMES = {
     "signature": "signatures that do not hold",
     "staple": "servers whose stapled OCSP answer is missing or cannot be believed",
     "strength": "weak or rare keys and hashes",
+    "syntax": "constraints and names that are not written as they should be",
 }
 
 

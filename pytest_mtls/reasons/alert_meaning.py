@@ -55,6 +55,7 @@ _CERTIFICATE_REASONS = frozenset(
         Reason.NAME_CONSTRAINT_VIOLATED,
         Reason.UNKNOWN_CRITICAL_EXTENSION,
         Reason.BAD_SIGNATURE,
+        Reason.POLICY_VIOLATED,
         Reason.PROFILE_VIOLATED,
         Reason.MALFORMED_CERTIFICATE,
         Reason.WEAK_KEY,
@@ -68,6 +69,7 @@ _CERTIFICATE_REASONS = frozenset(
         Reason.CRL_NOT_YET_VALID,
         Reason.CRL_BAD_SIGNATURE,
         Reason.CRL_ISSUER_INVALID,
+        Reason.CRL_NOT_APPLICABLE,
     }
 )
 _TRUST_REASONS = frozenset(
@@ -144,7 +146,8 @@ ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
             Reason.NAME_CONSTRAINT_VIOLATED: ("Go",),
             Reason.UNKNOWN_CRITICAL_EXTENSION: ("Go",),
             Reason.BAD_SIGNATURE: ("GnuTLS", "Go", "Java"),
-            Reason.MALFORMED_CERTIFICATE: ("GnuTLS", "Go", "Java", "rustls"),
+            Reason.MALFORMED_CERTIFICATE: ("OpenSSL", "GnuTLS", "Go", "Java", "rustls"),
+            Reason.WEAK_KEY: ("OpenSSL", "GnuTLS", "Go", "Java"),
             Reason.WRONG_PURPOSE: ("Go",),
             Reason.CRL_NOT_YET_VALID: ("OpenSSL",),
             Reason.NO_CERTIFICATE: ("Go", "Java"),
@@ -191,6 +194,7 @@ ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
             Reason.WRONG_PURPOSE: ("Java",),
             Reason.CRL_EXPIRED: ("OpenSSL",),
             Reason.CRL_ISSUER_INVALID: ("OpenSSL",),
+            Reason.CRL_NOT_APPLICABLE: ("OpenSSL",),
         },
         _CERTIFICATE_REASONS | {Reason.NO_CERTIFICATE},
     ),
@@ -231,6 +235,7 @@ ALERT_MEANINGS: tuple[AlertMeaning, ...] = (
             Reason.NAME_CONSTRAINT_VIOLATED: ("GnuTLS",),
             Reason.UNKNOWN_CRITICAL_EXTENSION: ("GnuTLS",),
             Reason.BAD_SIGNATURE: ("GnuTLS",),
+            Reason.WEAK_KEY: ("GnuTLS",),
         },
         _CERTIFICATE_REASONS,
         needs_twin=True,

@@ -29,6 +29,7 @@ class Reason(str, Enum):
     #: it has a critical extension that the other side does not know.
     UNKNOWN_CRITICAL_EXTENSION = "unknown_critical_extension"
     BAD_SIGNATURE = "bad_signature"  #: a signature of the chain was not made by the key of the issuer.
+    POLICY_VIOLATED = "policy_violated"  #: a CA of the chain demands a certificate policy that the chain does not have.
     PROFILE_VIOLATED = "profile_violated"  #: it breaks a rule of RFC 5280 that only strict verification checks.
     MALFORMED_CERTIFICATE = "malformed_certificate"  #: it cannot be parsed.
     WEAK_KEY = "weak_key"  #: a key of the chain is too short.
@@ -43,6 +44,7 @@ class Reason(str, Enum):
     CRL_NOT_YET_VALID = "crl_not_yet_valid"  #: the thisUpdate of a CRL is still to come.
     CRL_BAD_SIGNATURE = "crl_bad_signature"  #: a CRL was not signed by the key of its issuer.
     CRL_ISSUER_INVALID = "crl_issuer_invalid"  #: the issuer of a CRL may not sign CRLs.
+    CRL_NOT_APPLICABLE = "crl_not_applicable"  #: a CRL is about other certificates, or of a kind that cannot be read.
     # The proof of possession, and the lack of anything to prove (RFC 8446 sections 4.4.2 and 4.4.3).
     POSSESSION_NOT_PROVED = "possession_not_proved"  #: the peer did not prove that it has the private key.
     NO_CERTIFICATE = "no_certificate"  #: the client presented no certificate, and the server requires one.
@@ -107,9 +109,13 @@ REASON_BY_VERIFY_CODE: Mapping[int, Reason] = {
     33: Reason.CRL_ISSUER_INVALID,  # UNABLE_TO_GET_CRL_ISSUER
     34: Reason.UNKNOWN_CRITICAL_EXTENSION,  # UNHANDLED_CRITICAL_EXTENSION
     35: Reason.CRL_ISSUER_INVALID,  # KEYUSAGE_NO_CRL_SIGN
+    36: Reason.CRL_NOT_APPLICABLE,  # UNHANDLED_CRITICAL_CRL_EXTENSION
     37: Reason.INVALID_CA,  # INVALID_NON_CA
     39: Reason.WRONG_PURPOSE,  # KEYUSAGE_NO_DIGITAL_SIGNATURE
     41: Reason.MALFORMED_CERTIFICATE,  # INVALID_EXTENSION
+    42: Reason.POLICY_VIOLATED,  # INVALID_POLICY_EXTENSION
+    43: Reason.POLICY_VIOLATED,  # NO_EXPLICIT_POLICY
+    44: Reason.CRL_NOT_APPLICABLE,  # DIFFERENT_CRL_SCOPE
     47: Reason.NAME_CONSTRAINT_VIOLATED,  # PERMITTED_VIOLATION
     48: Reason.NAME_CONSTRAINT_VIOLATED,  # EXCLUDED_VIOLATION
     49: Reason.NAME_CONSTRAINT_VIOLATED,  # SUBTREE_MINMAX

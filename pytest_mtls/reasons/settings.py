@@ -19,6 +19,7 @@ _OF_CLIENTS: Mapping[str, str] = {
 SETTINGS: Mapping[str, str] = {
     "crl": "the whole chain is checked by CRL",
     "level": "weak keys and hashes are rejected, as OpenSSL's security level 2 does",
+    "policy": "certificate policies are processed (RFC 5280 section 6.1), as OpenSSL's `X509_V_FLAG_POLICY_CHECK` does",
     "ocsp": "each certificate of the chain is asked about by OCSP, at the responder that it names, and rejected if revoked",
     "ocsp-hard": "besides, a certificate about which OCSP gives no valid answer is rejected: hard failure",
     "strict": "the profile of RFC 5280 is enforced, as OpenSSL's `X509_V_FLAG_X509_STRICT` does",

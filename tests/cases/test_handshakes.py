@@ -86,8 +86,8 @@ def check(case: Case, tls: str, seen: Handshake, *, by: str) -> None:
     expected = expected_refusal(case, tls)
     if expected is None:
         assert (True, None) == (seen.accepted, seen.error)
-        # Neither of our own sides asks a responder, or for a stapled answer.
-        assert case.accepted is not False or {"must-staple", "ocsp", "staple"} & case.requires
+        # Neither of our own sides asks a responder or for a stapled answer, or processes policies.
+        assert case.accepted is not False or {"must-staple", "ocsp", "policy", "staple"} & case.requires
         return
     assert (False, expected.alert, expected.verify_code) == (seen.accepted, seen.alert, seen.verify_code)
     assert case.accepted is not True

@@ -64,9 +64,9 @@ def test_verdicts_and_causes(stack: str, said: Verdicts) -> None:
 
 @pytest.mark.parametrize("stack", BY_SPEED)
 def test_most_refusals_tell_a_cause(stack: str, said: Verdicts) -> None:
-    """What the words of a stack mean is known for at least four of five rejections."""
+    """What the words of a stack mean is known for at least three of four rejections."""
     refusals = [verdict.said for judged in said.values() for verdict in judged.values() if verdict.accepted is False]
-    assert 0.8 * len(refusals) < sum(cause(stack, words) is not None for words in refusals)
+    assert 0.75 * len(refusals) < sum(cause(stack, words) is not None for words in refusals)
 
 
 @pytest.mark.slow

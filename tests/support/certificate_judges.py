@@ -24,6 +24,7 @@ __all__ = ["OPENSSL_SETTINGS", "Judgement", "Subject", "by_cryptography", "by_op
 OPENSSL_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "crl": ("-crl_check_all",),
     "level": ("-auth_level", "2"),
+    "policy": ("-policy_check", "-policy", "2.5.29.32.0"),  # any
     "strict": ("-x509_strict",),
     "usage": (),
 }

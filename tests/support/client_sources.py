@@ -19,6 +19,9 @@ SOURCES: Mapping[str, str] = {
         f"`check_unsupported_constraint` in [name_constraints.c]({_GNUTLS}/x509/name_constraints.c); both programs reject "
         "`uri-excluded` and `directory-name-excluded`"
     ),
+    "GnuTLS compares name constraints with the names of the end entity only": (
+        f"`verify_crt` in [verify.c]({_GNUTLS}/x509/verify.c), whose comment says that CAs are not checked"
+    ),
     "wget asks GnuTLS for no purpose when it verifies a server": (
         "its program calls only `gnutls_certificate_verify_peers2`, which [takes no purpose]"
         "(https://gnutls.org/manual/gnutls.html#Verifying-a-certificate-in-the-context-of-TLS-session); gnutls-cli, which "
@@ -34,6 +37,9 @@ SOURCES: Mapping[str, str] = {
     "-verify_hostname takes an address for a name; addresses are for -verify_ip": f"[OpenSSL's manual]({_OPTIONS})",
     "Go lets the pattern `*` stand for a name of one label": (
         "`matchHostnames` in [crypto/x509](https://github.com/golang/go/blob/go1.19/src/crypto/x509/verify.go)"
+    ),
+    "Go 1.19 compares name constraints with the names of the end entity only": (
+        "[issue 45856](https://github.com/golang/go/issues/45856) of the Go project"
     ),
     "JSSE lets a wildcard stand for any label of a name, as RFC 2818 section 3.1 can be read": (
         f"`matchAllWildcards` in [HostnameChecker]({_JDK}/util/HostnameChecker.java)"

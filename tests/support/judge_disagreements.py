@@ -19,6 +19,12 @@ _NO_KEY_STRENGTH = "cryptography looks at the keys that sign certificates, and l
 _KEY_OF_HANDSHAKE = "the certificate is sound; it is the handshake that fails, since TLS signature algorithms of this key are not offered"
 _IDENTIFIERS = "no step of RFC 5280's validation looks at key identifiers, which are for finding an issuer"
 
+_POLICIES = (
+    "OpenSSL processes policies only when it is asked to, which Python's `ssl` cannot do. cryptography processes none, and "
+    "rejects what demands it"
+)
+_WHOLE_NAMES = "OpenSSL compares the end of a name with the constraint; cryptography wants the whole name to be one"
+
 #: Case id -> why the judges disagree about it, on either side.
 EXPLANATIONS: Mapping[str, str] = {
     "brainpool-p256": f"{_KEY_OF_HANDSHAKE}. cryptography has no such restriction for an end entity",
@@ -48,6 +54,7 @@ EXPLANATIONS: Mapping[str, str] = {
     ),
     "key-agreement-only": "over TLS 1.2 OpenSSL's own server finds no cipher suite that it may use with the key",
     "ca-bit-on-leaf": f"{_SHAPE}: a CA's certificate is not an end entity's",
+    "path-length-in-leaf": f"{_SHAPE}: a CA's certificate is not an end entity's",
     "ca-bit-without-cert-sign": f"{_SHAPE}: a CA's certificate is not an end entity's",
     "root-certificate-as-leaf": f"{_SHAPE}: a CA's certificate is not an end entity's",
     "name-constraints-in-leaf": f"{_SHAPE}: RFC 5280 section 4.2.1.10 has name constraints in CA certificates alone",
@@ -56,6 +63,34 @@ EXPLANATIONS: Mapping[str, str] = {
     "serial-number-negative": f"{_SHAPE}: RFC 5280 section 4.1.2.2 wants a positive number, and asks readers to be lenient",
     "wildcard-of-top-level-domain": (
         "OpenSSL wants two dots in a wildcard name; RFC 9525 does not, and cryptography knows no list of public suffixes"
+    ),
+    "critical-subject-key-identifier": (
+        "RFC 5280 has no critical key identifiers. OpenSSL knows them as no extension that may be critical; cryptography reads "
+        "past the mark in an end entity"
+    ),
+    "authority-key-identifier-without-key": f"{_IDENTIFIERS}. OpenSSL's strict mode wants the key itself to be named",
+    "authority-key-identifier-of-another-serial-number": f"{_IDENTIFIERS}. OpenSSL compares the serial number where there is one",
+    "cross-signed-without-authority-key-identifier": (
+        f"{_IDENTIFIERS}. OpenSSL's strict mode wants one everywhere but in roots, cryptography in end entities alone"
+    ),
+    "policy-missing": f"{_POLICIES}",
+    "policy-of-another": f"{_POLICIES}",
+    "any-policy-inhibited": f"{_POLICIES}",
+    "policy-kept": f"{_POLICIES}",
+    "critical-extended-key-usage": f"{_SHAPE}: extended key usage is not critical there",
+    "crl-with-critical-number": "cryptography looks at no CRLs. OpenSSL knows the number as no extension that may be critical",
+    "crl-that-is-indirect": "cryptography looks at no CRLs. OpenSSL passes over indirect ones unless it is told otherwise",
+    "dns-constraint-with-leading-period": (
+        "RFC 5280 has a leading period in constraints on URIs only. OpenSSL takes it for all hosts below, as many CAs mean it; "
+        "cryptography rejects it"
+    ),
+    "constraints-without-subtrees": "RFC 5280 section 4.2.1.10 forbids CAs to issue them. cryptography rejects them, OpenSSL reads none",
+    "constraints-of-empty-subtrees": "RFC 5280 section 4.2.1.10 forbids CAs to issue them. cryptography rejects them, OpenSSL reads none",
+    "constrained-name-with-leading-period": f"{_WHOLE_NAMES}",
+    "constrained-email-with-two-signs": f"{_WHOLE_NAMES}",
+    "critical-names-beside-subject": f"{_SHAPE}: alternative names are critical only where there is no subject",
+    "malformed-authority-information-access": (
+        "validation as RFC 5280 has it never looks at the extension. cryptography parses all that it knows"
     ),
     "wildcard-over-excluded-name": (
         "RFC 5280 compares the name as it is written, which is not excluded; cryptography asks as well whether the wildcard "

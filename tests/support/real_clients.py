@@ -341,6 +341,8 @@ _GNUTLS_CONSTRAINTS = (
     "GnuTLS compares URIs and directory names with no permitted subtree; an excluded one rejects every such name"
 )
 _NO_PURPOSE = "wget asks GnuTLS for no purpose when it verifies a server"
+_GNUTLS_CAS = "GnuTLS compares name constraints with the names of the end entity only"
+_GO_CAS = "Go 1.19 compares name constraints with the names of the end entity only"
 _GNUTLS_UNKNOWN = "GnuTLS sees nothing bad in a certificate that the OCSP responder does not know"
 _LEVEL = frozenset({"level"})
 _STAPLES = frozenset({"must-staple", "staple"})
@@ -364,6 +366,7 @@ CLIENTS: Mapping[str, RealClient] = {
                 **dict.fromkeys(
                     ("uri-not-permitted", "directory-name-not-permitted"), ("accepted", _GNUTLS_CONSTRAINTS)
                 ),
+                "intermediate-name-excluded": ("accepted", _GNUTLS_CAS),
                 **dict.fromkeys(
                     ("client-only", "email-only", "code-signing-only", "intermediate-for-the-other-side"),
                     ("accepted", _NO_PURPOSE),
@@ -395,6 +398,7 @@ CLIENTS: Mapping[str, RealClient] = {
                 **dict.fromkeys(
                     ("uri-not-permitted", "directory-name-not-permitted"), ("accepted", _GNUTLS_CONSTRAINTS)
                 ),
+                "intermediate-name-excluded": ("accepted", _GNUTLS_CAS),
                 **dict.fromkeys(("staple-unknown", "must-staple-unknown"), ("accepted", _GNUTLS_UNKNOWN)),
                 "staple-try-later": ("accepted", "GnuTLS takes an answer without a status for no answer at all"),
             },
@@ -410,7 +414,8 @@ CLIENTS: Mapping[str, RealClient] = {
                 "wildcard-alone": (
                     "accepted",
                     "Go lets the pattern `*` stand for a name of one label",
-                )
+                ),
+                "intermediate-name-excluded": ("accepted", _GO_CAS),
             },
             stack="Go",
         ),

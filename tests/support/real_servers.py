@@ -391,6 +391,12 @@ SERVERS: dict[str, Server] = {
             compiled_go("server", "{server_cert}", "{server_key}", "{ca}", "127.0.0.1:{port}", "required"),
             twins=_mistake("optional verification", "required", "optional"),
             notes=("It sends bad_certificate for nearly everything.", _NO_CRL_NOTE),
+            deviations={
+                "intermediate-name-excluded": (
+                    "accepted",
+                    "Go 1.19 compares name constraints with the names of the end entity only (golang/go issue 45856)",
+                ),
+            },
             stack="Go",
         ),
         Server(
@@ -423,7 +429,7 @@ SERVERS: dict[str, Server] = {
             twins=_mistake("optional verification", "--require-client-cert", ""),
             notes=(
                 "It sends access_denied for every certificate that it does not verify, so that the good twin has to tell.",
-                "It asks for no purpose, and GnuTLS looks at name constraints on DNS names, IP addresses and e-mail alone.",
+                "It asks for no purpose, and GnuTLS compares URIs and directory names with no permitted subtree.",
                 _NO_CRL_NOTE,
             ),
             deviations={
@@ -433,7 +439,11 @@ SERVERS: dict[str, Server] = {
                 ),
                 **dict.fromkeys(
                     ("uri-not-permitted", "directory-name-not-permitted"),
-                    ("accepted", "GnuTLS looks at no name constraints on URIs and directory names"),
+                    ("accepted", "GnuTLS compares URIs and directory names with no permitted subtree"),
+                ),
+                "intermediate-name-excluded": (
+                    "accepted",
+                    "GnuTLS compares name constraints with the names of the end entity only",
                 ),
             },
             bypassed=_RENEGOTIATES,
@@ -448,7 +458,11 @@ SERVERS: dict[str, Server] = {
                 "intermediate-for-the-other-side": (
                     "accepted",
                     "JSSE looks at the extended key usage of the end entity alone",
-                )
+                ),
+                "other-name-excluded": (
+                    "refused",
+                    "JSSE cannot compare names of other types, and takes the message that holds one for an unexpected one",
+                ),
             },
             bypassed=_RENEGOTIATES,
             stack="Java",

@@ -13,7 +13,7 @@ from pytest_mtls.cases.listing import select, verdict_of
 __all__ = ["DEPARTURES", "OTHER_CAUSES", "as_markdown", "cause", "departs"]
 
 _CRL = {Reason.CRL_MISSING, Reason.CRL_EXPIRED, Reason.CRL_NOT_YET_VALID, Reason.CRL_BAD_SIGNATURE}
-_CRL |= {Reason.CRL_ISSUER_INVALID}
+_CRL |= {Reason.CRL_ISSUER_INVALID, Reason.CRL_NOT_APPLICABLE}
 
 #: Stack -> what it may say, and for which reasons; the first match counts. What matches nothing tells no cause.
 WORDS: Mapping[str, Sequence[tuple[str, set[Reason]]]] = {
@@ -48,6 +48,7 @@ WORDS: Mapping[str, Sequence[tuple[str, set[Reason]]]] = {
         ("Invalid CertificateVerify|Invalid ECDH ServerKeyExchange", {Reason.POSSESSION_NOT_PROVED}),
         ("on signature algorithm", {Reason.WEAK_SIGNATURE}),
         ("keysize limits", {Reason.WEAK_KEY}),
+        ("policy tree", {Reason.POLICY_VIOLATED}),
         ("exceeds the maximum allowed size", {Reason.CHAIN_TOO_LONG}),
         ("MUST be marked critical|for version 1 certificate", {Reason.PROFILE_VIOLATED}),
     ),
@@ -68,8 +69,10 @@ WORDS: Mapping[str, Sequence[tuple[str, set[Reason]]]] = {
         ("BAD_SIGNATURE|OCTET_INVALID", {Reason.POSSESSION_NOT_PROVED}),
         ("EXCESSIVE_MESSAGE_SIZE", {Reason.CHAIN_TOO_LONG}),
         ("subtree violation", {Reason.NAME_CONSTRAINT_VIOLATED}),
+        ("unhandled critical CRL", {Reason.CRL_NOT_APPLICABLE}),
         ("unhandled critical", {Reason.UNKNOWN_CRITICAL_EXTENSION}),
         ("does not include CRL signing", {Reason.CRL_ISSUER_INVALID}),
+        ("unsupported or invalid name|unsupported name constraint", {Reason.NAME_CONSTRAINT_VIOLATED}),
         ("does not include certificate signing", {Reason.INVALID_CA}),
         ("digest algorithm too weak", {Reason.WEAK_SIGNATURE}),
     ),
@@ -81,12 +84,14 @@ WORDS: Mapping[str, Sequence[tuple[str, set[Reason]]]] = {
         ("CRL is not yet valid", {Reason.CRL_NOT_YET_VALID}),
         ("get certificate CRL", {Reason.CRL_MISSING}),
         ("CRL signing", {Reason.CRL_ISSUER_INVALID}),
+        ("unsupported or invalid name|unsupported name constraint", {Reason.NAME_CONSTRAINT_VIOLATED}),
         ("self-signed certificate$", {Reason.SELF_SIGNED}),
         ("local issuer certificate|self-signed certificate in", {Reason.UNKNOWN_CA}),
         ("invalid CA certificate", {Reason.INVALID_CA}),
         ("path length constraint", {Reason.PATH_LENGTH_EXCEEDED}),
         ("subtree violation", {Reason.NAME_CONSTRAINT_VIOLATED}),
         ("unhandled critical extension", {Reason.UNKNOWN_CRITICAL_EXTENSION}),
+        ("unhandled critical CRL|different CRL scope", {Reason.CRL_NOT_APPLICABLE}),
         ("unsuitable certificate purpose", {Reason.WRONG_PURPOSE}),
         ("no alternative certificate subject name|certificate subject name", {Reason.HOSTNAME_MISMATCH}),
         ("SSL routines::bad signature|octet invalid", {Reason.POSSESSION_NOT_PROVED}),
@@ -97,7 +102,13 @@ WORDS: Mapping[str, Sequence[tuple[str, set[Reason]]]] = {
 }
 
 _NO_PURPOSE = "`gnutls-serv` asks for no purpose when it verifies a client, and so looks at no extended key usage"
-_NAME_KINDS = "GnuTLS looks at name constraints on DNS names, IP addresses and e-mail addresses alone"
+_NAME_KINDS = (
+    "GnuTLS compares URIs and directory names with no permitted subtree; an excluded one rejects every such name"
+)
+_NAMES_OF_CAS = (
+    "GnuTLS compares name constraints with the names of the end entity only, not with those of the CAs in between"
+)
+_NO_POLICIES = "GnuTLS processes no policies, and so rejects a certificate that demands it"
 _THE_LAST = "Node goes on after an error and tells the last that it meets"
 _LOOSE_WILDCARD = "JSSE compares the labels of a host name with the wildcards where they stand"
 
@@ -105,6 +116,7 @@ _LOOSE_WILDCARD = "JSSE compares the labels of a host name with the wildcards wh
 DEPARTURES: Mapping[tuple[str, str, str], str] = {
     **{("GnuTLS", side, "uri-not-permitted"): _NAME_KINDS for side in ("client", "server")},
     **{("GnuTLS", side, "directory-name-not-permitted"): _NAME_KINDS for side in ("client", "server")},
+    **{("GnuTLS", side, "intermediate-name-excluded"): _NAMES_OF_CAS for side in ("client", "server")},
     ("GnuTLS", "client", "server-only"): _NO_PURPOSE,
     ("GnuTLS", "client", "email-only"): _NO_PURPOSE,
     ("GnuTLS", "client", "code-signing-only"): _NO_PURPOSE,
@@ -126,6 +138,14 @@ OTHER_CAUSES: Mapping[tuple[str, str], str] = {
     ("Node", "validity-reversed"): f"both are true, and {_THE_LAST}",
     ("Node", "self-signed-certificate"): f"there is no CRL of an unknown issuer, and {_THE_LAST}",
     ("Node", "unknown-ca-with-root"): f"there is no CRL of an unknown issuer, and {_THE_LAST}",
+    ("Node", "crl-of-attribute-certificates"): f"a CRL of another scope counts as none, and {_THE_LAST}",
+    **{("GnuTLS", id): _NO_POLICIES for id in ("policy-missing", "policy-of-another", "any-policy-inhibited")},
+    ("GnuTLS", "explicit-curve-intermediate"): "GnuTLS reads no such key, and calls it an insecure algorithm",
+    (
+        "GnuTLS",
+        "issuer-key-of-another-kind",
+    ): "GnuTLS finds the issuer by its name, and then that it cannot have signed",
+    ("Java", "issuer-key-of-another-kind"): "JSSE finds the issuer by its name, and then that it cannot have signed",
     ("Node", "chain-of-120"): f"some of these CAs have no CRL, and {_THE_LAST}",
     ("Node", "issued-by-leaf"): f"what is not a CA's certificate is not for that purpose either, and {_THE_LAST}",
     (

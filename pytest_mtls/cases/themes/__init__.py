@@ -11,12 +11,15 @@ from types import MappingProxyType, ModuleType
 
 from pytest_mtls.cases.themes import (
     behaviour,
+    common_name,
     constraints,
     good,
+    identifiers,
     message,
     names,
     ocsp,
     path,
+    policies,
     possession,
     proof,
     purpose,
@@ -25,18 +28,22 @@ from pytest_mtls.cases.themes import (
     signature,
     staple,
     strength,
+    syntax,
 )
 
 __all__ = ["THEMES"]
 
 _MODULES = (
     behaviour,
+    common_name,
     constraints,
     good,
+    identifiers,
     message,
     names,
     ocsp,
     path,
+    policies,
     possession,
     proof,
     purpose,
@@ -45,6 +52,7 @@ _MODULES = (
     signature,
     staple,
     strength,
+    syntax,
 )
 
 #: By the name that `Case.theme` has.

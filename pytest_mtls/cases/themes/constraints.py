@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 
 from cryptography import x509
 
-from pytest_mtls.cases.build import intermediate
+from pytest_mtls.cases.build import UNKNOWN_EXTENSION, intermediate, subordinate
 from pytest_mtls.cases.case import Tier, case
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.names import distinguished_name
+from pytest_mtls.certificates.profile import authority_profile
 from pytest_mtls.reasons.reason import Reason
 
 _SECTION = "section 4.2.1.10"
@@ -101,3 +103,120 @@ def wildcard_over_excluded_name(ca: CertificateAuthority, leaf: Leaf) -> Identit
     """A wildcard stands for a host that the intermediate CA must not issue for; the rules do not say what then."""
     middle = intermediate(ca, "constrained CA", excluded=["www.excluded.example"])
     return leaf(middle, sans=(x509.DNSName("*.excluded.example"),))
+
+
+@case("both", Reason.NAME_CONSTRAINT_VIOLATED, rfc=_SECTION, limbo="rfc5280::nc::excluded-ipv6-match")
+def ipv6_address_excluded(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """An IPv6 address is in a network that the intermediate CA must not issue for."""
+    return leaf(intermediate(ca, "constrained CA", excluded=["2001:db8::/32"]), also_named=["2001:db8::1"])
+
+
+@case(
+    "both",
+    Reason.NAME_CONSTRAINT_VIOLATED,
+    rfc=_SECTION,
+    limbo="rfc5280::nc::excluded-match-permitted-and-excluded",
+)
+def name_permitted_and_excluded(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """A DNS name is both permitted and excluded; excluded wins."""
+    middle = intermediate(
+        ca, "constrained CA", permitted=["permitted.example", "localhost"], excluded=["secret.permitted.example"]
+    )
+    return leaf(middle, also_named=["secret.permitted.example"])
+
+
+@case("both", Reason.NAME_CONSTRAINT_VIOLATED, rfc=_SECTION, limbo="rfc5280::nc::excluded-dns-match-second")
+def second_name_excluded(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The last of several DNS names is one that the intermediate CA must not issue for."""
+    middle = intermediate(ca, "constrained CA", excluded=["excluded.example"])
+    return leaf(middle, also_named=["www.mtls.example", "excluded.example"])
+
+
+@case(
+    "both",
+    Reason.NAME_CONSTRAINT_VIOLATED,
+    rfc=_SECTION,
+    limbo="rfc5280::nc::restrictive-permits-in-intermediates-narrows",
+)
+def name_outside_narrower_constraint(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """A DNS name is what the upper CA may issue for, and not what the lower one may."""
+    upper = intermediate(ca, "upper CA", path_length=None, permitted=["permitted.example", "localhost"])
+    lower = intermediate(upper, "lower CA", permitted=["one.permitted.example", "localhost"])
+    return leaf(lower, also_named=["two.permitted.example"])
+
+
+@case(
+    "both",
+    Reason.NAME_CONSTRAINT_VIOLATED,
+    rfc=_SECTION,
+    limbo="rfc5280::nc::restrictive-permits-in-intermediates-widens",
+)
+def name_outside_wider_constraint(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The lower CA permits a DNS name that the upper one does not, which gives it no more than it had."""
+    upper = intermediate(ca, "upper CA", path_length=None, permitted=["one.permitted.example", "localhost"])
+    lower = intermediate(upper, "lower CA", permitted=["permitted.example", "localhost"])
+    return leaf(lower, also_named=["two.permitted.example"])
+
+
+@case(
+    "both",
+    Reason.NAME_CONSTRAINT_VIOLATED,
+    rfc=_SECTION,
+    limbo="rfc5280::nc::intermediate-with-san-rejected-by-intermediate-nc",
+)
+def intermediate_name_excluded(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The lower CA itself has a DNS name that the upper one must not issue for."""
+    upper = intermediate(ca, "upper CA", path_length=None, excluded=["excluded.example"])
+    return leaf(subordinate(upper, sans=(x509.DNSName("excluded.example"),)))
+
+
+@case("both", Reason.NAME_CONSTRAINT_VIOLATED, rfc=_SECTION, limbo="rfc5280::nc::excluded-self-issued-leaf")
+def self_issued_leaf_not_permitted(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The subject is the issuer's name too, which exempts a CA from constraints, and not the end of a chain."""
+    upper = intermediate(ca, "constrained CA", path_length=None, permitted=["permitted.example", "localhost"])
+    lower = intermediate(upper, "lower CA")
+    return leaf(lower, subject=lower.certificate.subject, also_named=["outside.example"])
+
+
+@case(
+    "both",
+    Reason.UNKNOWN_CA,
+    tier=Tier.INFORMATIVE,
+    rfc="section 6.1.4 (b), (c)",
+    limbo="rfc5280::nc::permitted-self-issued",
+)
+def self_issued_intermediate_outside_constraint(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """A CA that rolled its key over names itself beyond its own constraints, from which a self-issued one is exempt."""
+    upper = intermediate(ca, "constrained CA", path_length=None, permitted=["permitted.example", "localhost"])
+    rolled_over = replace(
+        authority_profile(upper.certificate.subject, path_length=None), sans=(x509.DNSName("outside.example"),)
+    )
+    return leaf(upper.issue_authority(rolled_over), also_named=["www.permitted.example"])
+
+
+@case("both", tier=Tier.GOOD, rfc=_SECTION, limbo="rfc5280::nc::permitted-different-constraint-type")
+def constraint_of_another_type(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The intermediate CA is limited in the e-mail addresses that it may issue for; the certificate has DNS names."""
+    middle = intermediate(ca, "constrained CA", permitted=[x509.RFC822Name("permitted.example")])
+    return leaf(middle, also_named=["www.mtls.example"])
+
+
+@case("both", tier=Tier.INFORMATIVE, rfc=_SECTION, limbo="rfc5280::nc::nc-permits-email-exact")
+def email_address_permitted(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The e-mail address is the one that the intermediate CA may issue for; who cannot compare it has to reject it."""
+    middle = intermediate(ca, "constrained CA", permitted=[x509.RFC822Name("alice@permitted.example")])
+    return leaf(middle, also_named=["alice@permitted.example"])
+
+
+@case("both", tier=Tier.INFORMATIVE, rfc=_SECTION, limbo="rfc5280::nc::nc-permits-email-domain")
+def email_domain_permitted(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The e-mail address is of the host that the intermediate CA may issue for; who cannot compare it has to reject it."""
+    middle = intermediate(ca, "constrained CA", permitted=[x509.RFC822Name("permitted.example")])
+    return leaf(middle, also_named=["alice@permitted.example"])
+
+
+@case("both", Reason.NAME_CONSTRAINT_VIOLATED, rfc=_SECTION, limbo="rfc5280::nc::nc-forbids-othername")
+def other_name_excluded(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """A name is of a type that the intermediate CA must not issue for, and that nobody can compare."""
+    other = x509.OtherName(UNKNOWN_EXTENSION.oid, b"\x05\x00")
+    return leaf(intermediate(ca, "constrained CA", excluded=[other]), also_named=[other])

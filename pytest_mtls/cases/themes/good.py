@@ -9,7 +9,7 @@ from typing import Literal
 
 from cryptography import x509
 
-from pytest_mtls.cases.build import authority_name, intermediate
+from pytest_mtls.cases.build import UNKNOWN_EXTENSION, authority_name, intermediate, subordinate
 from pytest_mtls.cases.case import Function, Tier, case
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.cases.themes.strength import rsa_key
@@ -214,6 +214,32 @@ def began_a_second_ago(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 def valid_until_9999(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The validity has no well-defined end, which is written as the last second of the year 9999."""
     return leaf(ca, not_after=_END_OF_TIME)
+
+
+@good(rfc="section 4.1.2.5", limbo="rfc5280::validity::notbefore-exact")
+def began_this_second(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The validity begins in the second in which the certificate is made."""
+    return leaf(ca, not_before=timedelta(0))
+
+
+@good(rfc="section 4.2.1.9", limbo="pathlen::ee-with-intermediate-pathlen-0")
+def at_path_length(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The certificate stands below the last CA that the one above allows; an end entity does not count."""
+    return leaf(intermediate(intermediate(ca, "upper CA", path_length=1), "last CA", path_length=0))
+
+
+@good(rfc="section 6.1", limbo="rfc5280::unknown-critical-extension-unrelated-intermediate")
+def unknown_critical_extension_beside_chain(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """A certificate is sent along that is not part of the chain, and has a critical extension that nobody knows."""
+    identity = leaf(_below(ca, 1))
+    unrelated = subordinate(ca, extra_extensions=(UNKNOWN_EXTENSION,))
+    return replace(identity, chain=(*identity.chain, unrelated.certificate))
+
+
+@good("server", rfc="RFC 9525 section 6.3", limbo="webpki::san::exact-dns-san", host="www.mtls.example")
+def name_beside_wildcard(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The host is among the names, after a wildcard for another domain."""
+    return leaf(ca, sans=(x509.DNSName("*.another.example"), x509.DNSName("www.mtls.example")))
 
 
 def _below(ca: CertificateAuthority, depth: int) -> CertificateAuthority:

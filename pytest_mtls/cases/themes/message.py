@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from pytest_mtls.cases.case import Function, Rewrite, case
 from pytest_mtls.cases.leaf import Leaf
-from pytest_mtls.cases.resigned import EXTENSIONS, Edit, resign
+from pytest_mtls.cases.resigned import EXTENSIONS, VALIDITY, Edit, resign_der
 from pytest_mtls.certificates.authority import CertificateAuthority
-from pytest_mtls.certificates.der import element, take_apart
+from pytest_mtls.certificates.der import element, sequence, take_apart
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.reasons.reason import Reason
 
@@ -73,8 +72,7 @@ def _signed_anew(edit: Edit) -> Rewrite:
 
     def rewrite(ca: CertificateAuthority, chain: tuple[bytes, ...]) -> bytes:
         assert ca.private_key is not None
-        changed = resign(x509.load_der_x509_certificate(chain[0]), ca.private_key, edit)
-        return _list(changed.public_bytes(Encoding.DER), *chain[1:])
+        return _list(resign_der(x509.load_der_x509_certificate(chain[0]), ca.private_key, edit), *chain[1:])
 
     return rewrite
 
@@ -107,4 +105,17 @@ def extension_twice(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 @_rewritten(_signed_anew(_spoil_names), Reason.UNKNOWN_CA, limbo="rfc5280::san::malformed")
 def malformed_alternative_name(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The subject alternative name is not a sequence of names (RFC 5280 section 4.2.1.6)."""
+    return leaf(ca)
+
+
+def _end_between_seconds(fields: list[bytes]) -> None:
+    begin, _ = take_apart(fields[VALIDITY])
+    fields[VALIDITY] = sequence(begin, element(0x18, b"20600101000000.5Z"))  # a GeneralizedTime
+
+
+@_rewritten(
+    _signed_anew(_end_between_seconds), Reason.MALFORMED_CERTIFICATE, limbo="rfc5280::validity::notafter-fractional"
+)
+def fractional_end_of_validity(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The validity ends half a second after a full one, which no certificate can say (RFC 5280 section 4.1.2.5.2)."""
     return leaf(ca)

@@ -39,7 +39,7 @@ def host_as_prefix(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(ca, sans=_called("localhost.example"))
 
 
-@case("server", Reason.HOSTNAME_MISMATCH, rfc=_SECTION)
+@case("server", Reason.HOSTNAME_MISMATCH, rfc=_SECTION, limbo="webpki::san::san-wildcard-only")
 def wildcard_alone(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The certificate is for ``*``."""
     return leaf(ca, sans=_called("*"))
@@ -108,6 +108,18 @@ def wildcard_of_top_level_domain(ca: CertificateAuthority, leaf: Leaf) -> Identi
 
 @case(
     "server",
+    tier=Tier.INFORMATIVE,
+    rfc=_SECTION,
+    limbo="webpki::san::public-suffix-multi-label-wildcard-san",
+    host="mtls.co.uk",
+)
+def wildcard_of_public_suffix(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The certificate is for all hosts of ``co.uk``, below which strangers register theirs; only a list of such names tells."""
+    return leaf(ca, sans=_called("*.co.uk"))
+
+
+@case(
+    "server",
     Reason.HOSTNAME_MISMATCH,
     rfc=_SECTION,
     limbo="webpki::san::wildcard-embedded-ulabel-san",
@@ -124,7 +136,13 @@ def wrong_ip_address(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(ca, sans=(*_called("localhost"), general_name("192.0.2.1")))
 
 
-@case("server", Reason.HOSTNAME_MISMATCH, rfc="RFC 9525 section 6.5", host="127.0.0.1")
+@case(
+    "server",
+    Reason.HOSTNAME_MISMATCH,
+    rfc="RFC 9525 section 6.5",
+    limbo="rfc5280::san::ip-in-dns",
+    host="127.0.0.1",
+)
 def ip_address_as_dns_name(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The IP address is written as a DNS name."""
     return leaf(ca, sans=_called("127.0.0.1"))

@@ -229,3 +229,29 @@ def chain_of_120(ca: CertificateAuthority, leaf: Leaf) -> Identity:
         certificate = issuer.issue(profile, private_key=key).certificate
         issuer = Issuer(certificate, key, parent=issuer, files=ca.files)
     return leaf(issuer)
+
+
+@case("both", Reason.NOT_YET_VALID, rfc="section 4.1.2.5", limbo="rfc5280::validity::not-yet-valid-5-seconds")
+def not_yet_valid_for_a_minute(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The validity begins in a minute."""
+    return leaf(ca, not_before=timedelta(minutes=1))
+
+
+@case(
+    "both",
+    Reason.UNKNOWN_CA,
+    tier=Tier.INFORMATIVE,
+    rfc="section 6.1.4 (l)",
+    limbo="pathlen::self-issued-certs-pathlen",
+)
+def self_issued_intermediate_at_path_length(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """Below a CA that allows none stands its own successor of the same name, which does not count."""
+    upper = intermediate(ca, "last CA", path_length=0)
+    return leaf(upper.issue_authority(authority_profile(upper.certificate.subject, path_length=0)))
+
+
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.2.1.9", limbo="pathlen::validation-ignores-pathlen-in-leaf")
+def path_length_in_leaf(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The certificate is a CA's with a path length, at the end of a chain, where no path length counts."""
+    usage = frozenset({"digital_signature", "key_cert_sign"})
+    return leaf(intermediate(ca, "last CA", path_length=0), authority=True, path_length=0, key_usage=usage)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pytest_mtls.cases.build import subordinate
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from pytest_mtls.cases.build import raw_extension, subordinate
 from pytest_mtls.cases.case import Tier, case
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.certificates.authority import CertificateAuthority
@@ -127,3 +130,19 @@ def root_certificate_as_leaf(ca: CertificateAuthority) -> Identity:
 def ca_bit_without_cert_sign(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The certificate says CA:TRUE, and its key usage is digitalSignature alone."""
     return leaf(ca, authority=True)
+
+
+@case("both", Reason.WRONG_PURPOSE, tier=Tier.INFORMATIVE, rfc="section 4.2.1.12", limbo="rfc5280::eku::ee-eku-empty")
+def empty_extended_key_usage(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The extended key usage is there, and holds none; it has to hold one at least."""
+    usage = raw_extension(x509.ExtendedKeyUsage.oid, b"\x30\x00")
+    return leaf(ca, extended_key_usage=None, extra_extensions=(usage,))
+
+
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.2.1.12", limbo="webpki::eku::ee-critical-eku")
+def critical_extended_key_usage(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The extended key usage is critical, as RFC 5280 allows and the profile of the web does not."""
+    wanted = ExtendedKeyUsageOID.CLIENT_AUTH if leaf.side == "client" else ExtendedKeyUsageOID.SERVER_AUTH
+    usage = x509.ExtendedKeyUsage([wanted])
+    extension = x509.Extension(usage.oid, critical=True, value=usage)
+    return leaf(ca, extended_key_usage=None, extra_extensions=(extension,))

@@ -6,15 +6,19 @@ The peer that checks has the CRLs of the CA and of those below it, as `Certifica
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from pytest_mtls.cases.build import authority_name, intermediate, subordinate
+from cryptography import x509
+
+from pytest_mtls.cases.build import UNKNOWN_EXTENSION, authority_name, intermediate, subordinate
 from pytest_mtls.cases.case import Tier, case
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.issuer import Issuer
-from pytest_mtls.certificates.key import KeyKind
+from pytest_mtls.certificates.key import KeyKind, signature_hash
 from pytest_mtls.certificates.profile import authority_profile
+from pytest_mtls.certificates.validity import validity
 from pytest_mtls.reasons.reason import Reason
 
 
@@ -128,3 +132,78 @@ def serial_number_revoked_by_another_ca(ca: CertificateAuthority, leaf: Leaf) ->
     namesake = other.issue(replace(leaf.profile(), serial_number=identity.serial_number))
     other.revoke(namesake)
     return identity
+
+
+def _with_crl(ca: CertificateAuthority, *extensions: x509.Extension[x509.ExtensionType]) -> CertificateAuthority:
+    """An intermediate CA whose CRL has these extensions beside its issuer's key identifier, and revokes nobody."""
+    middle = intermediate(ca, "CA with an odd CRL")
+    assert middle.private_key is not None
+    begin, end = validity()
+    builder = x509.CertificateRevocationListBuilder(
+        issuer_name=middle.certificate.subject,
+        last_update=begin.replace(tzinfo=None),
+        next_update=end.replace(tzinfo=None),
+    )
+    identifier = x509.AuthorityKeyIdentifier(middle.key_identifier, None, None)
+    builder = builder.add_extension(identifier, critical=False)
+    for extension in extensions:
+        builder = builder.add_extension(extension.value, critical=extension.critical)
+    middle.publish(builder.sign(middle.private_key, signature_hash(middle.private_key)))
+    return middle
+
+
+def _extension(value: x509.ExtensionType, *, critical: bool) -> x509.Extension[x509.ExtensionType]:
+    return x509.Extension(value.oid, critical=critical, value=value)
+
+
+@case("both", tier=Tier.INFORMATIVE, rfc="section 5.2.3", limbo="crl::crlnumber-missing")
+def crl_without_number(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The intermediate CA's CRL has no number, which it has to have."""
+    return leaf(_with_crl(ca))
+
+
+@case("both", Reason.CRL_NOT_APPLICABLE, tier=Tier.INFORMATIVE, rfc="section 5.2.3", limbo="crl::crlnumber-critical")
+def crl_with_critical_number(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The number of the intermediate CA's CRL is critical, which it must not be."""
+    return leaf(_with_crl(ca, _extension(x509.CRLNumber(1), critical=True)))
+
+
+@case("both", Reason.CRL_NOT_APPLICABLE, tier=Tier.SETTING, requires=["crl"], rfc="section 5.2")
+def crl_with_unknown_critical_extension(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """A critical extension of the intermediate CA's CRL is one that nobody knows, so that it says nothing."""
+    return leaf(_with_crl(ca, _extension(x509.CRLNumber(1), critical=False), UNKNOWN_EXTENSION))
+
+
+@case("both", Reason.CRL_NOT_APPLICABLE, tier=Tier.SETTING, requires=["crl"], rfc="section 5.2.5")
+def crl_of_attribute_certificates(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The intermediate CA's CRL is about attribute certificates only."""
+    scope = _issuing_distribution_point(only_contains_attribute_certs=True)
+    return leaf(_with_crl(ca, _extension(x509.CRLNumber(1), critical=False), scope))
+
+
+@case("both", Reason.CRL_MISSING, tier=Tier.INFORMATIVE, rfc="section 5.2.5")
+def crl_that_is_indirect(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The intermediate CA's CRL says that it is for other issuers' certificates too, which few can read."""
+    scope = _issuing_distribution_point(indirect_crl=True)
+    return leaf(_with_crl(ca, _extension(x509.CRLNumber(1), critical=False), scope))
+
+
+@case("both", Reason.CRL_MISSING, tier=Tier.SETTING, requires=["crl"], rfc="section 5.2.4")
+def crl_that_is_a_delta(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """All that there is of the intermediate CA's CRL is what has changed since another, which is not there."""
+    delta = _extension(x509.DeltaCRLIndicator(1), critical=True)
+    return leaf(_with_crl(ca, _extension(x509.CRLNumber(2), critical=False), delta))
+
+
+def _issuing_distribution_point(**scope: bool) -> x509.Extension[x509.ExtensionType]:
+    fields: dict[str, Any] = {
+        "full_name": None,
+        "relative_name": None,
+        "only_contains_user_certs": False,
+        "only_contains_ca_certs": False,
+        "only_some_reasons": None,
+        "indirect_crl": False,
+        "only_contains_attribute_certs": False,
+        **scope,
+    }
+    return _extension(x509.IssuingDistributionPoint(**fields), critical=True)

@@ -45,7 +45,7 @@ def version_1_intermediate(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(CertificateAuthority(version_1, middle.private_key, parent=ca))
 
 
-@case("both", tier=Tier.INFORMATIVE, rfc="section 4.1.2.2", limbo="rfc5280::serial::serial-number-too-long")
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.1.2.2", limbo="rfc5280::serial::too-long")
 def serial_number_of_40_bytes(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The serial number is twice as long as the longest allowed."""
 
@@ -55,7 +55,7 @@ def serial_number_of_40_bytes(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(ca, edit=edit)
 
 
-@case("both", tier=Tier.INFORMATIVE, rfc="section 4.1.2.2", limbo="rfc5280::serial::serial-number-zero")
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.1.2.2", limbo="rfc5280::serial::zero")
 def serial_number_zero(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The serial number is zero."""
 
@@ -65,7 +65,7 @@ def serial_number_zero(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(ca, edit=edit)
 
 
-@case("both", tier=Tier.INFORMATIVE, rfc="section 4.1.2.2", limbo="rfc5280::serial::serial-number-negative")
+@case("both", tier=Tier.INFORMATIVE, rfc="section 4.1.2.2", limbo="rfc5280::serial::negative")
 def serial_number_negative(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The serial number is negative."""
 

@@ -7,13 +7,17 @@ from dataclasses import replace
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pytest_mtls.cases.build import intermediate
+from pytest_mtls.cases.build import authority_name, intermediate
 from pytest_mtls.cases.case import case
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.cases.resigned import ECDSA_WITH_SHA256, ECDSA_WITH_SHA384, SERIAL, assemble
+from pytest_mtls.cases.themes.strength import rsa_key
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.der import element, take_apart
 from pytest_mtls.certificates.identity import Identity
+from pytest_mtls.certificates.issuer import Issuer
+from pytest_mtls.certificates.key import KeyKind
+from pytest_mtls.certificates.profile import authority_profile
 from pytest_mtls.reasons.reason import Reason
 
 _SECTION = "section 6.1.3 (a)(1)"
@@ -73,3 +77,11 @@ def _with(identity: Identity, index: int, certificate: x509.Certificate) -> Iden
     chain = list(identity.chain)
     chain[index] = certificate
     return replace(identity, chain=tuple(chain))
+
+
+@case("both", Reason.UNKNOWN_CA, rfc=_SECTION, limbo="invalid::invalid-issuer-key")
+def issuer_key_of_another_kind(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The certificate is signed with ECDSA, and the key of its issuer is RSA: no such issuer can have signed it."""
+    profile = authority_profile(authority_name("RSA CA"), path_length=None)
+    middle = ca.issue_authority(profile, private_key=rsa_key(2048))
+    return leaf(Issuer(middle.certificate, KeyKind.P256.generate(), parent=ca, files=ca.files))

@@ -57,6 +57,10 @@ CAUSES: dict[Reason, tuple[str, str | None]] = {
         "a CA in the chain may not issue for a name in the certificate.",
         "Issue for a name that the CA's constraints permit.",
     ),
+    Reason.POLICY_VIOLATED: (
+        "a CA in the chain demands a certificate policy, and the chain has none that holds down to its end.",
+        "Issue it with a policy of that CA.",
+    ),
     Reason.WEAK_KEY: (
         "a key in the chain is too short for the security level of the other side.",
         "Use P-256, or RSA of 2048 bits at least.",
@@ -78,6 +82,10 @@ CAUSES: dict[Reason, tuple[str, str | None]] = {
     Reason.CRL_MISSING: (
         "the other side checks revocation and has no CRL of one of the CAs in the chain.",
         "Give it a CRL of each CA in the chain.",
+    ),
+    Reason.CRL_NOT_APPLICABLE: (
+        "the CRL that the other side has is about other certificates, or has a critical extension that it does not know.",
+        "Give it a complete CRL of each CA in the chain.",
     ),
     Reason.CRL_EXPIRED: ("the CRL that the other side has is too old.", "Give it a new one."),
     Reason.NOT_TLS: (
