@@ -32,6 +32,10 @@ ClientArgument = Union[str, Sequence[Union[str, "os.PathLike[str]"]], Callable[[
 #: How much of what a program prints is kept, in bytes. One that prints more is ended.
 _MOST_OUTPUT = 1 << 20
 _CHUNK = 1 << 16
+#: Signals by which the system ends a program for a fault of its own, or it gives up itself.
+_FAULTS = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
+#: A shell adds this to the number of the signal that ended a program.
+_SHELLS = 128
 #: How much of it is shown, in characters.
 _MOST_SHOWN = 2000
 _IS_WINDOWS = os.name == "nt"
@@ -61,6 +65,8 @@ class Call:
         ending: how it ended, in words.
         output: all that it printed, on both of its streams; for a callable, its exception.
         is_over_time: whether it had to be stopped at its deadline.
+        is_crash: whether a program was ended by a signal for a fault of its own, such as SIGSEGV.
+        is_cut: whether it printed more than is kept.
         exception: what a callable raised.
     """
 
@@ -68,6 +74,8 @@ class Call:
     ending: str
     output: bytes = field(default=b"", repr=False)
     is_over_time: bool = False
+    is_crash: bool = False
+    is_cut: bool = False
     exception: BaseException | None = field(default=None, repr=False)
 
     @property
@@ -237,10 +245,10 @@ def _run(
         assert process.stdout is not None
         process.stdout.close()
     if output.is_too_much:
-        return Call(False, f"printed more than {_MOST_OUTPUT >> 20} MB and was ended", printed)
+        return Call(False, f"printed more than {_MOST_OUTPUT >> 20} MB and was ended", printed, is_cut=True)
     if is_over_time:
         return Call(False, f"was still running after {seconds:g} s, and was killed", printed, is_over_time=True)
-    return Call(process.returncode == 0, _status(process.returncode), printed)
+    return Call(process.returncode == 0, _status(process.returncode), printed, is_crash=_is_crash(process.returncode))
 
 
 def _not_startable(client: str, program: str, error: Exception) -> ClientNotUsable:
@@ -258,10 +266,18 @@ def _not_startable(client: str, program: str, error: Exception) -> ClientNotUsab
     return ClientNotUsable(client, problem, remedy=remedy)
 
 
+def _is_crash(code: int) -> bool:
+    """Whether a program, or the one that a shell started, was ended for a fault of its own."""
+    number = code - _SHELLS if code > _SHELLS else -code
+    return not _IS_WINDOWS and number in {getattr(signal, name) for name in _FAULTS if hasattr(signal, name)}
+
+
 def _status(code: int) -> str:
     if code < 0:
         with suppress(ValueError):
             return f"was ended by {signal.Signals(-code).name}"
+    if _is_crash(code):
+        return f"ended with status {code}, as a shell tells of {signal.Signals(code - _SHELLS).name}"
     return f"ended with status {code}"
 
 
@@ -304,7 +320,7 @@ def _call_python(
             told = f"{type(error).__name__}: {error}"
             is_over_time = isinstance(error, _OverTime)
             ending = f"was still running after {seconds:g} s" if is_over_time else f"raised {told}"
-            ended.append(Call(False, ending, told.encode(), is_over_time, error))
+            ended.append(Call(False, ending, told.encode(), is_over_time, exception=error))
         except BaseException as error:  # noqa: BLE001 - such as pytest.fail in the callable, which is the caller's
             passed_through.append(error)
         else:

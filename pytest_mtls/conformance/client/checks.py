@@ -150,6 +150,8 @@ def _key_in_output(client: ClientUnderTest) -> _Found | str:
     assert client.files.identity.private_key is not None
     if any(is_key_in(one.call.output, client.files.identity.private_key) for one in seen):
         return "printed", False, "the client's private key is in what it printed", None
+    if any(one.call.is_cut for one in seen):
+        return "the client prints more than is searched"
     return "kept", True, "", None
 
 

@@ -105,6 +105,8 @@ class ClientRun:
             return ClientResult(case, tls, expected, Outcome.LEFT_OUT, None, str(error))
         verdict = seen.verdict
         outcome, note = self._judge(case, seen, verdict)
+        if outcome is Outcome.CONFORMS and seen.call.is_crash:
+            outcome, note = Outcome.DEVIATES, f"the client crashed on this server: it {seen.call.ending}"
         if verdict.accepted is False:
             self._rejections += 1
             if self._rejections % _REJECTIONS == 0 and not self.still_works(tls):

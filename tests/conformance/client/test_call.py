@@ -136,13 +136,21 @@ def test_garbage_is_printable(target: ClientTarget) -> None:
 def test_program_that_prints_without_end_is_ended(target: ClientTarget) -> None:
     """Long before it has filled the memory."""
     call = client_of(["sh", "-c", "yes # {url}"]).call(target, 60)
-    assert (False, "printed more than 1 MB and was ended") == (call.succeeded, call.ending)
+    assert (False, True, "printed more than 1 MB and was ended") == (call.succeeded, call.is_cut, call.ending)
 
 
 @posix_only
 def test_end_by_a_signal_is_named(target: ClientTarget) -> None:
-    """A client that crashed says so."""
-    assert "was ended by SIGSEGV" == client_of(["sh", "-c", "kill -SEGV $$ # {url}"]).call(target, 20).ending
+    """A client that crashed says so, and so does a shell that waited for it; one that is told to end did not crash."""
+    ended = {
+        "kill -SEGV $$": ("was ended by SIGSEGV", True),
+        "sh -c 'kill -ABRT $$'; exit $?": ("ended with status 134, as a shell tells of SIGABRT", True),
+        "kill -TERM $$": ("was ended by SIGTERM", False),
+        "exit 129": ("ended with status 129", False),
+    }
+    for command, expected in ended.items():
+        call = client_of(["sh", "-c", f"{command} # {{url}}"]).call(target, 20)
+        assert (*expected, False) == (call.ending, call.is_crash, call.succeeded)
 
 
 def test_standard_input_holds_a_request(target: ClientTarget) -> None:

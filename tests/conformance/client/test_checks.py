@@ -355,6 +355,14 @@ def test_key_printed_only_when_the_server_rejects(ca: CertificateAuthority) -> N
     assert Outcome.DEVIATES is found(client, ca, "key-in-output").outcome
 
 
+def test_client_that_prints_too_much_to_be_searched(ca: CertificateAuthority) -> None:
+    """Nothing is said of what was not looked at."""
+    require_program("curl", apt="curl")
+    client = ["sh", "-c", '"$@" || { yes | head -c 3000000; exit 1; }', "-", *CURL]
+    result = found(client, ca, "key-in-output")
+    assert (Outcome.LEFT_OUT, True) == (result.outcome, "prints more than is searched" in result.note), result
+
+
 def test_exception(ca: CertificateAuthority) -> None:
     """What is agreed is not a failure, and what is agreed and no longer so is one."""
     agreed = Policy(

@@ -9,11 +9,13 @@ import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from support.client_programs import server_case
+from support.client_programs import CURL, server_case
+from support.requirements import require_program
 
 from pytest_mtls import CertificateAuthority, HandshakeAssertionError
 from pytest_mtls.conformance.client.call import ClientArgument
@@ -44,6 +46,45 @@ def own_context(target: ClientTarget) -> ssl.SSLContext:
     context.load_cert_chain(target.cert, target.key)
     context.check_hostname = False
     return context
+
+
+# --- manners ----------------------------------------------------------------------------------------------------------
+
+#: What a script makes of curl, which is its arguments, and whether it should have kept its request from a bad server.
+_MANNERS = {
+    '"$@"; exit 0': True,
+    '"$@" >/dev/null; exec "$@"': True,
+    'head -c 1000 /dev/urandom; exec "$@"': True,
+    'bash -c "exec 3<>/dev/tcp/127.0.0.1/$0"; exec "$@"': True,
+    '"$@" || exec "$@" --insecure': False,
+    '"$@" --insecure >/dev/null; exec "$@"': False,
+    '"$@" --insecure >/dev/null & "$@"; code=$?; wait; exit $code': False,
+    '("$@" --insecure >"$0.log" 2>&1; echo >>"$0.done") & "$@"; code=$?; wait; exit $code': False,
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="scripts for a shell as POSIX has it")
+@pytest.mark.parametrize("script", _MANNERS)
+def test_manners_of_a_client(mtls_ca: CertificateAuthority, tmp_path: Path, script: str) -> None:
+    """Exit status 0, a second try, garbage and a look at the port change no rejection; to fall back does, however hidden."""
+    require_program("curl", apt="curl")
+    require_program("bash", apt="bash")
+    with under_test(["sh", "-c", script, "{port}", *CURL], mtls_ca, cwd=str(tmp_path)) as client:
+        run = ClientRun(client)
+        good, bad = (run.check(server_case(case), "1.3") for case in ("valid", "expired"))
+    assert (Outcome.CONFORMS, "accepted") == (good.outcome, good.seen), good.note
+    expected = (Outcome.CONFORMS, "refused") if _MANNERS[script] else (Outcome.DEVIATES, "accepted")
+    assert expected == (bad.outcome, bad.seen), bad.note
+
+
+def test_client_that_asks_over_the_other_protocol_of_the_internet(mtls_ca: CertificateAuthority) -> None:
+    """``localhost`` may be ::1 as well."""
+    require_program("curl", apt="curl")
+    command = ["curl", "-6", "--silent", "--noproxy", "*", "--cacert", "{ca}", "--cert", "{pem}", "{url}"]
+    with under_test(command, mtls_ca) as client:
+        seen = client.observe()
+        assert (True, "::1") == (seen.is_accepted, seen.requests[0].client_address[0])
+        assert "client" == client.observe(server_case("expired")).verdict.rejected_by
 
 
 # --- without TLS ------------------------------------------------------------------------------------------------------
@@ -86,6 +127,20 @@ def test_client_that_asks_without_tls_first_is_judged_by_its_handshake(mtls_ca: 
     with under_test(waits_for_the_port, mtls_ca) as client:
         run = ClientRun(client)
         assert [Outcome.CONFORMS] * 2 == [run.check(server_case(case), "1.3").outcome for case in ("expired", "valid")]
+
+
+# --- crashes ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+def test_client_that_crashes_on_a_bad_server_is_found_out(mtls_ca: CertificateAuthority) -> None:
+    """It sent no request, but not for want of trust: what a certificate can do to it is worse than to be accepted."""
+    crashes = _RETRIES.replace("        sock.unwrap()", "        os.kill(os.getpid(), signal.SIGSEGV)")
+    program = [sys.executable, "-c", crashes.format(before_the_next="pass"), *_COMMAND]
+    with under_test(program, mtls_ca, timeout=60) as client:
+        result = ClientRun(client).check(server_case("wrong-host"), "1.3")
+    assert (Outcome.DEVIATES, "refused") == (result.outcome, result.seen)
+    assert "the client crashed on this server: it was ended by SIGSEGV" == result.note
 
 
 # --- late judges that are ended at their time-out ---------------------------------------------------------------------
