@@ -50,7 +50,8 @@ def make_document(
         results: the facts of each check, as `pytest_mtls.conformance.reports.evidence.record` has them.
         date: when the run began, in UTC.
         seconds: how long it took.
-        server_chains: each chain that the server presented, as `evidence.chain_facts` has it.
+        server_chains: each chain that the server presented, as `evidence.chain_facts` has it; nothing for a client,
+            which meets servers of ours.
         errors: the tests that failed without coming to a result.
         policy_file: the file of the policy, from the root of the suite.
         inventory: what the server offers, by kind.
@@ -70,7 +71,7 @@ def make_document(
             "seconds": round(seconds, 1),
             "versions": versions(),
             "target": _target(target),
-            "server_chains": [list(chain) for chain in server_chains],
+            "server_chains": [] if isinstance(target, str) else [list(chain) for chain in server_chains],
             **({"inventory": inventory} if inventory else {}),
             "settings": sorted(policy.settings),
             "policy": _policy(policy, policy_file),

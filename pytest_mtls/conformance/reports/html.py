@@ -139,12 +139,12 @@ def _counts(document: Document) -> str:
 
 
 def _summary(document: Document) -> Iterator[str]:
-    target, policy = document["target"], document["policy"]
+    policy, name = document["policy"], document["target"].get("server_name")
     answers = (
         "counts only if its alert fits the defect" if policy["reasons"] == "alert" else "counts whatever its alert"
     )
     rows = [
-        ("Target", f"{target_of(document)}, asked for as {target['server_name']}"),
+        ("Client", target_of(document)) if name is None else ("Target", f"{target_of(document)}, asked for as {name}"),
         ("Date", f"{document['date']}, for {document['seconds']} seconds"),
         ("Settings that it claims", ", ".join(document["settings"]) or "none"),
         ("Policy", f"a rejection {answers}; {_number(len(policy['exceptions']), 'agreed exception')}"),

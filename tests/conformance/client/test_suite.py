@@ -100,6 +100,24 @@ def test_curl_insecure_fails(conform: Conform, tmp_path: Path) -> None:
     assert "the client does not verify the certificate" in facts["diagnosis"]
 
 
+def test_reports_of_a_client(conform: Conform, tmp_path: Path) -> None:
+    """In every form, with what failed and what did not; the servers' own chains are not told as if they were one's own."""
+    require_program("curl", apt="curl")
+    files = {form: tmp_path / f"report.{form}" for form in ("json", "html", "md", "sarif")}
+    options = [f"--mtls-report={file}" for file in files.values()]
+    chosen = "[expired-tls1.3 or [valid-tls1.3 or check[certificate-before or check[key-in"
+    result = conform(text(CURL_INSECURE), "-k", chosen, "--mtls-mapping", *options)
+    assert pytest.ExitCode.TESTS_FAILED == result.ret
+    told = {form: file.read_text(encoding="utf-8") for form, file in files.items()}
+    document = json.loads(told["json"])
+    assert ([], "curl") == (document["server_chains"], document["target"]["command"].split()[0])
+    for form, report in told.items():
+        assert "the client sent its request to this server" in report.lower().replace("&#x27;", "'"), form
+        assert "certificate-before-trust" in report, form
+    assert "<dt>Client</dt><dd>curl " in told["html"]
+    assert "The server presents" not in told["md"]
+
+
 @pytest.mark.parametrize(
     ("command", "problem"),
     [
