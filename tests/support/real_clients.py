@@ -443,6 +443,12 @@ CLIENTS: Mapping[str, RealClient] = {
             perl,
             "verify_SSL => 0",
             _LEVEL,
+            deviations={
+                "other-name-excluded": (
+                    "refused",
+                    "Net::SSLeay takes the value of an otherName for a string, and crashes where it is not one",
+                )
+            },
             notes=(
                 "IO::Socket::SSL compares names in a callback of OpenSSL, which then sends the alert internal_error.",
             ),
