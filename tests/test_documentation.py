@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.requirements import require_program
 
 ROOT = Path(__file__).parent.parent
 _FENCE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -19,9 +20,15 @@ def python_of(page: str) -> list[str]:
     return _FENCE.findall((ROOT / page).read_text(encoding="utf-8"))
 
 
+#: Pages whose examples start a program that is not Python's.
+NEEDS = {"docs/how-to/flask-behind-nginx.md": "nginx", "docs/how-to/any-server.md": "openssl"}
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if any("def test_" in code for code in python_of(page))])
 def test_examples_run(pytester: pytest.Pytester, page: str) -> None:
     """A page's blocks that define fixtures and tests are one test file after another, and all of them pass."""
+    if page in NEEDS:
+        require_program(NEEDS[page], apt=NEEDS[page])
     pytester.makeini("[pytest]\naddopts = -p no:cacheprovider\n")
     fixtures = [code for code in python_of(page) if "@pytest.fixture" in code and "def test_" not in code]
     if fixtures:
@@ -54,3 +61,19 @@ def test_examples_pass_as_a_user_runs_them(pytester: pytest.Pytester) -> None:
     assert {"passed"} == set(result.parseoutcomes()), result.stdout.str()
     for reason in ("expired", "unknown CA", "possession not proved", "no certificate"):
         result.stdout.fnmatch_lines([f"* rejected by the server: {reason}"])
+
+
+def test_tutorial_tells_what_a_broken_server_looks_like(pytester: pytest.Pytester) -> None:
+    """The output that the tutorial shows is what pytest prints once the server is broken as it says."""
+    page = "docs/tutorial/index.md"
+    (fixtures,) = [code for code in python_of(page) if "def mtls_target" in code]
+    (tests,) = [code for code in python_of(page) if "mtls_client_case" in code]
+    assert "ssl.CERT_REQUIRED" in fixtures
+    pytester.makeconftest(fixtures.replace("ssl.CERT_REQUIRED", "ssl.CERT_OPTIONAL"))
+    pytester.makepyfile(tests)
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=5, failed=1)
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    lines = [line.rstrip() for line in result.outlines]
+    start = lines.index(shown.splitlines()[0])
+    assert shown.splitlines() == lines[start : start + len(shown.splitlines())]

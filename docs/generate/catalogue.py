@@ -46,6 +46,12 @@ def stacks() -> None:
     replace_generated_part(DOCS / "reference" / "stacks.md", as_markdown(verdicts))
 
 
+def troubleshooting() -> None:
+    from support.troubleshooting_page import PAGE, as_markdown
+
+    replace_generated_part(PAGE, as_markdown())
+
+
 def verdicts() -> None:
     from support.verdicts_page import as_markdown
 
@@ -117,6 +123,7 @@ def client_programs() -> None:
 PAGES: Mapping[str, Callable[[], None]] = {
     "cases": cases,
     "judges": judges,
+    "troubleshooting": troubleshooting,
     "verdicts": verdicts,
     "forwarded": forwarded,
     "clients": clients,

@@ -33,7 +33,8 @@ class Endpoint:
         host: host name or IP address.
         port: TCP port.
         protocol: what is spoken, by its name in the table of protocols: "tls" (nothing is sent inside), the default,
-            "https", "postgres", "smtp", or one that `register_protocol` made known.
+            "https", "postgres", "smtp", or one that `register_protocol` made known. Other names for them that URLs have,
+            such as "grpc", are taken too.
         server_name: the name to ask for and to check the server's certificate against; the host by default.
         trust: what the server's certificate must chain to; the system's CAs by default.
         ca: the CA whose clients the server accepts, where its key is here: it issues the clients of cases.
@@ -73,8 +74,10 @@ class Endpoint:
             raise InvalidEndpoint((self.host, self.port), f"the host is not a name or an address ({error})") from None
         if not isinstance(self.port, int) or not 0 < self.port < 65536:
             raise InvalidEndpoint((self.host, self.port), "the port is not a number from 1 to 65535")
+        if self.protocol not in PROTOCOLS and self.protocol in ALIASES:
+            object.__setattr__(self, "protocol", ALIASES[self.protocol])
         if self.protocol not in PROTOCOLS:
-            problem = f"protocol {self.protocol!r} is unknown; known are {', '.join(PROTOCOLS)}"
+            problem = f"protocol {self.protocol!r} is unknown; known are {', '.join((*PROTOCOLS, *ALIASES))}"
             raise InvalidEndpoint((self.host, self.port), problem)
 
     @classmethod

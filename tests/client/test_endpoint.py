@@ -60,6 +60,12 @@ def test_url_names_an_endpoint(url: str, expected: Endpoint) -> None:
     assert expected == Endpoint.parse(url)
 
 
+@pytest.mark.parametrize(("alias", "protocol"), [("grpc", "h2"), ("postgresql", "postgres"), ("mqtts", "mqtt")])
+def test_other_name_of_a_protocol(alias: str, protocol: str) -> None:
+    """An endpoint takes the names that URLs have for a protocol."""
+    assert Endpoint("localhost", 1, protocol) == Endpoint("localhost", 1, alias)
+
+
 def test_what_is_known_wins_over_the_url(mtls_ca: CertificateAuthority) -> None:
     """Attributes are given beside the URL."""
     endpoint = Endpoint.parse("https://10.0.0.1:8443", server_name="web.example", trust=mtls_ca, port=1)

@@ -36,7 +36,7 @@ PROTOCOLS: dict[str, Protocol] = {
     )
 }
 
-#: Other names in URLs.
+#: Other names of protocols, as URLs have them.
 ALIASES: dict[str, str] = {
     "postgresql": "postgres",
     "mariadb": "mysql",

@@ -61,6 +61,17 @@ def accepted_case_of(tier: Tier) -> Callable[[Facts], bool]:
     return is_of_tier
 
 
+def application_was_not_asked(facts: Facts) -> bool:
+    """The application should have denied access, and no request was made."""
+    is_expected = facts.expected is not None and Reason.ACCESS_DENIED in facts.expected.reasons
+    return (
+        facts.handshake.accepted is True
+        and is_expected
+        and facts.plan is not None
+        and facts.plan.target.protocol == "tls"
+    )
+
+
 def expects_server(facts: Facts) -> bool:
     """It is the server that should have judged, as it is unless the client is named."""
     return facts.expected is None or facts.expected.by == "server"

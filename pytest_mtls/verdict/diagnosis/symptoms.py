@@ -126,6 +126,13 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "Bind sessions to the certificate, or turn session tickets off.",
     ),
     Symptom(
+        "application-not-asked",
+        evidence.application_was_not_asked,
+        "TLS accepted the client, and no request was made: the protocol of the endpoint is `tls`, so that the application, which "
+        "may deny access, was not asked.",
+        'Name the protocol: Endpoint(host, port, "https"), or dataclasses.replace(server.endpoint, protocol="https").',
+    ),
+    Symptom(
         "no-certificate-asked-for",
         evidence.asked_for_no_certificate,
         "the server does not require a certificate: it did not even ask for one (not ssl.CERT_REQUIRED).",
