@@ -97,9 +97,9 @@ class MutualTLSServer:
             staples is played by "pyopenssl" in any case.
         staple: the OCSP answer that it staples to its certificate for clients that ask for one: "current" for good or,
             where the CA has revoked the certificate, revoked; or one that is "revoked" whatever the CA says, "stale",
-            "forged", "of another issuer", "unknown" or "try later". None or "absent" to staple nothing. It needs
-            ``engine="pyopenssl"``, and among ``trust`` the CA that issued ``cert``, with its key. A server case has its own
-            answer, if it has one.
+            "forged", "of another issuer", "of an unauthorized signer", "unknown" or "try later". None or "absent" to staple
+            nothing. It needs ``engine="pyopenssl"``, and among ``trust`` the CA that issued ``cert``, with its key. A server
+            case has its own answer, if it has one.
         client_ca_names: the CAs whose subjects are sent as CA names when a certificate is asked for (RFC 8446 section
             4.2.4, RFC 5246 section 7.4.4): many clients choose their certificate by them, and present none where no name
             fits. None to send no names, as Python's ssl does. It needs ``engine="pyopenssl"``; what is trusted is another
