@@ -49,8 +49,8 @@ class ServerBehaviour:
         misbehaviour: what it does instead of serving: "close", "reset", "hang", speak plain "http" or send a fatal
             "alert" when the client has said hello, or "reset after handshake".
         staple: the OCSP answer that it staples to its certificate: "current" for the truth, or one that is "revoked",
-            "stale", "forged", "of another issuer", "unknown" or "try later". All these take the extra ``pyopenssl``.
-            "absent" for none, whatever the server is told.
+            "stale", "forged", "of another issuer", "of an unauthorized signer", "unknown" or "try later". All these take
+            the extra ``pyopenssl``. "absent" for none, whatever the server is told.
 
     Raises:
         InvalidArgument: a value that is not one of those.

@@ -37,7 +37,15 @@ __all__ = [
 ]
 
 OCSPMisbehaviour = Literal[
-    "stale", "forged", "of another issuer", "of another certificate", "unknown", "try later", "silent", "revoked"
+    "stale",
+    "forged",
+    "of another issuer",
+    "of another certificate",
+    "of an unauthorized signer",
+    "unknown",
+    "try later",
+    "silent",
+    "revoked",
 ]
 
 #: What a responder does wrong on purpose, by name.
@@ -45,6 +53,7 @@ OCSP_MISBEHAVIOURS: Mapping[str, str] = {
     "stale": "the certificate was good, says an answer whose time ended a day ago",
     "forged": "the certificate is good, says an answer that somebody else signed in the responder's name",
     "of another issuer": "the certificate is good, says an answer that a CA signed which did not issue it",
+    "of an unauthorized signer": "the certificate is good, says an answer that an ordinary client of the CA signed",
     "of another certificate": "the answer says that another certificate of the same issuer is good",
     "unknown": "the responder does not know the certificate",
     "try later": "the responder cannot answer now",
@@ -220,6 +229,8 @@ class StatusAnswers:
             signer, named_by = _forger(ca), ocsp.OCSPResponderEncoding.NAME
         elif misbehaviour == "of another issuer":
             signer = self._stranger
+        elif misbehaviour == "of an unauthorized signer":
+            signer = _unauthorized(ca)
         elif misbehaviour == "of another certificate":
             request = _about(request, serial + 1)
         is_revoked = revocation is not None and status is ocsp.OCSPCertStatus.REVOKED
@@ -320,8 +331,6 @@ def _with_status(issuer: x509.Certificate, asked: ocsp.OCSPRequest, **status: An
 
 def _sign(builder: ocsp.OCSPResponseBuilder, signer: _Signer) -> bytes:
     key: Any = signer.key
-    if pss_hash(signer.certificate) is not None:
-        raise TypeError("its key is for RSASSA-PSS only")
     return builder.sign(key, signature_hash(signer.key)).public_bytes(Encoding.DER)
 
 
@@ -330,6 +339,13 @@ def _forger(ca: CertificateAuthority) -> _Signer:
     impostor = ca.impostor(key_kind=KeyKind.of(ca.certificate.public_key()) or KeyKind.P256)
     assert impostor.private_key is not None
     return _Signer(ca, impostor.certificate, impostor.private_key, sends_certificate=False)
+
+
+def _unauthorized(ca: CertificateAuthority) -> _Signer:
+    """Somebody whom the CA certified, and not for this: the extended key usage is lacking (RFC 6960 section 4.2.2.2)."""
+    client = ca.issue_client()
+    assert client.private_key is not None
+    return _Signer(ca, client.certificate, client.private_key, sends_certificate=True)
 
 
 def _check_signs(signer: _Signer) -> None:
@@ -345,6 +361,8 @@ def _check_signs(signer: _Signer) -> None:
         revocation_reason=None,
     )
     try:
+        if pss_hash(signer.certificate) is not None:
+            raise TypeError("its key is for RSASSA-PSS only")
         _sign(builder.responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate), signer)
     except (*UNREADABLE, TypeError) as error:
         problem = (

@@ -28,6 +28,7 @@ Staple = Literal[
     "stale",
     "forged",
     "of another issuer",
+    "of an unauthorized signer",
     "unknown",
     "try later",
     "absent",

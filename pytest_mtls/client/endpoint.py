@@ -153,7 +153,7 @@ class ObservedServer(Protocol):
     def bookmark(self) -> int:
         """A place in the order of its connections: all that come from now on are after it."""
 
-    def handshakes_since(self, bookmark: int, *, wait: bool = False) -> tuple[Handshake, ...]:
+    def handshakes_since(self, bookmark: int, *, wait: bool = False, late: bool = False) -> tuple[Handshake, ...]:
         """The handshakes of the connections that came after a bookmark."""
 
     def is_one_open_from_before(self, bookmark: int) -> bool:

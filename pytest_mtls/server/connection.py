@@ -159,6 +159,13 @@ class Connection:
             return True
         return isinstance(self._sock, ssl.SSLSocket) and bool(messages_of(self._sock))
 
+    def may_still_judge(self) -> bool:
+        """Whether an accepted client has neither sent a byte of data nor ended: some check the server only now."""
+        sock = self._sock
+        seen = self.handshake
+        is_accepted = seen is not None and seen.accepted is True and not seen.is_unused
+        return is_accepted and isinstance(sock, ServingSocket) and not sock.is_used and not self._aborted
+
     def has_unread(self) -> bool:
         """Whether an accepted client has said something, or ended, of which nothing is known yet."""
         if self.handshake is None or not self.handshake.accepted:

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.certificates.key import KeyKind
 from pytest_mtls.errors import InvalidArgument, MissingPrivateKey
 from pytest_mtls.server.hostile import MisbehaviourOf
 from pytest_mtls.server.plain import PlainServer, wait_for_end
@@ -121,7 +122,9 @@ class CRLServer(PlainServer):
         if self.misbehaviour == "of another issuer":
             return self._stranger.crl()
         if self.misbehaviour == "forged":
-            return ca.impostor().crl()
+            # With the CA's own key identifier: a reader that goes by it has to look at the signature, too.
+            kind = KeyKind.of(ca.certificate.public_key()) or KeyKind.P256
+            return CertificateAuthority(ca.certificate, kind.generate()).crl()
         if self.misbehaviour == "stale":
             copy = CertificateAuthority(ca.certificate, ca.private_key)
             return copy.crl(last_update=_STALE_SINCE, next_update=_STALE_UNTIL)

@@ -60,9 +60,9 @@ class OCSPResponder(PlainServer):
         delegated: whether a responder signs whose certificate the CA issued for that, instead of the CA itself (RFC 6960
             section 4.2.2.2).
         nonce: whether a nonce in a request is repeated in the answer (RFC 9654); many responders do not.
-        misbehaviour: what is wrong on purpose: answers that are "stale", "forged", "of another issuer" or "of another
-            certificate", all of which say "good" whatever is revoked; "revoked", whatever a CRL says; "unknown"; "try
-            later"; or "silent", which never answers. It can be changed while the responder runs.
+        misbehaviour: what is wrong on purpose: answers that are "stale", "forged", "of another issuer", "of another
+            certificate" or "of an unauthorized signer", all of which say "good" whatever is revoked; "revoked", whatever a
+            CRL says; "unknown"; "try later"; or "silent", which never answers. It can be changed while the responder runs.
         host: "localhost" (IPv4 and IPv6), "127.0.0.1" or "::1".
         port: TCP port; 0, the default, for any that is free.
 

@@ -97,9 +97,9 @@ class MutualTLSServer:
             staples is played by "pyopenssl" in any case.
         staple: the OCSP answer that it staples to its certificate for clients that ask for one: "current" for good or,
             where the CA has revoked the certificate, revoked; or one that is "revoked" whatever the CA says, "stale",
-            "forged", "of another issuer", "unknown" or "try later". None or "absent" to staple nothing. It needs
-            ``engine="pyopenssl"``, and among ``trust`` the CA that issued ``cert``, with its key. A server case has its own
-            answer, if it has one.
+            "forged", "of another issuer", "of an unauthorized signer", "unknown" or "try later". None or "absent" to staple
+            nothing. It needs ``engine="pyopenssl"``, and among ``trust`` the CA that issued ``cert``, with its key. A server
+            case has its own answer, if it has one.
         client_ca_names: the CAs whose subjects are sent as CA names when a certificate is asked for (RFC 8446 section
             4.2.4, RFC 5246 section 7.4.4): many clients choose their certificate by them, and present none where no name
             fits. None to send no names, as Python's ssl does. It needs ``engine="pyopenssl"``; what is trusted is another
@@ -321,7 +321,13 @@ class MutualTLSServer:
             return self._history.count
 
     def handshakes_since(
-        self, bookmark: int, *, wait: bool = False, at_most: float | None = None, by_arrival: bool = False
+        self,
+        bookmark: int,
+        *,
+        wait: bool = False,
+        at_most: float | None = None,
+        by_arrival: bool = False,
+        late: bool = False,
     ) -> tuple[Handshake, ...]:
         """The handshakes of connections that came after a bookmark, in the order of their verdicts.
 
@@ -331,12 +337,14 @@ class MutualTLSServer:
             at_most: seconds that they are waited for; those that have not begun a handshake are then not waited for at
                 all. None to wait for all until the time for their handshake is over.
             by_arrival: in the order in which the connections came instead.
+            late: also wait a moment for accepted clients that have sent no data yet: they may end the connection, since they
+                judge the server only after their handshake.
 
         Raises:
             HandshakesForgotten: there were more than are kept.
         """
         with self._changed:
-            self._let_settle(bookmark, wait=wait, at_most=at_most)
+            self._let_settle(bookmark, wait=wait, at_most=at_most, late=late)
             return self._history.since(bookmark, by_arrival=by_arrival)
 
     def is_one_open_from_before(self, bookmark: int) -> bool:
@@ -456,7 +464,7 @@ class MutualTLSServer:
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    def _let_settle(self, bookmark: int, *, wait: bool, at_most: float | None = None) -> None:
+    def _let_settle(self, bookmark: int, *, wait: bool, at_most: float | None = None, late: bool = False) -> None:
         """Let the connections from a bookmark until now come to their verdict; the lock is held.
 
         Those that come meanwhile, from a client in the background, are not waited for.
@@ -475,7 +483,9 @@ class MutualTLSServer:
             return all(c.recorded is not None or is_left_alone(c) for c in those())
 
         def is_heard_out() -> bool:
-            return not any(c.has_unread() or c.handshake is not c.recorded for c in those())
+            return not any(
+                c.has_unread() or c.handshake is not c.recorded or (late and c.may_still_judge()) for c in those()
+            )
 
         self._wait_for(is_settled, self.handshake_timeout + 1.0 if at_most is None else at_most)
         self._wait_for(is_heard_out, _HEAR_OUT_SECONDS)

@@ -201,7 +201,8 @@ class Expectation:
         if error is not None and not _may_be_the_clients(error):
             return False
         self.exception = error if isinstance(error, Exception) else None
-        seen = self._server.handshakes_since(self._bookmark, wait=True)
+        is_late = error is not None and self._expected.by == "client" and not self._expected.accepted
+        seen = self._server.handshakes_since(self._bookmark, wait=True, late=is_late)
         began = [self._with_the_clients_word(handshake) for handshake in seen if handshake.began]
         self.handshakes = tuple(handshake for handshake in began if self._is_judged(handshake))
         complaint = self._complaint(silent=len(seen) - len(began), others=len(began) - len(self.handshakes))

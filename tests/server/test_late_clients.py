@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,21 @@ def test_client_that_ends_without_a_byte_and_raises_nothing_proves_nothing(
         context.wrap_socket(plain) as sock,
     ):
         sock.unwrap()
+
+
+def test_client_that_has_yet_to_end_its_connection_is_waited_for(
+    mtls_server: MutualTLSServer, mtls_client_cert: Identity, mtls_ca: CertificateAuthority
+) -> None:
+    """grpcio ends the connection of a server that it rejects in a thread of its own, after it has raised."""
+    context = mtls_client_cert.ssl_context(trust=mtls_ca)
+    with ThreadPoolExecutor(1) as other, socket.create_connection(mtls_server.address) as plain:
+        sock = context.wrap_socket(plain, server_hostname="localhost")
+        looks = other.submit(mtls_server.handshakes_since, 0, wait=True, late=True)
+        while not mtls_server._watchers and not wait([looks], timeout=0).done:
+            pass  # it has not begun to look
+        sock.close()
+        (seen,) = looks.result()
+    assert (True, True) == (seen.accepted, seen.is_unused)
 
 
 def test_client_that_raises_after_it_sent_a_request_accepted_the_server(

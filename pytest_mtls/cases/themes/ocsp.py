@@ -71,6 +71,18 @@ def ocsp_of_another_issuer(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return _named(ca, leaf, "of another issuer")
 
 
+@case("both", tier=Tier.SETTING, requires=["ocsp", "ocsp-hard"], rfc="RFC 6960 section 4.2.2.2")
+def ocsp_of_unauthorized_signer(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The OCSP answer says that it is good, and an ordinary client of its CA signed it, which may not do so."""
+    return _named(ca, leaf, "of an unauthorized signer")
+
+
+@case("both", tier=Tier.SETTING, requires=["ocsp", "ocsp-hard"], rfc="RFC 6960 section 3.2 (1)")
+def ocsp_of_another_certificate(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The OCSP answer says that another certificate of the same CA is good, and nothing of this one."""
+    return _named(ca, leaf, "of another certificate")
+
+
 @case("both", tier=Tier.SETTING, requires=["ocsp", "ocsp-hard"], rfc="RFC 6960 section 2.3")
 def ocsp_try_later(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """Its OCSP responder cannot answer now; whoever accepts that does so for everybody who can disturb the responder."""

@@ -72,6 +72,12 @@ def staple_of_another_issuer(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     return leaf(ca)
 
 
+@_stapled("of an unauthorized signer")
+def staple_of_unauthorized_signer(ca: CertificateAuthority, leaf: Leaf) -> Identity:
+    """The stapled OCSP answer says that the certificate is good, and an ordinary client of the CA signed it."""
+    return leaf(ca)
+
+
 @_stapled("unknown")
 def staple_unknown(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     """The stapled OCSP answer says that the responder does not know the certificate."""
