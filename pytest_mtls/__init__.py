@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from pytest_mtls.client.endpoint import Endpoint
     from pytest_mtls.client.probe import probe
     from pytest_mtls.client.protocols import Answer, register_protocol
+    from pytest_mtls.conformance.client.observation import Observation
+    from pytest_mtls.conformance.client.target import ClientTarget
+    from pytest_mtls.conformance.client.under_test import ClientUnderTest, launch_client
     from pytest_mtls.errors import HandshakeAssertionError, MtlsError, SigningRequestRefused
     from pytest_mtls.plugin import client_cases, run_ca, server_cases
     from pytest_mtls.proxies import (
@@ -53,6 +56,8 @@ __all__ = [
     "CertificateAuthority",
     "CertificateSigningRequest",
     "ClientBehaviour",
+    "ClientTarget",
+    "ClientUnderTest",
     "ESTRequest",
     "ESTServer",
     "Endpoint",
@@ -66,6 +71,7 @@ __all__ = [
     "MutualTLSServer",
     "OCSPQuery",
     "OCSPResponder",
+    "Observation",
     "Reason",
     "RollOverStep",
     "RotatingFiles",
@@ -88,6 +94,7 @@ __all__ = [
     "clients",
     "forwarded_headers",
     "launch",
+    "launch_client",
     "parse_forwarded_headers",
     "probe",
     "register_protocol",
@@ -104,6 +111,8 @@ _HOMES = {
     "CertificateAuthority": "certificates.authority",
     "CertificateSigningRequest": "certificates.signing_request",
     "ClientBehaviour": "cases.behaviour",
+    "ClientTarget": "conformance.client.target",
+    "ClientUnderTest": "conformance.client.under_test",
     "ESTRequest": "server.est",
     "ESTServer": "server.est",
     "Endpoint": "client.endpoint",
@@ -117,6 +126,7 @@ _HOMES = {
     "MutualTLSServer": "server.server",
     "OCSPQuery": "server.ocsp",
     "OCSPResponder": "server.ocsp",
+    "Observation": "conformance.client.observation",
     "Reason": "reasons.reason",
     "RollOverStep": "certificates.rollover",
     "RotatingFiles": "certificates.rotating",
@@ -139,6 +149,7 @@ _HOMES = {
     "forwarded_headers": "proxies",
     "clients": "clients",
     "launch": "server.launch",
+    "launch_client": "conformance.client.under_test",
     "parse_forwarded_headers": "proxies",
     "probe": "client.probe",
     "register_protocol": "client.protocols",

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     import requests
     from _pytest.mark.structures import ParameterSet
 
-    from pytest_mtls import Case, CertificateAuthority, Endpoint, Identity, LaunchedServer, MutualTLSServer
+    from pytest_mtls import (
+        Case,
+        CertificateAuthority,
+        ClientUnderTest,
+        Endpoint,
+        Identity,
+        LaunchedServer,
+        MutualTLSServer,
+    )
 
 __all__ = ["client_cases", "mtls_est", "mtls_ocsp", "run_ca", "server_cases"]
 
@@ -29,6 +37,10 @@ _SERVERS = pytest.StashKey[list[Any]]()
 _CASE_FIXTURES: dict[str, Literal["client", "server"]] = {"mtls_client_case": "client", "mtls_server_case": "server"}
 _MARKER = "mtls_cases"
 _PROPERTY = "mtls_handshake"
+_NO_CLIENT = (
+    "no client is under test. Give --mtls-client 'COMMAND {url}', or override the fixture mtls_client_under_test by "
+    "`with pytest_mtls.launch_client(call, ca=mtls_ca) as client: yield client`"
+)
 #: That of our own ``mtls_client_cert``.
 _CLIENT_SUBJECT = "CN=client"
 
@@ -473,6 +485,17 @@ def mtls_target(request: pytest.FixtureRequest) -> MutualTLSServer | Endpoint:
         return target_of(request.config)
     server: MutualTLSServer = request.getfixturevalue("mtls_server")
     return server
+
+
+@pytest.fixture
+def mtls_client_under_test(request: pytest.FixtureRequest, mtls_ca: CertificateAuthority) -> Iterator[ClientUnderTest]:
+    """The client under test: that of ``--mtls-client``, unless the suite overrides this fixture by `pytest_mtls.launch_client`."""
+    if request.config.getoption("mtls_client") is None:
+        pytest.fail(_NO_CLIENT, pytrace=False)
+    from pytest_mtls.conformance.client.hooks import client_under_test
+
+    with client_under_test(request.config, mtls_ca) as client:
+        yield client
 
 
 @pytest.fixture

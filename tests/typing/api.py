@@ -28,6 +28,7 @@ from pytest_mtls import (
     assert_rejected,
     case,
     clients,
+    launch_client,
     probe,
 )
 
@@ -101,3 +102,11 @@ def use_clients(identity: Identity, ca: CertificateAuthority) -> Any:
     words: list[str] = clients.curl(identity, ca)
     variables: dict[str, str] = clients.environment(identity, ca)
     return words, variables, clients.arguments("redis", identity, ca)["ssl_ca_certs"]
+
+
+def clients_under_test(ca: CertificateAuthority, bad: Case) -> tuple[bool, Handshake]:
+    async def fetch(target: pytest_mtls.ClientTarget) -> None: ...
+
+    with launch_client(fetch, ca=ca, timeout=5) as client, launch_client(["curl", "{url}"]) as program:
+        seen: pytest_mtls.Observation = client.assert_rejects(bad, Reason.EXPIRED, tls="1.2")
+        return program.observe().is_accepted, seen.verdict

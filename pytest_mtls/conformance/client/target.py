@@ -54,21 +54,15 @@ class ClientFiles:
 
 @dataclass(frozen=True)
 class ClientTarget:
-    """What a client under test is told. Each attribute but `files` can stand in a command, in braces.
+    """What a client under test is told. Its attributes and properties can stand in a command, in braces.
 
     Attributes:
-        url: the URL of the server's root.
         host: the name or address to ask for, and to compare the server's certificate with.
         port: the TCP port.
         address: where the host is, for a host that no resolver knows.
-        ca: the file of the CA to trust, PEM.
-        crl: the file of the CRLs of that CA and of those below it, PEM.
-        cert, key, pem: the files of the client's certificate, of its private key, and of both, PEM.
-        p12: the same as PKCS#12, and
-        password: the password of that file.
         tls: the only TLS version that the server speaks, "1.2" or "1.3".
-        files: all of the files; that of the CRLs is written when `crl` is asked for.
-        issuer: the CA whose CRLs are written.
+        files: all of the files, for callables only; that of the CRLs is written when `crl` is asked for.
+        issuer: the CA whose CRLs are written; for callables only.
     """
 
     host: str
@@ -79,37 +73,45 @@ class ClientTarget:
     issuer: CertificateAuthority | None = field(default=None, repr=False, compare=False)
 
     @property
-    def url(self) -> str:  # noqa: D102 - see the class
+    def url(self) -> str:
+        """The URL of the server's root."""
         return f"https://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}/"
 
     @property
-    def ca(self) -> str:  # noqa: D102
+    def ca(self) -> str:
+        """The file of the CA to trust, PEM."""
         return self.files.ca
 
     @property
-    def crl(self) -> str:  # noqa: D102
+    def crl(self) -> str:
+        """The file of the CRLs of that CA and of those below it, PEM; it is written now."""
         if self.issuer is not None:  # to sign them takes as long as to issue certificates
             Path(self.files.crl).write_bytes(b"".join(self.issuer.crl_pems()))
         return self.files.crl
 
     @property
-    def cert(self) -> str:  # noqa: D102
+    def cert(self) -> str:
+        """The file of the client's certificate and the intermediates, PEM."""
         return self.files.cert
 
     @property
-    def key(self) -> str:  # noqa: D102
+    def key(self) -> str:
+        """The file of its private key, PEM without encryption."""
         return self.files.key
 
     @property
-    def pem(self) -> str:  # noqa: D102
+    def pem(self) -> str:
+        """The file of both, PEM."""
         return self.files.pem
 
     @property
-    def p12(self) -> str:  # noqa: D102
+    def p12(self) -> str:
+        """The file of both as PKCS#12."""
         return self.files.p12
 
     @property
-    def password(self) -> str:  # noqa: D102
+    def password(self) -> str:
+        """The password of that file."""
         return PASSWORD
 
     @property
