@@ -1,4 +1,4 @@
-"""`probe` and `assert_rejected` with our server, against handshakes written by hand on threads with `ssl` alone.
+"""`probe` and `assert_rejected` with our server, against handshakes written by hand on threads only with `ssl`.
 
 The hand-written client makes its context for each handshake, as most do, or uses one again.
 """

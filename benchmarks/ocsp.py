@@ -1,4 +1,4 @@
-"""10,000 OCSP answers, DER to DER, against the same answers built with `cryptography` alone, both on one core.
+"""10,000 OCSP answers, DER to DER, against the same answers built only with `cryptography`, both on one core.
 
 Ours reads the request, finds its issuer, and looks up whether the certificate is revoked. The peer knows all that already,
 and only builds and signs. No answer of ours is one that it kept: each question is new to its responder.

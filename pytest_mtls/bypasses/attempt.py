@@ -57,7 +57,7 @@ class ConnectionResult:
         replies: the answers to its HTTP requests, in order; one is missing for each that was not answered.
         asked: how many requests there were.
         session: what the server gave to resume; None if nothing.
-        context: the client's context, which alone can resume it.
+        context: the client's context, the only one that can resume it.
     """
 
     handshake: Handshake

@@ -134,7 +134,7 @@ _SPLITS: tuple[tuple[str, Change], ...] = (
 def split_client_hello(attempt: Attempt) -> str | None:
     """A ClientHello that comes in pieces is not taken for one without a server name.
 
-    A proxy that looks for the name in the first record or the first segment alone finds none, and applies the settings of
+    A proxy that looks for the name only in the first record or the first segment finds none, and applies the settings of
     its default host. The client has no certificate.
     """
     secret = _secret(attempt)

@@ -50,7 +50,7 @@ HEADERS = (
 def common_name_in_place_of_alternative_name(attempt: Attempt) -> str | None:
     """The name that is let in counts as a subject alternative name, and not as a common name.
 
-    A certificate with alternative names is identified by these alone (RFC 9525 section 2). Whoever may choose the common
+    A certificate with alternative names is identified only by these (RFC 9525 section 2). Whoever may choose the common
     name of a certificate is not always the one who may use that name.
     """
     allowed = _allowed_alone(attempt)

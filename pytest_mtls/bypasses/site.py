@@ -57,7 +57,7 @@ DESCRIPTIONS = {
     "public_path": "a path for which no certificate is needed",
     "protected_path": "a path for which a certificate is needed",
     "echo_path": "a path that answers with the headers which the application got",
-    "allowed_name": "the name in a certificate that alone is let in",
+    "allowed_name": "the only name that is let in, as a certificate has it",
     "server_ca": "a CA, with its key, that the server's machine trusts for servers only",
     "listeners": "further listeners of the same server",
     "revoke": "a way to revoke a client while the server runs",

@@ -54,7 +54,7 @@ def other_cipher_suite(attempt: Attempt) -> str | None:
     """No group of cipher suites is a way in for a client without a certificate.
 
     A server that authenticates itself by a shared key or not at all asks for no certificate (RFC 5246 section 7.4.4), and
-    settings may differ for RSA and ECDSA. Each group is offered alone, over TLS 1.2.
+    settings may differ for RSA and ECDSA. Each group is offered by itself, over TLS 1.2.
     """
     for name, suites in _SUITES.items():
         try:

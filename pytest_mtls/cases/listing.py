@@ -143,7 +143,7 @@ def _section(theme: str, cases: Sequence[Case]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for case, sides in _by_line(cases):
         verdict = verdict_of(case) + "".join(f" `{setting}`" for setting in sorted(case.requires))
-        only = f" Over TLS {case.tls} alone." if case.tls else ""
+        only = f" Only over TLS {case.tls}." if case.tls else ""
         asked = f" Asked for as `{case.host}`." if case.side == "server" and case.host != "localhost" else ""
         rests_on = ", ".join(filter(None, (case.rfc, f"`{case.limbo}`" if case.limbo else "")))
         extra = f" Needs the extra `{case.extra}`." if case.extra else ""

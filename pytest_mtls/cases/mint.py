@@ -154,7 +154,7 @@ def _readme(cases: Sequence[MintedCase], client: Identity) -> str:
         [
             _TITLE,
             "",
-            f"Good until {until:%Y-%m-%d %H:%M} UTC. For tests alone: the keys are not encrypted.",
+            f"Good until {until:%Y-%m-%d %H:%M} UTC. Only for tests: the keys are not encrypted.",
             "",
             "| file | what it is |",
             "|---|---|",
@@ -167,7 +167,7 @@ def _readme(cases: Sequence[MintedCase], client: Identity) -> str:
             "Of each there are `.crt`, the chain as it is sent, `.key`, the private key, and `.pem`, both in one file. Some",
             "servers have an `.ocsp` too, the OCSP answer that is to be stapled, DER.",
             "",
-            "A case is bad in one way alone. *rejected by setting* is rejected where the other side has the setting that",
+            "A case is bad in one way only. *rejected by setting* is rejected where the other side has the setting that",
             "stands beside it, and may be accepted elsewhere. *either* is for stacks to choose. The settings:",
             "",
             *(f"- `{setting}`: {words}" for setting, words in SETTINGS.items()),
@@ -188,7 +188,7 @@ def _listing(title: str, cases: Sequence[MintedCase]) -> Iterator[str]:
         if minted.identity is None:
             continue
         asked = f" Ask for it as `{case.host}`." if case.side == "server" and case.host != "localhost" else ""
-        only = f" Over TLS {case.tls} alone." if case.tls else ""
+        only = f" Only over TLS {case.tls}." if case.tls else ""
         cells = (f"`{minted.path}`", verdict_of(case), reasons_of(case), settings_of(case), case.summary + only + asked)
         yield "| " + " | ".join(cells) + " |"
     yield ""

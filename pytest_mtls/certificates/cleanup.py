@@ -112,7 +112,7 @@ class Cleaner:
             self._tell("group", str(group))
 
     def forget(self, group: int) -> None:
-        """Let a group of processes alone, which has ended: its number may be another's soon."""
+        """Leave a group of processes be, which has ended: its number may be another's soon."""
         with self._lock:
             self._tell("ended", str(group))
 

@@ -1,6 +1,6 @@
 """DER (X.690): the one place that reads and writes it by hand.
 
-Certificates as a whole are the business of `cryptography`; what is here is for what it cannot make, or does not read alone.
+Certificates as a whole are the business of `cryptography`; what is here is for what it cannot make, or does not read by itself.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def take_apart(whole: bytes) -> list[bytes]:
 def load_name(data: bytes) -> x509.Name:
     """A distinguished name of its DER (RFC 5280 section 4.1.2.4).
 
-    `cryptography` has no reader for one alone, so it is read as the subject of a signing request.
+    `cryptography` has no reader for a name by itself, so it is read as the subject of a signing request.
 
     Raises:
         ValueError: it is truncated, or something else.

@@ -40,7 +40,7 @@ class PrivateDirectory:
     """A temporary directory that only its owner can enter, made when first needed and gone when this process is.
 
     It is never removed by garbage collection: a test may hold nothing but the path of a file in it. A forked child has
-    a directory of its own and leaves its parent's alone. One that somebody else removes in the middle is made again. On
+    a directory of its own and does not touch its parent's. One that somebody else removes in the middle is made again. On
     Windows the temporary directory of the user is private already, and modes are best effort.
     """
 
@@ -61,7 +61,7 @@ class PrivateDirectory:
         return made or self._make()
 
     def write(self, name: str, data: bytes) -> str:
-        """Write a new file, readable by its owner alone.
+        """Write a new file, readable only by its owner.
 
         Args:
             name: the file's name, which must not be taken yet.

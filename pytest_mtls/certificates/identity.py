@@ -261,7 +261,7 @@ class Identity:
                 the directory an NSS database, with the program certutil.
 
         Returns:
-            The paths. Whatever has the key in it is readable by its owner alone.
+            The paths. Whatever has the key in it is readable only by its owner.
 
         Raises:
             MissingPrivateKey: the private key is not here.

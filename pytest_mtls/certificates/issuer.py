@@ -48,7 +48,7 @@ class Issuer:
         root: the self-signed certificate at the top; None if it is not known.
         key_identifier: what the certificates that it issues name as its key (RFC 5280 section 4.2.1.1).
         files: where the files of its identities are.
-        pss: the hash that it signs with by RSASSA-PSS, if its key is for that alone (RFC 4055 section 1.2); else None.
+        pss: the hash that it signs with by RSASSA-PSS, if its key is only for that (RFC 4055 section 1.2); else None.
     """
 
     def __init__(

@@ -189,9 +189,9 @@ def _subject_attribute(attribute: SubjectAttribute) -> x509.NameAttribute[str]:
             raise InvalidName(kind, f"the type of an attribute is one of {known}, or an OID") from None
     made = _attribute(oid, kind, value, longest)
     if oid in _PRINTABLE_ATTRIBUTES and not _PRINTABLE.fullmatch(value):
-        raise InvalidName(value, f"{kind} has letters, digits, spaces and '()+,-./:=? of ASCII alone")
+        raise InvalidName(value, f"{kind} has letters, digits, spaces and '()+,-./:=? of ASCII only")
     if oid in _ASCII_ATTRIBUTES and not value.isascii():
-        raise InvalidName(value, f"{kind} is ASCII alone")
+        raise InvalidName(value, f"{kind} is ASCII only")
     return made
 
 

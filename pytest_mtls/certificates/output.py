@@ -126,7 +126,7 @@ def identity_files(directory: str | os.PathLike[str], written: Mapping[str, str]
 
 
 def _truststore(root: x509.Certificate, password: str | bytes) -> bytes:
-    """PKCS#12 in which a certificate is marked as trusted, as Java alone does it."""
+    """PKCS#12 in which a certificate is marked as trusted, as only Java does it."""
     serialize = getattr(pkcs12, "serialize_java_truststore", None)
     if serialize is None:
         raise UnsupportedFormat("java", f"a trust store needs cryptography 45, and this is {cryptography.__version__}")

@@ -160,7 +160,7 @@ class CertificateProfile:
             issuer_name: the issuer's subject, unless the profile has another.
             issuer_key: what signs.
             issuer_key_identifier: what the authority key identifier names; None leaves it out.
-            pss: the hash to sign with by RSASSA-PSS, where the issuer's key is for that alone.
+            pss: the hash to sign with by RSASSA-PSS, where the issuer's key is only for that.
         """
         # The builder's constructor takes what its setters would reject, and costs a quarter of their time.
         builder = x509.CertificateBuilder(

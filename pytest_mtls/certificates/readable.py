@@ -1,6 +1,6 @@
 """Certificates of which a part cannot be read.
 
-`cryptography` parses a certificate's parts when they are asked for: one that loads may raise later, and not `ValueError` alone.
+`cryptography` parses a certificate's parts when they are asked for: one that loads may raise later, and not only `ValueError`.
 """
 
 from __future__ import annotations

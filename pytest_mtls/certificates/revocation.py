@@ -63,7 +63,7 @@ class Register:
     Args:
         issuer_name: the CA's subject.
         issuer_key_identifier: the CA's subject key identifier.
-        pss: the hash to sign with by RSASSA-PSS, where the CA's key is for that alone.
+        pss: the hash to sign with by RSASSA-PSS, where the CA's key is only for that.
     """
 
     def __init__(self, issuer_name: x509.Name, issuer_key_identifier: bytes, pss: SignatureHash | None = None) -> None:

@@ -1,6 +1,6 @@
 """A client that breaks the handshake's rules, by a TLS stack that lets it: tlslite-ng, of the extra ``wire``.
 
-Python's `ssl` plays by the rules alone. Here the CertificateVerify message (RFC 8446 section 4.4.3, RFC 5246 section 7.4.8)
+Python's `ssl` only plays by the rules. Here the CertificateVerify message (RFC 8446 section 4.4.3, RFC 5246 section 7.4.8)
 is left out or spoilt on its way into the record layer, so that all else about the handshake is in order, over TLS 1.2 and
 1.3 alike. The server's certificate is not looked at: it is the server that is on trial.
 """

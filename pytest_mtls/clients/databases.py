@@ -11,7 +11,7 @@ __all__ = ["LIBRARIES", "asyncpg", "psycopg", "pymongo", "redis"]
 def psycopg(identity: ClientArgument, trust: TrustArgument) -> Arguments:
     """The arguments of ``psycopg.connect``, of psycopg2's, and of whatever hands them to libpq.
 
-    libpq takes a key file only if its owner alone can read it. Without an identity it would look for a certificate in
+    libpq takes a key file only if nobody but its owner can read it. Without an identity it would look for a certificate in
     the home directory; a path where nothing is keeps it from that.
     """
     client = Credentials.of(identity, trust)

@@ -93,7 +93,8 @@ def read_identity(cert: str | None, key: str | None, password: str | None) -> Id
     if cert is None:
         if key is not None:
             raise InvalidOption(
-                "--key", "a private key alone is presented to nobody. Give its certificate: --cert FILE"
+                "--key",
+                "a private key without its certificate is presented to nobody. Give its certificate: --cert FILE",
             )
         return None
     if key is not None:

@@ -19,7 +19,7 @@ from pytest_mtls.errors import InvalidEndpoint, MtlsError
 __all__ = ["PROGRAM", "main", "make_parser"]
 
 PROGRAM = "pytest-mtls"
-_URLS = "Give one such as https://localhost:8443, or localhost:8443 for TLS alone"
+_URLS = "Give one such as https://localhost:8443, or localhost:8443 for TLS only"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

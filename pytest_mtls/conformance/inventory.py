@@ -1,6 +1,6 @@
 """What a server offers: versions, cipher suites, groups, signature algorithms, CA names, ALPN, tickets, its certificate.
 
-It is found by connections alone: each asks for what the ones before did not get, until the server declines. No more of them are
+It is found only by connections: each asks for what the ones before did not get, until the server declines. No more of them are
 made a second than the target's limiter allows.
 """
 

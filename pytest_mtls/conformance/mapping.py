@@ -193,7 +193,7 @@ RULES: tuple[Rule, ...] = (
         Requirement(
             NIST,
             "section 3.1",
-            "A server for government alone offers TLS 1.2, should offer 1.3, should not offer 1.1, and does not offer 1.0.",
+            "A server only for government offers TLS 1.2, should offer 1.3, should not offer 1.1, and does not offer 1.0.",
         ),
         ids=_check("tls-*"),
     ),

@@ -208,7 +208,7 @@ class Run:
         """Be one of several runs that check the same server at once, in threads.
 
         Args:
-            building: entered while a client is built: what some cases do with Python's warnings, one thread alone may do.
+            building: entered while a client is built: what some cases do with Python's warnings, only one thread may do.
             connecting: entered while all connections of a check are made in a row, so that a balancer that takes its
                 backends in turn gives them different ones.
         """

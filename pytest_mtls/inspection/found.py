@@ -16,7 +16,7 @@ __all__ = ["Found", "HeldKey", "Unreadable", "describe_key", "key_bytes"]
 
 @dataclass(frozen=True)
 class HeldKey:
-    """A key: its public half alone, whichever it is.
+    """A key: only its public half, whichever it is.
 
     Attributes:
         public: the public key; None if the private one is encrypted and there is no password for it.

@@ -24,7 +24,7 @@ _MAGIC = {0xFEEDFEED: "JKS", 0xCECECECE: "JCEKS"}
 _PRIVATE_KEY, _TRUSTED_CERTIFICATE = 1, 2
 _LARGEST = 1 << 24
 _CONVERT = "keytool -importkeystore -srckeystore STORE -destkeystore copy.p12 -deststoretype PKCS12"
-#: What Sun hashes with the password, so that the digest is not of the password alone.
+#: What Sun hashes with the password, so that the digest is not only of the password.
 _SALT = b"Mighty Aphrodite"
 _DIGEST_SIZE = 20
 #: 1.3.6.1.4.1.42.2.17.1.1, Sun's own way to encrypt a key.

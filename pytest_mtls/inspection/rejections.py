@@ -175,7 +175,7 @@ def _purpose(leaf: x509.Certificate, side: Side) -> Iterator[Rejection]:
         words = f"its extended key usage is {_usages(usages)}, and not {_PURPOSE_NAMES[side]}"
         remedy = f"Issue one with {_PURPOSE_NAMES[side]} for a {side}"
         if side == "client":
-            remedy += "; public CAs issue for serverAuth alone since 2026"
+            remedy += "; public CAs issue only for serverAuth since 2026"
         yield Rejection(Reason.WRONG_PURPOSE, name, words, _EVERYBODY, f"{remedy}.")
     usage = extension(leaf, x509.KeyUsage)
     if usage is not None and not usage.digital_signature:

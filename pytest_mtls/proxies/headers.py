@@ -89,7 +89,7 @@ def forwarded_headers(
     """The headers by which a TLS-terminating proxy tells an app who its client was, as that proxy sends them.
 
     Args:
-        identity: what the client presented: an `Identity`, its certificate alone, or None for no certificate.
+        identity: what the client presented: an `Identity`, only its certificate, or None for no certificate.
         style: the kind of proxy, one of `rfc9440`, `nginx`, `ingress-nginx`, `envoy`, `haproxy`, `apache`, `traefik`,
             `caddy`, `aws-alb-verify`, `aws-alb-passthrough`, `google`, `azure` and `cloudflare`. Each is described, with
             the document that it follows, in the reference "Forwarded client certificates".

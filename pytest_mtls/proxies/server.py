@@ -21,7 +21,7 @@ def wsgi_environ(identity: Presented, verified: Verified = True) -> dict[str, st
     Flask, ``client.get("/", **...)`` of Django.
 
     Args:
-        identity: what the client presented: an `Identity`, its certificate alone, or None for no certificate.
+        identity: what the client presented: an `Identity`, only its certificate, or None for no certificate.
         verified: True; False, a `Reason` or OpenSSL's own words if the server let a client in that it did not verify.
 
     Raises:
@@ -44,7 +44,7 @@ def asgi_scope(
     It is a part of a scope, with ``scheme`` and ``extensions``, to be merged into that of a request.
 
     Args:
-        identity: what the client presented: an `Identity`, its certificate alone, or None for no certificate.
+        identity: what the client presented: an `Identity`, only its certificate, or None for no certificate.
         verified: True; False, a `Reason` or OpenSSL's own words if the server let a client in that it did not verify.
         server_cert: the server's own certificate; None for a server that does not tell it.
         tls_version: its number (RFC 8446 section 4.1.2); that of TLS 1.3 by default.

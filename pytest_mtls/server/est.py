@@ -323,7 +323,7 @@ class ESTServer:
             body = to_base64(bytes(_HUGE))
         elif misbehaviour == "truncated":
             body = body[: len(body) // 2]
-        # RFC 8951 section 3 has receivers ignore the transfer encoding; clients of RFC 7030 alone look for it.
+        # RFC 8951 section 3 has receivers ignore the transfer encoding; only clients of RFC 7030 look for it.
         return _Answer(asking, (("Content-Type", content_type), ("Content-Transfer-Encoding", "base64")), body)
 
     # --- who asks, and how often -------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ class _Stream:
 
 
 class _Conversation:
-    """One connection. What `h2` knows of it is moved on by `_receive` alone, also while an answer waits to be sent."""
+    """One connection. What `h2` knows of it is moved on only by `_receive`, also while an answer waits to be sent."""
 
     def __init__(self, sock: ssl.SSLSocket, handshake: Handshake, respond: Respond) -> None:
         from h2.config import H2Configuration

@@ -14,7 +14,7 @@ __all__ = ["lifespan"]
 
 @asynccontextmanager
 async def lifespan(app: Callable[..., Awaitable[None]], state: dict[str, Any]) -> AsyncIterator[None]:
-    """Start an app up, and shut it down at the end; one that knows no lifespan is let alone.
+    """Start an app up, and shut it down at the end; one that knows no lifespan is not asked.
 
     Args:
         app: the ASGI app.

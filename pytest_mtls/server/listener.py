@@ -26,7 +26,7 @@ class Listener:
     """One port on loopback, open on IPv4, IPv6 or both.
 
     Args:
-        host: "127.0.0.1", "::1", or "localhost" for both (IPv4 alone on a machine without IPv6): what resolves the name
+        host: "127.0.0.1", "::1", or "localhost" for both (only IPv4 on a machine without IPv6): what resolves the name
             may choose either, and must find this server there and no other.
         port: TCP port; 0 for any that is free.
 

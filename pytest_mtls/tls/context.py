@@ -385,7 +385,7 @@ def _trust(context: TLSContext, trust: Trust, strict: bool, revocation: bool | N
     if not (trust.can_revoke if revocation is None else revocation):
         context.load_verify_locations(cadata=trust.pem.decode("ascii"))
         return
-    # From memory OpenSSL's binding reads certificates alone and silently drops CRLs: they need a file.
+    # From memory OpenSSL's binding reads only certificates and silently drops CRLs: they need a file.
     context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     with _file_for_a_moment(trust.authorities[0].files, trust.pem + trust.crl_pem()) as path:
         context.load_verify_locations(cafile=path)

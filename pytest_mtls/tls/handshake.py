@@ -159,7 +159,7 @@ class Handshake:
 
     @property
     def is_reason_exact(self) -> bool:
-        """Whether the reason comes from the side that rejected, and not from its alert alone."""
+        """Whether the reason comes from the side that rejected, and not only from its alert."""
         there = self.counterpart
         return self.rejected_by == self.side or (there is not None and there.rejected_by == there.side)
 

@@ -22,7 +22,7 @@ VARIABLE = "SSLKEYLOGFILE"
 
 
 def start_key_log(path: str) -> tuple[str, Callable[[], None]]:
-    """Have this process, and what it starts, write to a file from now on; it is made, readable by its owner alone.
+    """Have this process, and what it starts, write to a file from now on; it is made, readable only by its owner.
 
     Returns:
         The absolute path, and what ends it.

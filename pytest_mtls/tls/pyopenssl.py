@@ -416,7 +416,7 @@ class _TLSObject:
             return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
         if self.context.verify_mode == ssl.CERT_NONE:
             return {}
-        with tempfile.TemporaryDirectory() as directory:  # the standard library reads one from a file alone
+        with tempfile.TemporaryDirectory() as directory:  # the standard library reads one only from a file
             path = os.path.join(directory, "certificate.pem")
             with open(path, "wb") as file:
                 file.write(crypto.dump_certificate(crypto.FILETYPE_PEM, certificate))

@@ -91,7 +91,7 @@ def test_as_a_client_it_is_of_no_use(inspect: Told, server: Identity) -> None:
     assert 1 == status
     assert "would be rejected by a server that trusts " in out
     assert "  wrong purpose: its extended key usage is serverAuth, and not clientAuth\n    by every peer\n" in out
-    assert "Issue one with clientAuth for a client; public CAs issue for serverAuth alone since 2026." in out
+    assert "Issue one with clientAuth for a client; public CAs issue only for serverAuth since 2026." in out
 
 
 def test_key_of_another(inspect: Told, server: Identity, tmp_path: Path, mtls_ca: CertificateAuthority) -> None:

@@ -49,7 +49,7 @@ SOURCES: Mapping[str, str] = {
     ),
     "Net::SSLeay takes the value of an otherName for a string, and crashes where it is not one": (
         "`X509_get_subjectAltNames` in [SSLeay.xs](https://github.com/radiator-software/p5-net-ssleay/blob/master/SSLeay.xs); "
-        "seen: called for this certificate alone, it ends with SIGSEGV"
+        "seen: called only for this certificate, it ends with SIGSEGV"
     ),
     "BoringSSL takes no constraint on IP addresses: `unsupported name constraint type`": (
         "`nc_match_single` in [v3_ncons.cc]"

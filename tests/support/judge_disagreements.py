@@ -15,7 +15,7 @@ from pytest_mtls.cases.listing import verdict_of
 __all__ = ["EXPLANATIONS", "Row", "as_markdown", "rows"]
 
 _SHAPE = "cryptography holds to the profile of the web's CAs, which is narrower than what OpenSSL checks"
-_NO_KEY_STRENGTH = "cryptography looks at the keys that sign certificates, and leaves an end entity's own key alone"
+_NO_KEY_STRENGTH = "cryptography looks at the keys that sign certificates, and does not look at an end entity's own key"
 _KEY_OF_HANDSHAKE = "the certificate is sound; it is the handshake that fails, since TLS signature algorithms of this key are not offered"
 _IDENTIFIERS = "no step of RFC 5280's validation looks at key identifiers, which are for finding an issuer"
 
@@ -44,20 +44,20 @@ EXPLANATIONS: Mapping[str, str] = {
         "the certificates are sound; a TLS peer takes no message that long, and OpenSSL's limit is about 100 kB"
     ),
     "intermediate-without-authority-key-identifier": (
-        f"{_IDENTIFIERS}. OpenSSL's strict mode wants one everywhere but in roots, cryptography in end entities alone"
+        f"{_IDENTIFIERS}. OpenSSL's strict mode wants one everywhere but in roots, cryptography only in end entities"
     ),
     "intermediate-without-subject-key-identifier": f"{_IDENTIFIERS}. OpenSSL's strict mode wants one in every CA",
     "wrong-authority-key-identifier": f"{_IDENTIFIERS}. OpenSSL passes over an issuer whose own does not match",
     "key-encipherment-only": (
-        "OpenSSL wants a client's key usage to allow signing or key agreement. cryptography leaves the key usage of an end "
-        "entity alone. A server may choose: over TLS 1.2 OpenSSL's own finds no cipher suite that it may use with the key"
+        "OpenSSL wants a client's key usage to allow signing or key agreement. cryptography does not look at the key usage of an end "
+        "entity. A server may choose: over TLS 1.2 OpenSSL's own finds no cipher suite that it may use with the key"
     ),
     "key-agreement-only": "over TLS 1.2 OpenSSL's own server finds no cipher suite that it may use with the key",
     "ca-bit-on-leaf": f"{_SHAPE}: a CA's certificate is not an end entity's",
     "path-length-in-leaf": f"{_SHAPE}: a CA's certificate is not an end entity's",
     "ca-bit-without-cert-sign": f"{_SHAPE}: a CA's certificate is not an end entity's",
     "root-certificate-as-leaf": f"{_SHAPE}: a CA's certificate is not an end entity's",
-    "name-constraints-in-leaf": f"{_SHAPE}: RFC 5280 section 4.2.1.10 has name constraints in CA certificates alone",
+    "name-constraints-in-leaf": f"{_SHAPE}: RFC 5280 section 4.2.1.10 has name constraints only in CA certificates",
     "version-1": f"{_SHAPE}: certificates are of version 3",
     "serial-number-of-40-bytes": f"{_SHAPE}: RFC 5280 section 4.1.2.2 allows 20 bytes, and asks readers to be lenient",
     "serial-number-negative": f"{_SHAPE}: RFC 5280 section 4.1.2.2 wants a positive number, and asks readers to be lenient",
@@ -71,7 +71,7 @@ EXPLANATIONS: Mapping[str, str] = {
     "authority-key-identifier-without-key": f"{_IDENTIFIERS}. OpenSSL's strict mode wants the key itself to be named",
     "authority-key-identifier-of-another-serial-number": f"{_IDENTIFIERS}. OpenSSL compares the serial number where there is one",
     "cross-signed-without-authority-key-identifier": (
-        f"{_IDENTIFIERS}. OpenSSL's strict mode wants one everywhere but in roots, cryptography in end entities alone"
+        f"{_IDENTIFIERS}. OpenSSL's strict mode wants one everywhere but in roots, cryptography only in end entities"
     ),
     "policy-missing": f"{_POLICIES}",
     "policy-of-another": f"{_POLICIES}",

@@ -299,12 +299,12 @@ SERVERS: dict[str, Server] = {
             settings=_WITH_CRL | {"usage"},
             twins=_mistakes("verifyChain = yes", "verifyChain = no", "CRLfile = {crl}", name="verification off"),
             notes=(
-                "It passes on what is inside TLS, so that TLS alone has to tell.",
-                "`CRLfile` is about the client's own certificate alone: intermediate CAs are not looked up in any CRL.",
+                "It passes on what is inside TLS, so that only TLS can tell.",
+                "`CRLfile` is only about the client's own certificate: intermediate CAs are not looked up in any CRL.",
             ),
             deviations={
-                "revoked-intermediate": ("accepted", "CRLfile is about the last certificate alone"),
-                "crl-missing-above": ("accepted", "CRLfile is about the last certificate alone"),
+                "revoked-intermediate": ("accepted", "CRLfile is only about the last certificate"),
+                "crl-missing-above": ("accepted", "CRLfile is only about the last certificate"),
             },
         ),
         Server(
@@ -318,7 +318,7 @@ SERVERS: dict[str, Server] = {
                 "It rejects a bad certificate by an alert, and a client without one by `pg_hba.conf`, inside.",
                 "Its `ssl_ecdh_curve` is P-256, and OpenSSL binds clients' own keys by it over TLS 1.2: P-384 is refused.",
             ),
-            deviations={"valid-p384": ("refused", "ssl_ecdh_curve is P-256 alone")},
+            deviations={"valid-p384": ("refused", "ssl_ecdh_curve is only P-256")},
             known={
                 "run_as": "postgres" if os.name != "nt" and os.geteuid() == 0 else None,
                 "ready": _is_ready,
@@ -457,7 +457,7 @@ SERVERS: dict[str, Server] = {
             deviations={
                 "intermediate-for-the-other-side": (
                     "accepted",
-                    "JSSE looks at the extended key usage of the end entity alone",
+                    "JSSE looks only at the extended key usage of the end entity",
                 ),
                 "other-name-excluded": (
                     "refused",

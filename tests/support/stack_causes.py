@@ -126,7 +126,7 @@ DEPARTURES: Mapping[tuple[str, str, str], str] = {
             "Java",
             side,
             "intermediate-for-the-other-side",
-        ): "JSSE looks at the extended key usage of the end entity alone"
+        ): "JSSE looks only at the extended key usage of the end entity"
         for side in ("client", "server")
     },
     ("Java", "server", "wildcard-not-leftmost"): _LOOSE_WILDCARD,

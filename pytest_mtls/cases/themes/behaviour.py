@@ -27,13 +27,13 @@ def certificate_optional(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 
 @case("server", tier=Tier.INFORMATIVE, behaviour=ServerBehaviour(tls="1.2"))
 def tls_1_2_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The server speaks TLS 1.2 alone."""
+    """The server speaks only TLS 1.2."""
     return leaf(ca)
 
 
 @case("server", tier=Tier.INFORMATIVE, behaviour=ServerBehaviour(tls="1.3"))
 def tls_1_3_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The server speaks TLS 1.3 alone."""
+    """The server speaks only TLS 1.3."""
     return leaf(ca)
 
 

@@ -17,7 +17,7 @@ from pytest_mtls.certificates.profile import authority_profile
 from pytest_mtls.reasons.reason import Reason
 
 _SECTION = "section 4.2.1.10"
-#: The names of the ordinary server, which the constraints below leave alone.
+#: The names of the ordinary server, which the constraints below do not touch.
 _LOOPBACK = (x509.IPAddress(ip_network("127.0.0.0/8")), x509.IPAddress(ip_network("::1/128")))
 
 

@@ -150,13 +150,13 @@ def ip_address_as_dns_name(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 
 @case("server", Reason.HOSTNAME_MISMATCH, rfc=_SECTION)
 def host_as_email_address(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The host stands in an e-mail address alone, not in a DNS name."""
+    """The host stands only in an e-mail address, not in a DNS name."""
     return leaf(ca, sans=(x509.RFC822Name("localhost"), *_called("wrong-host.example")))
 
 
 @case("server", Reason.HOSTNAME_MISMATCH, rfc=_SECTION)
 def host_as_uri(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The host stands in a URI alone, not in a DNS name."""
+    """The host stands only in a URI, not in a DNS name."""
     return leaf(ca, sans=(x509.UniformResourceIdentifier("https://localhost/"), *_called("wrong-host.example")))
 
 

@@ -1,6 +1,6 @@
 """Certificates whose private key is not there: the peer signs the handshake with another (RFC 8446 section 4.4.3).
 
-OpenSSL compares the public halves alone when it loads a key, and believes what a key file says of them.
+OpenSSL compares only the public halves when it loads a key, and believes what a key file says of them.
 """
 
 from __future__ import annotations

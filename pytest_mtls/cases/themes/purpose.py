@@ -16,25 +16,25 @@ from pytest_mtls.reasons.reason import Reason
 
 @case("client", Reason.WRONG_PURPOSE, rfc="section 4.2.1.12")
 def server_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The extended key usage is serverAuth alone, as public CAs issue since 2026."""
+    """The extended key usage is only serverAuth, as public CAs issue since 2026."""
     return leaf(ca, extended_key_usage=["serverAuth"])
 
 
 @case("server", Reason.WRONG_PURPOSE, rfc="section 4.2.1.12", limbo="rfc5280::eku::ee-wrong-eku")
 def client_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The extended key usage is clientAuth alone."""
+    """The extended key usage is only clientAuth."""
     return leaf(ca, extended_key_usage=["clientAuth"])
 
 
 @case("both", Reason.WRONG_PURPOSE, rfc="section 4.2.1.12")
 def email_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The extended key usage is emailProtection alone."""
+    """The extended key usage is only emailProtection."""
     return leaf(ca, extended_key_usage=["emailProtection"])
 
 
 @case("both", Reason.WRONG_PURPOSE, rfc="section 4.2.1.12")
 def code_signing_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The extended key usage is codeSigning alone."""
+    """The extended key usage is only codeSigning."""
     return leaf(ca, extended_key_usage=["codeSigning"])
 
 
@@ -47,7 +47,7 @@ def intermediate_for_the_other_side(ca: CertificateAuthority, leaf: Leaf) -> Ide
 
 @case("both", Reason.WRONG_PURPOSE, tier=Tier.INFORMATIVE, rfc="section 4.2.1.12")
 def any_usage_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The extended key usage is anyExtendedKeyUsage alone."""
+    """The extended key usage is only anyExtendedKeyUsage."""
     return leaf(ca, extended_key_usage=["anyExtendedKeyUsage"])
 
 
@@ -59,19 +59,19 @@ def no_extended_key_usage(ca: CertificateAuthority, leaf: Leaf) -> Identity:
 
 @case("client", Reason.WRONG_PURPOSE, tier=Tier.SETTING, requires=["usage"], rfc="section 4.2.1.3")
 def key_encipherment_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The key usage is keyEncipherment alone, and a client's key has to sign."""
+    """The key usage is only keyEncipherment, and a client's key has to sign."""
     return leaf(ca, key_usage=frozenset({"key_encipherment"}))
 
 
 @case("server", tier=Tier.INFORMATIVE, rfc="section 4.2.1.3", id="key-encipherment-only")
 def server_key_encipherment_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The key usage is keyEncipherment alone, though the key signs."""
+    """The key usage is only keyEncipherment, though the key signs."""
     return leaf(ca, key_usage=frozenset({"key_encipherment"}))
 
 
 @case("both", tier=Tier.INFORMATIVE, rfc="section 4.2.1.3")
 def key_agreement_only(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The key usage is keyAgreement alone."""
+    """The key usage is only keyAgreement."""
     return leaf(ca, key_usage=frozenset({"key_agreement"}))
 
 
@@ -109,14 +109,14 @@ def ca_bit_on_leaf(ca: CertificateAuthority, leaf: Leaf) -> Identity:
     limbo="rfc5280::ca-as-leaf",
 )
 def ca_certificate_as_leaf(ca: CertificateAuthority) -> Identity:
-    """An intermediate CA presents its own certificate, which is for signing certificates alone."""
+    """An intermediate CA presents its own certificate, which is only for signing certificates."""
     middle = subordinate(ca)
     return Identity(middle.chain, middle.private_key, ca.root, ca.files)
 
 
 @case("client", Reason.WRONG_PURPOSE, tier=Tier.SETTING, requires=["usage"], rfc="section 4.2.1.3")
 def ca_bit_without_digital_signature(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The certificate says CA:TRUE, and its key usage is keyCertSign alone."""
+    """The certificate says CA:TRUE, and its key usage is only keyCertSign."""
     return leaf(ca, authority=True, key_usage=frozenset({"key_cert_sign"}))
 
 
@@ -128,7 +128,7 @@ def root_certificate_as_leaf(ca: CertificateAuthority) -> Identity:
 
 @case("both", tier=Tier.INFORMATIVE, rfc="section 4.2.1.9", limbo="webpki::ee-basicconstraints-ca")
 def ca_bit_without_cert_sign(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The certificate says CA:TRUE, and its key usage is digitalSignature alone."""
+    """The certificate says CA:TRUE, and its key usage is only digitalSignature."""
     return leaf(ca, authority=True)
 
 

@@ -22,7 +22,7 @@ _LOCALHOST = raw_name(_DNS, b"localhost")
 
 
 def _below(ca: CertificateAuthority, *permitted: bytes) -> CertificateAuthority:
-    """An intermediate CA that may issue for these alone."""
+    """An intermediate CA that may issue only for these."""
     return subordinate(ca, extra_extensions=(raw_constraints(permitted=permitted),))
 
 
@@ -64,7 +64,7 @@ def dns_constraint_with_wildcard(ca: CertificateAuthority, leaf: Leaf) -> Identi
     limbo="rfc5280::nc::invalid-ipv4-address",
 )
 def ip_constraint_without_mask(ca: CertificateAuthority, leaf: Leaf) -> Identity:
-    """The constraint on IP addresses is an address alone, without its mask."""
+    """The constraint on IP addresses is only an address, without its mask."""
     middle = subordinate(ca, extra_extensions=(raw_constraints(excluded=[raw_name(_IP, bytes((198, 51, 100, 1)))]),))
     return leaf(middle, also_named=["192.0.2.1"])
 

@@ -57,7 +57,7 @@ def judge(status: int, page: bytes) -> Answer:
 
 
 def _page(channel: Channel) -> bytes:
-    """What comes with a rejection, as far as it does: the status alone is a verdict."""
+    """What comes with a rejection, as far as it does: the status by itself is a verdict."""
     try:
         headers = channel.until(b"\r\n\r\n")
         length = re.search(rb"(?im)^content-length: *0*(\d+)", headers)

@@ -33,7 +33,7 @@ _NO_PARAMETERS = (Reason.NO_COMMON_PARAMETERS,)
 def client_checks() -> Iterator[tuple[Case, str]]:
     """Every server case with each TLS version over which it can present itself.
 
-    One that answers no hello, or speaks one version alone, comes once.
+    One that answers no hello, or speaks one version only, comes once.
     """
     for case in CATALOGUE["server"].select("*"):
         yield from ((case, tls) for tls in (case.versions[-1:] if case.misbehaves else case.versions))

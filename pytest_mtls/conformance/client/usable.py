@@ -60,5 +60,5 @@ def _remedy(client: Client, seen: Observation, variables: Mapping[str, str]) -> 
     if reason in (Reason.UNKNOWN_CA, Reason.SELF_SIGNED) and seen.verdict.rejected_by == "client":
         if "{ca}" not in client.name:
             return "Tell it to trust {ca}; if it can trust only a CA of its own, give that with --mtls-ca and --mtls-ca-key"
-        return "It has to trust {ca} alone: that it is given does not show that it is read"
+        return "It has to trust only {ca}: that it is given does not show that it is read"
     return ""

@@ -388,7 +388,7 @@ def _checks(document: Document) -> Iterator[str]:
 
 
 def _groups(results: Sequence[Facts], numbers: Mapping[int, int]) -> Iterator[list[Facts]]:
-    """Results that follow each other and differ in the TLS version alone share a row; what failed has one for each."""
+    """Results that follow each other and differ only in the TLS version share a row; what failed has one for each."""
 
     def key(facts: Facts) -> object:
         if id(facts) in numbers or facts["tls"] == "-":
