@@ -117,6 +117,19 @@ def test_serve() -> None:
             process.send_signal(signal.SIGTERM)
 
 
+def test_mint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every file that is told of is there, and every one that is there belongs to what is told."""
+    directory = tmp_path / "certs"
+    assert 0 == main(["mint", str(directory), "--json"])
+    told = check("mint", capsys.readouterr().out)
+    peers = [told["server"], told["client"], *told["cases"]]
+    files = {told["ca"], told["crl"], *(one[name] for one in peers for name in ("cert", "key", "pem"))}
+    there = {str(path) for path in directory.rglob("*") if path.suffix in (".crt", ".key", ".pem")}
+    assert {str(directory / "ca.key")} == there - files
+    assert files <= there
+    assert {"client", "server"} == {one["side"] for one in told["cases"] if one["id"] == "expired"}
+
+
 def test_check_server(tmp_path: Path, mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority) -> None:
     """It prints the report alone; what pytest says is on the error stream."""
     mtls_ca.write_to(tmp_path / "certs", name="ca")
