@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -86,31 +87,45 @@ def _run(options: argparse.Namespace) -> int:
     return INTERRUPTED if stopped.by == signal.SIGINT else ACCEPTED
 
 
-class _Stopped(threading.Event):
-    """Set when the program has to end.
+class _Stopped:
+    """Tells when the program has to end.
+
+    A handler of signals runs in the middle of whatever the main thread does. So it takes no lock, as `threading.Event` would,
+    which the same thread may hold: a byte in a socket wakes who waits, and stays there for who comes later.
 
     Attributes:
-        by: the signal that says so.
+        by: the signal that says so; None before.
     """
 
-    by: int | None = None
+    def __init__(self, woken: socket.socket) -> None:
+        self.by: int | None = None
+        self._woken = woken
+
+    def wait(self) -> None:
+        """Return once a signal has come, now or before."""
+        while self.by is None:
+            self._woken.recv(1)
 
 
 @contextmanager
 def _until_interrupted() -> Iterator[_Stopped]:
-    """An event that Ctrl-C and SIGTERM set."""
-    stopped = _Stopped()
+    """What Ctrl-C and SIGTERM stop."""
+    waking, woken = socket.socketpair()
+    with waking, woken:
+        waking.setblocking(False)
+        stopped = _Stopped(woken)
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopped.by = number
-        stopped.set()
+        def stop(number: int, frame: FrameType | None) -> None:
+            stopped.by = number
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        wakeup = signal.set_wakeup_fd(waking.fileno())
+        try:
+            yield stopped
+        finally:
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _files(directory: str, days: float) -> tuple[CertificateAuthority, ClientPaths]:

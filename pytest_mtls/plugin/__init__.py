@@ -215,6 +215,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # cryptography remarks on serial numbers that are bad on purpose, and a suite may make an error of every remark.
     config.addinivalue_line("filterwarnings", r"ignore:Parsed a serial number::pytest_mtls\.")
+    # And on names of a peer that are too long or too short, such as a country of more than two letters.
+    config.addinivalue_line("filterwarnings", "ignore:Attribute's length must be:UserWarning")
     config.addinivalue_line(
         "markers",
         f"{_MARKER}(*patterns, exclude=()): narrow mtls_client_case or mtls_server_case to the cases whose ids match "

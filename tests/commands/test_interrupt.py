@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -126,3 +127,20 @@ def test_serve(temporary: Path, start: Started) -> None:
         client.sendall(b"\x16\x03\x01\x02\x00")
         assert any(one.name.startswith("pytest-mtls-serve-") for one in temporary.iterdir())
     client.close()
+
+
+def test_signal_at_any_moment() -> None:
+    """A signal that comes before, at the beginning of, or in the middle of the wait ends it: its handler takes no lock."""
+    from pytest_mtls.commands.serve import _until_interrupted
+
+    main = threading.main_thread().ident
+    assert main is not None
+    for number in range(200):
+        with _until_interrupted() as stopped:
+            sender = threading.Thread(target=signal.pthread_kill, args=(main, signal.SIGTERM))
+            sender.start()
+            for _ in range(number * 20):
+                pass
+            stopped.wait()
+            sender.join()
+        assert signal.SIGTERM == stopped.by

@@ -259,7 +259,7 @@ def test_policy_is_read_from_a_file_or_pyproject(tmp_path: Path) -> None:
         ("settings = 'crl'", "settings is 'crl', and must be a list"),
         (
             "settings = ['dane']",
-            "a setting is 'dane', and must be one of crl, level, ocsp, ocsp-hard, resumption, strict, usage",
+            "a setting is 'dane', and must be one of crl, level, ocsp, ocsp-hard, policy, resumption, strict, usage",
         ),
         ("reasons = 'all'", "reasons is 'all', and must be one of alert, any"),
         ("exceptions = [1]", "an entry of exceptions is not a table"),

@@ -34,7 +34,7 @@ for _name in (
 #: How many tests there are.
 ALL = len(list(checks())) + len(BYPASSES) + len(SERVER_CHECKS) + 1
 #: All that our own server does.
-EVERYTHING = Policy(frozenset(SETTINGS) - {"ocsp", "ocsp-hard"})
+EVERYTHING = Policy(frozenset(SETTINGS) - {"ocsp", "ocsp-hard", "policy"})
 
 
 def case_of(id: str) -> Case:

@@ -34,6 +34,11 @@ _NOT_CRITICAL = (
     "([openssl#30249](https://github.com/openssl/openssl/pull/30249))"
 )
 DIFFERENCES = (
+    Difference(
+        "authority-key-identifier-without-key",
+        (4, 0),
+        "authorityKeyIdentifier: strict verification takes the issuer's name and serial number for the key",
+    ),
     Difference("basic-constraints-not-critical", (4, 0), f"basicConstraints: {_NOT_CRITICAL}"),
     Difference("empty-subject", (4, 0), f"subjectAltName beside an empty subject: {_NOT_CRITICAL}"),
 )

@@ -68,7 +68,6 @@ _MANNERS = {
 def test_manners_of_a_client(mtls_ca: CertificateAuthority, tmp_path: Path, script: str) -> None:
     """Exit status 0, a second try, garbage and a look at the port change no rejection; to fall back does, however hidden."""
     require_program("curl", apt="curl")
-    require_program("bash", apt="bash")
     with under_test(["sh", "-c", script, "{port}", *CURL], mtls_ca, cwd=str(tmp_path)) as client:
         run = ClientRun(client)
         good, bad = (run.check(server_case(case), "1.3") for case in ("valid", "expired"))
