@@ -1,7 +1,7 @@
 """Whether a private key is in what a program printed, whatever form it was printed in. No sockets here.
 
 An output is read as it is, and as what it stands for: base64 of both alphabets, hexadecimal, numbers, the escapes of Python,
-C, JSON and URLs, and UTF-16; and what comes of that is read again, since a key in PEM may itself be written in base64. The
+C, JSON and URLs, UTF-16, gzip; and what comes of that is read again, since a key in PEM may itself be written in base64. The
 numbers that make the key a private one are then looked for, and parts of them that nobody would guess.
 """
 
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import base64
 import re
+import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -27,6 +29,9 @@ _DEPTH = 3
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{12,}")
 _STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
+_GZIP = re.compile(rb"\x1f\x8b\x08")
+_GZIP_FORMAT = 31  # to zlib
+_MOST_UNPACKED = 1 << 20
 _SPACE = re.compile(rb"\s+")
 _HEX = re.compile(rb"[0-9a-f]{16,}")
 _BETWEEN_HEX = re.compile(rb"0x|\\x|[\s:,;{}()-]")
@@ -34,15 +39,8 @@ _HEX_NUMBERS = re.compile(rb"0x([0-9a-f]{1,2})(?![0-9a-f])")
 _NUMBERS = re.compile(rb"-?\b\d{1,3}(?:[\s,;]+-?\d{1,3}\b){7,}")
 _NUMBER = re.compile(rb"-?\d+")
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})|\\u00([0-9a-fA-F]{2})|%([0-9a-fA-F]{2})|\\([nrtabfv'\"\\/])")
-_ESCAPED = {
-    "n": "\n",
-    "r": "\r",
-    "t": "\t",
-    "a": "\a",
-    "b": "\b",
-    "f": "\f",
-    "v": "\v",
-}  # the others stand for themselves
+#: The others stand for themselves.
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 
 
 def is_key_in(output: bytes, key: PrivateKey) -> bool:
@@ -83,6 +81,9 @@ def _readings(written: bytes, depth: int) -> Iterator[bytes]:
 
 
 def _decoded(written: bytes) -> Iterator[bytes]:
+    for start in _GZIP.finditer(written):
+        with suppress(zlib.error):
+            yield zlib.decompressobj(_GZIP_FORMAT).decompress(written[start.start() :], _MOST_UNPACKED)
     if b"\0" in written:
         yield written.replace(b"\0", b"")  # UTF-16
     if _ESCAPE.search(written):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import secrets
 import subprocess
@@ -67,6 +68,7 @@ FORMS: dict[str, Callable[[PrivateKey], bytes]] = {
     "PEM, a line of a log each": lambda key: b"".join(b"DEBUG key: " + line + b"\n" for line in pem(key).splitlines()),
     "PEM in a URL": lambda key: urllib.parse.quote(pem(key).decode(), safe="").encode(),
     "PEM in base64, as in a kubeconfig": lambda key: base64.b64encode(pem(key)),
+    "PEM in gzip in base64": lambda key: base64.b64encode(gzip.compress(pem(key))),
     "PEM in hexadecimal": lambda key: pem(key).hex().encode(),
     "PEM of UTF-16": lambda key: pem(key).decode().encode("utf-16"),
     "Python's repr of PEM": lambda key: repr(pem(key)).encode(),
@@ -114,7 +116,9 @@ def test_what_is_public_is_no_key(identities: dict[str, Identity], kind: str) ->
     assert [False] * 5 == [is_key_in(one, key) for one in (*texts, text)]
 
 
-@pytest.mark.parametrize("output", [b"", b"\0" * 50, bytes(range(256)) * 40, b"\xff\\x\\u00\\", b"%" * 99, b"0x" * 99])
+@pytest.mark.parametrize(
+    "output", [b"", b"\0" * 50, bytes(range(256)) * 40, b"\xff\\x\\u00\\", b"%" * 99, b"\x1f\x8b\x08" * 9, b"0x" * 99]
+)
 def test_garbage_is_no_key(identities: dict[str, Identity], output: bytes) -> None:
     """Whatever a program prints can be searched."""
     for identity in identities.values():
