@@ -162,7 +162,7 @@ def test_mistakes(
         (["foo://localhost:1"], "protocol 'foo' is unknown"),
         (["https://"], "it is not a URL with a host"),
         (["localhost"], "tls has no port of its own"),
-        (["http://localhost:1"], "Give one such as https://localhost:8443, or localhost:8443 for TLS alone."),
+        (["http://localhost:1"], "Give one such as https://localhost:8443, or localhost:8443 for TLS only."),
         (["nobody.invalid:1"], "No resolver knows this host: is its name right?"),
         (["--cert", "absent.pem"], "--cert: cannot read a certificate from absent.pem: no such file or directory."),
         (["--cert", str(tmp_path / "text.txt")], "it is neither PEM nor DER"),

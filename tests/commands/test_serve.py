@@ -80,6 +80,7 @@ def test_a_directory_of_its_own(tmp_path: Path, end: int) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @posix_only
 def test_a_directory_that_stays(tmp_path: Path) -> None:
     """The CA of a directory is kept from one time to the next, and words for people are told."""

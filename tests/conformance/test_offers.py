@@ -233,6 +233,7 @@ def test_inventory_agrees_with_another_stack(mtls_ca: CertificateAuthority) -> N
             assert (suite in found) == ("Handshake was completed" in done.stdout), done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_inventory_agrees_with_testssl(mtls_ca: CertificateAuthority, tmp_path: Path) -> None:
     """testssl.sh, run as a program, finds the same versions, cipher suites and groups."""
     testssl = require_program("testssl", apt="testssl.sh")

@@ -179,7 +179,7 @@ def test_refusal_is_followed_by_a_control(mtls_ca: CertificateAuthority) -> None
         del PROTOCOLS["moody"]
 
 
-@pytest.mark.parametrize("with_crl", [True, False])
+@pytest.mark.parametrize("with_crl", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_nginx_with_and_without_crl(with_crl: bool, mtls_ca: CertificateAuthority) -> None:
     """nginx conforms, revocation included, and its twin without a CRL is found out; all at the HTTP layer."""
     config = nginx_config("""

@@ -120,6 +120,7 @@ def test_marker_and_fixtures_are_documented(run: Run) -> None:
         "mtls_client",
         "mtls_client_case",
         "mtls_client_cert",
+        "mtls_client_under_test",
         "mtls_est",
         "mtls_launch",
         "mtls_ocsp",

@@ -54,7 +54,8 @@ def at(one: Exhibit, ca: CertificateAuthority) -> Endpoint:
     return Endpoint("localhost", one.port, server_name=one.host, trust=ca)
 
 
-@pytest.mark.parametrize("own_ports", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("own_ports", [False, True])
 def test_every_server(
     ca: CertificateAuthority, client: Identity, own_ports: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,7 @@ _NAMES = [
 ]
 
 #: What the suite has; the others are in the slow tests. Node judges after its handshake, over TLS 1.2 as well.
-_QUICK = {("Go net/http", "1.3"), ("Node https", "1.3"), ("aiohttp", "1.3")}
+_QUICK = {("Node https", "1.3")}
 _BEFORE_ALL_SERVERS = [
     pytest.param(name, tls, marks=() if (name, tls) in _QUICK else pytest.mark.slow)
     for name in CLIENTS

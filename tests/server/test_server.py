@@ -463,7 +463,8 @@ def test_bad_input_is_one_typed_error_and_leaves_nothing(
     before, threads = open_sockets(), threading.active_count()
     with pytest.raises(error):
         MutualTLSServer(**given).start()  # type: ignore[arg-type]
-    assert (before, threads) == (open_sockets(), threading.active_count())
+    # Threads of earlier tests may end meanwhile.
+    assert (before, True) == (open_sockets(), threading.active_count() <= threads)
     mismatched.files.remove()
 
 

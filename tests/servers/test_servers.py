@@ -45,7 +45,7 @@ TRIED = {
 }
 
 #: Before these, the plain suite puts the whole catalogue; before the others, the slow tests.
-QUICK = ("nginx", "uvicorn", "Go net/http", "Node https")
+QUICK = ("nginx", "Go net/http")
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,6 @@ class RealClient:
         notes: what else is known of it.
         options: other arguments of `ClientUnderTest`.
         stack: the TLS library inside.
-        is_quick: whether a run of the whole catalogue costs next to nothing.
         reasons: as of a `Policy`: whether its alerts have to fit.
     """
 
@@ -64,7 +63,6 @@ class RealClient:
     notes: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     stack: str = "OpenSSL"
-    is_quick: bool = False
     reasons: str = "alert"
 
     @contextmanager
@@ -350,7 +348,7 @@ _STAPLES = frozenset({"must-staple", "staple"})
 CLIENTS: Mapping[str, RealClient] = {
     client.name: client
     for client in (
-        RealClient("curl", curl, "--insecure", _LEVEL, is_quick=True),
+        RealClient("curl", curl, "--insecure", _LEVEL),
         RealClient(
             "curl --cert-status",
             curl_status,
@@ -454,7 +452,7 @@ CLIENTS: Mapping[str, RealClient] = {
             ),
             reasons="any",
         ),
-        RealClient("requests", library("requests", use_requests), "verify=False", _LEVEL, is_quick=True),
+        RealClient("requests", library("requests", use_requests), "verify=False", _LEVEL),
         RealClient("urllib3", library("urllib3", use_urllib3), 'cert_reqs="NONE"', _LEVEL),
         RealClient(
             "httpx",

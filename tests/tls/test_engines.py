@@ -23,6 +23,8 @@ Verdict = tuple[object, ...]
 
 ENGINES: tuple[Engine, ...] = ("ssl", "pyopenssl")
 VERSIONS = ("1.2", "1.3")
+#: One version is judged in the ordinary suite, and both in the slow tests.
+BY_SPEED = [pytest.param("1.2", marks=pytest.mark.slow), "1.3"]
 #: Seconds for one handshake, which costs nothing where all is well.
 PATIENCE = 60.0
 
@@ -65,7 +67,7 @@ def expected_verdict(case: Case, tls: str, openssl: tuple[int, int]) -> Verdict:
     return (False, refusal.alert, refusal.verify_code, *([True] if case.reasons else []))
 
 
-@pytest.mark.parametrize("tls", VERSIONS)
+@pytest.mark.parametrize("tls", BY_SPEED)
 def test_every_client(ca: CertificateAuthority, openssl: tuple[int, int], tls: str) -> None:
     """The server of the second engine judges each client as its OpenSSL is known to: alert, code and reason."""
     departures = {}
@@ -79,7 +81,7 @@ def test_every_client(ca: CertificateAuthority, openssl: tuple[int, int], tls: s
     assert {} == departures
 
 
-@pytest.mark.parametrize("tls", VERSIONS)
+@pytest.mark.parametrize("tls", BY_SPEED)
 def test_every_server(ca: CertificateAuthority, client: Identity, openssl: tuple[int, int], tls: str) -> None:
     """The probe of the second engine judges each server, which the same engine plays, as its OpenSSL is known to."""
     departures = {}
