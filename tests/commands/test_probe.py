@@ -167,7 +167,7 @@ def test_mistakes(
         (["--cert", "absent.pem"], "--cert: cannot read a certificate from absent.pem: no such file or directory."),
         (["--cert", str(tmp_path / "text.txt")], "it is neither PEM nor DER"),
         (["--cert", cert], "holds no private key. Give the file of the key: --key FILE"),
-        (["--key", other.key_path], "--key: a private key alone is presented to nobody."),
+        (["--key", other.key_path], "--key: a private key without its certificate is presented to nobody."),
         (["--cert", cert, "--key", other.key_path], "not that of the certificate of CN=client"),
         (["--cert", cert, "--key", locked.key], f"--key: {locked.key} is encrypted. Give its password: --password "),
         (["--cert", cert, "--key", locked.key, "--password", "pass:wrong"], "--key: the password does not open "),
