@@ -44,7 +44,7 @@ TRIED = {
     "without-tls",
 }
 
-#: Before these, the plain suite puts the whole catalogue; before the others, the slow tests.
+#: These the plain suite starts; the others are in the slow tests.
 QUICK = ("nginx", "Go net/http")
 
 
@@ -108,7 +108,11 @@ def test_every_client_comes_to_every_server(
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")
 @pytest.mark.parametrize(
     ("server", "mistake"),
-    [pytest.param(server, twin, id=f"{name}-{twin}") for name, server in SERVERS.items() for twin in server.twins],
+    [
+        pytest.param(server, twin, id=f"{name}-{twin}", marks=() if name in QUICK else pytest.mark.slow)
+        for name, server in SERVERS.items()
+        for twin in server.twins
+    ],
 )
 def test_a_mistake_is_found(
     ca: CertificateAuthority, wrong_ca: CertificateAuthority, server: Server, mistake: str
@@ -128,7 +132,12 @@ def test_a_mistake_is_found(
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")
 @pytest.mark.parametrize(
-    "server", [pytest.param(server, id=name) for name, server in SERVERS.items() if server.deviations]
+    "server",
+    [
+        pytest.param(server, id=name, marks=() if name in QUICK else pytest.mark.slow)
+        for name, server in SERVERS.items()
+        if server.deviations
+    ],
 )
 def test_deviations_are_those_that_another_client_meets(
     ca: CertificateAuthority, wrong_ca: CertificateAuthority, tmp_path: Path, server: Server

@@ -96,7 +96,7 @@ def test_every_server(ca: CertificateAuthority, client: Identity, openssl: tuple
     assert {} == departures
 
 
-@pytest.mark.parametrize("tls", VERSIONS)
+@pytest.mark.parametrize("tls", BY_SPEED)
 def test_every_client_is_presented(ca: CertificateAuthority, openssl: tuple[int, int], tls: str) -> None:
     """A client of the second engine presents each case to a server of the first, which judges it as it judges one of its own."""
     departures = {}

@@ -190,7 +190,7 @@ def test_never_raises(
     )
 
 
-@pytest.mark.parametrize("side", ["client", "server"])
+@pytest.mark.parametrize("side", ["client", pytest.param("server", marks=pytest.mark.slow)])
 def test_every_case_can_be_explained(
     mtls_server: MutualTLSServer, mtls_server_factory: Factory, mtls_client_cert: Identity, side: str
 ) -> None:
