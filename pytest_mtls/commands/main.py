@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from pytest_mtls.commands.command import INTERRUPTED, MISTAKE, Command
+from pytest_mtls.commands.interrupt import heard_at_once
 from pytest_mtls.commands.table import COMMANDS
 from pytest_mtls.errors import InvalidEndpoint, MtlsError
 
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     try:
-        status = command.run(options)
+        with heard_at_once():
+            status = command.run(options)
         sys.stdout.flush()
     except InvalidEndpoint as error:  # whose own remedy is for Python
         return _mistake(f"{error.value!r} is not a URL of a server: {error.problem}. {_URLS}.")

@@ -117,6 +117,29 @@ def test_inspect(tmp_path: Path, temporary: Path, start: Started) -> None:
         process.wait()
 
 
+def test_the_moment_before_a_wait(tmp_path: Path, temporary: Path) -> None:
+    """A signal that does not wake the main thread, as one just before its system call, or one that another thread gets."""
+    os.mkfifo(tmp_path / "pipe.pem")
+    code = """if True:
+        import signal, sys, threading
+        from pytest_mtls.commands.main import main
+
+        def interrupt():
+            with open("pipe.pem", "w") as pipe:  # which waits for the reader
+                signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+                ended.wait()
+
+        ended = threading.Event()
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        status = main(["inspect", "pipe.pem"])
+        ended.set()
+        thread.join()
+        sys.exit(status)
+    """
+    assert 130 == subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False, timeout=60).returncode
+
+
 def test_serve(temporary: Path, start: Started) -> None:
     """While it serves, with a client in the middle of its handshake."""
     process = start("serve", "--port", "0", "--json")
