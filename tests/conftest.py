@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import ssl
 from collections.abc import Generator
@@ -28,6 +29,11 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def pytest_collection_finish() -> None:
+    """Put what the collection made out of the way of the garbage collector, which runs at the end of each run inside."""
+    gc.freeze()
 
 
 # Both hooks run where the test runs, in a worker of xdist too, so that a report arrives everywhere as the failure it is.

@@ -8,29 +8,39 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import partial
 
-__all__ = ["now"]
+__all__ = ["clock", "now"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
+#: Seconds that pass evenly, by a clock that freezegun and time-machine leave alone; Windows has no such.
+clock: Callable[[], float] = (
+    partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else time.monotonic
+)
+
 
 class _RealClock:
-    """Reads the stamp once a second, and goes on from it by the ticks since the machine started."""
+    """Reads the stamp once a second, and goes on from it by the seconds since the machine started."""
 
     _READ_EVERY = 1.0
 
     def __init__(self) -> None:
-        self._stamp_and_ticks = (0.0, float("-inf"))
+        self._stamp_and_seconds = (0.0, float("-inf"))
 
     def read(self) -> float:
         """Seconds since 1970."""
-        stamp, then = self._stamp_and_ticks
-        ticks = os.times().elapsed  # Windows counts none and says 0.
-        if not ticks or not 0 <= ticks - then < self._READ_EVERY:
-            stamp, then = _stamp(), ticks
-            self._stamp_and_ticks = (stamp, then)
-        return stamp + (ticks - then)
+        if clock is time.monotonic:  # which such tools move
+            return _stamp()
+        stamp, then = self._stamp_and_seconds
+        seconds = clock()
+        if not 0 <= seconds - then < self._READ_EVERY:
+            stamp, then = _stamp(), seconds
+            self._stamp_and_seconds = (stamp, then)
+        return stamp + (seconds - then)
 
 
 def now() -> datetime:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+from pytest_mtls.certificates.clock import clock
 from pytest_mtls.errors import InvalidArgument
-from pytest_mtls.tls.wire import clock
 
 __all__ = ["RateLimiter"]
 

@@ -21,6 +21,7 @@ from cryptography import x509
 from pytest_mtls.cases.case import CATALOGUE, Case
 from pytest_mtls.cases.leaf import Leaf
 from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.certificates.clock import clock
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.readable import UNREADABLE
 from pytest_mtls.errors import MtlsError, ServerNotRunning, UnknownCase
@@ -32,7 +33,7 @@ from pytest_mtls.server.wsgi import WSGIApplication
 from pytest_mtls.tls.engine import TLSContext
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.hello import is_tls, name_asked_for
-from pytest_mtls.tls.wire import Deadline, clock, wait_for
+from pytest_mtls.tls.wire import Deadline, wait_for
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+from pytest_mtls.certificates.clock import clock
 from pytest_mtls.errors import HandshakesForgotten, InvalidArgument
 from pytest_mtls.tls.handshake import Handshake
-from pytest_mtls.tls.wire import clock
 
 __all__ = ["History"]
 

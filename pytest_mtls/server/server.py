@@ -377,7 +377,7 @@ class MutualTLSServer:
             timeout: seconds to wait for one.
 
         Returns:
-            The moment of its verdict by `pytest_mtls.tls.wire.clock`; None if there is none in time.
+            The moment of its verdict by `pytest_mtls.certificates.clock.clock`; None if there is none in time.
 
         Raises:
             HandshakesForgotten: there were more than are kept.

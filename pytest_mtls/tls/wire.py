@@ -8,19 +8,15 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-__all__ = ["Deadline", "clock", "drain", "drive", "is_readable", "send_all", "send_close_notify", "wait_for"]
+from pytest_mtls.certificates.clock import clock
+
+__all__ = ["Deadline", "drain", "drive", "is_readable", "send_all", "send_close_notify", "wait_for"]
 
 T = TypeVar("T")
-
-#: Seconds that pass evenly, by a clock that freezegun and time-machine leave alone; Windows has no such.
-clock: Callable[[], float] = (
-    partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else time.monotonic
-)
 
 
 class Deadline:

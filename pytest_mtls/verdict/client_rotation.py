@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_mtls.certificates.clock import clock
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.errors import HandshakeAssertionError, InvalidArgument
 from pytest_mtls.tls.handshake import Handshake
-from pytest_mtls.tls.wire import Deadline, clock
+from pytest_mtls.tls.wire import Deadline
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import headline, tell
 from pytest_mtls.verdict.judge import judge
@@ -34,7 +35,7 @@ class TimedServer(Protocol):
         """The handshakes of the connections that came after a bookmark."""
 
     def wait_for_handshake(self, bookmark: int, wanted: Callable[[Handshake], bool], timeout: float) -> float | None:
-        """When the first handshake of the wanted kind came, by `pytest_mtls.tls.wire.clock`; None if none does in time."""
+        """When the first handshake of the wanted kind came, by `pytest_mtls.certificates.clock.clock`; None if none does in time."""
 
 
 class RotationExpectation:

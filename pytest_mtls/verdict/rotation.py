@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pytest_mtls.cases.presentation import PeerArgument, presented
 from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.certificates.clock import clock
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.names import describe_name
 from pytest_mtls.certificates.rotating import (
@@ -39,7 +40,7 @@ from pytest_mtls.client.protocols.protocol import UnexpectedAnswer
 from pytest_mtls.errors import HandshakeAssertionError, InvalidArgument, UnusableDirectory
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.tls.handshake import Handshake
-from pytest_mtls.tls.wire import Deadline, clock
+from pytest_mtls.tls.wire import Deadline
 from pytest_mtls.verdict.assertions import assert_rejected
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import explain, headline

@@ -76,18 +76,18 @@ class TestUnderTricks:
 
 
 def test_stamp_is_read_again_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In between it goes by the ticks of the machine, so that a clock that is set again is noticed."""
-    ticks = iter([100.0, 100.5, 101.5, 90.0])
-    monkeypatch.setattr(os, "times", lambda: os.times_result((0.0, 0.0, 0.0, 0.0, next(ticks))))
+    """In between it goes by the seconds that pass, so that a clock that is set again is noticed."""
+    seconds = iter([100.0, 100.5, 101.5, 90.0])
+    monkeypatch.setattr("pytest_mtls.certificates.clock.clock", lambda: next(seconds))
     stamps = iter([1000.0, 2000.0, 3000.0])
     monkeypatch.setattr("pytest_mtls.certificates.clock._stamp", lambda: next(stamps))
     clock = _RealClock()
     assert [1000.0, 1000.5, 2000.0, 3000.0] == [clock.read() for _ in range(4)]
 
 
-def test_without_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the machine tells no ticks, the stamp is read each time."""
-    monkeypatch.setattr(os, "times", lambda: os.times_result((0.0, 0.0, 0.0, 0.0, 0.0)))
+def test_without_a_clock_that_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the only even clock is one that tests may move, the stamp is read each time."""
+    monkeypatch.setattr("pytest_mtls.certificates.clock.clock", time.monotonic)
     stamps = iter([1000.0, 1000.25])
     monkeypatch.setattr("pytest_mtls.certificates.clock._stamp", lambda: next(stamps))
     clock = _RealClock()

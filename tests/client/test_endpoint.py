@@ -215,8 +215,8 @@ def test_registration_that_cannot_be_is_an_error(arguments: dict[str, Any]) -> N
 
 def test_connections_keep_the_pace(mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority) -> None:
     """A rate limiter spaces out the connections to it."""
+    from pytest_mtls.certificates.clock import clock
     from pytest_mtls.client.rate import RateLimiter
-    from pytest_mtls.tls.wire import clock
 
     endpoint = Endpoint("localhost", mtls_server.port, trust=mtls_ca, rate_limiter=RateLimiter(50))
     start = clock()

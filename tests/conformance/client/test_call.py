@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from pytest_mtls import CertificateAuthority
+from pytest_mtls.certificates.clock import clock
 from pytest_mtls.conformance.client.call import client_of, resolving
 from pytest_mtls.conformance.client.target import ClientFiles, ClientTarget
 from pytest_mtls.errors import ClientNotUsable, InvalidArgument
-from pytest_mtls.tls.wire import Deadline, clock
+from pytest_mtls.tls.wire import Deadline
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="a shell and process groups as POSIX has them")
 
