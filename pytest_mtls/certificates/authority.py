@@ -486,7 +486,21 @@ class CertificateAuthority(Issuer):
 
     def crl_pems(self) -> tuple[bytes, ...]:
         """The same as `crls`, PEM."""
-        return tuple(ca._given_out_pem() for ca in self._hierarchy.authorities.copy() if ca.private_key is not None)
+        return tuple(ca._given_out()[1] for ca in self._hierarchy.authorities.copy() if ca.private_key is not None)
+
+    def crl_directory(self) -> str:
+        """The path of a directory that has the same as `crls`, by the hashes of their issuers' names, as OpenSSL finds them.
+
+        Raises:
+            UnusableDirectory: it cannot be written.
+            ValueError: a CRL's issuer has a name that cannot be read.
+        """
+        authorities = self._hierarchy.authorities
+
+        def crls(first: int) -> list[tuple[x509.CertificateRevocationList, bytes] | None]:
+            return [ca._given_out() if ca.private_key is not None else None for ca in authorities[first:]]
+
+        return self._hierarchy.crl_directory.path(self._hierarchy.revocations, len(authorities), crls)
 
     def publish(self, crl: x509.CertificateRevocationList | None) -> None:
         """Give out this CRL from now on as this CA's own, whatever it says: an old one, say, or one of another issuer.
@@ -501,11 +515,17 @@ class CertificateAuthority(Issuer):
         """What this CA gives out as its CRL: the one that was published, or the true one."""
         return self.crl() if self._published is None else self._published
 
-    def _given_out_pem(self) -> bytes:
-        crl = self.given_out_crl()
-        if self._pem_of is None or self._pem_of[0] is not crl:
-            self._pem_of = crl, crl.public_bytes(Encoding.PEM)
-        return self._pem_of[1]
+    def _given_out(self) -> tuple[x509.CertificateRevocationList, bytes]:
+        """The same, also as PEM."""
+        crl, known = self.given_out_crl(), self._pem_of
+        if known is None or known[0] is not crl:
+            known = self._pem_of = crl, crl.public_bytes(Encoding.PEM)
+        return known
+
+    @property
+    def revocations(self) -> int:
+        """A number that grows whenever this CA or a related one revokes or publishes something."""
+        return self._hierarchy.revocations
 
     @property
     def revision(self) -> int:

@@ -93,14 +93,32 @@ class PrivateDirectory:
         self._leave_to_parent()
         path = self._kept.get(name)
         if path is None or not os.path.exists(path):
-            # Renamed into place, so that no thread sees half a file.
-            temporary = self.write(f".{secrets.token_hex(8)}", make())
-            path = os.path.join(os.path.dirname(temporary), name)
-            try:
-                os.replace(temporary, path)
-            except OSError as error:
-                raise UnusableDirectory(path, _reason(error)) from error
+            path = self.replace(name, make())
             self._kept[name] = path
+        return path
+
+    def replace(self, name: str, data: bytes) -> str:
+        """Write a file, or put it in the place of the one of that name, so that nobody sees half of it.
+
+        Args:
+            name: the file's name, maybe below a folder, which is made.
+            data: what it holds.
+
+        Returns:
+            The file's path.
+
+        Raises:
+            UnusableDirectory: it cannot be written.
+        """
+        temporary = self.write(f".{secrets.token_hex(8)}", data)
+        path = os.path.join(os.path.dirname(temporary), name)
+        try:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            os.replace(temporary, path)
+        except OSError as error:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise UnusableDirectory(path, _reason(error)) from error
         return path
 
     def new_stem(self, label: str) -> str:

@@ -17,7 +17,7 @@ from pytest_mtls.errors import InvalidArgument
 if TYPE_CHECKING:
     import trustme
 
-__all__ = ["Trust", "TrustArgument", "trust_in"]
+__all__ = ["CRLSource", "Trust", "TrustArgument", "trust_in"]
 
 #: What may stand for a trusted CA: ours, trustme's, a certificate, PEM or DER bytes, or the path of a file.
 TrustArgument = Union[
@@ -30,6 +30,21 @@ TrustArgument = Union[
     "Trust",
     "Iterable[TrustArgument]",
 ]
+
+
+@dataclass(frozen=True)
+class CRLSource:
+    """Where a TLS library finds the CRLs of a `Trust`. Two are equal as long as what is found is the same or more.
+
+    Attributes:
+        directory: of files that are called as OpenSSL looks for them; empty if they cannot be in one.
+        pem: then the CRLs themselves.
+        revocations: how often a CA had revoked or published something.
+    """
+
+    directory: str
+    pem: bytes
+    revocations: int
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,21 @@ class Trust:
     def crl_pem(self) -> bytes:
         """The current CRL of each CA in the hierarchies whose keys are here, one after the other."""
         return b"".join(dict.fromkeys(pem for ca in self.authorities for pem in ca.crl_pems()))
+
+    def crl_source(self) -> CRLSource:
+        """The same for a TLS library, which reads those that it needs.
+
+        Raises:
+            UnusableDirectory: they cannot be written.
+        """
+        revocations = sum(ca.revocations for ca in self.authorities)
+        try:
+            directory, *others = {ca.crl_directory() for ca in self.authorities}
+        except ValueError:  # an issuer's name that is not what it says
+            return CRLSource("", self.crl_pem(), revocations)
+        if others or os.pathsep in directory:  # of two directories OpenSSL looks only in the first that has the name
+            return CRLSource("", self.crl_pem(), revocations)
+        return CRLSource(directory, b"", revocations)
 
 
 def trust_in(identity: Identity, known: Trust | None) -> Trust | None:

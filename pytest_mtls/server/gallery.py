@@ -267,7 +267,7 @@ class _Shown(MutualTLSServer):
 
     def _present_anew(self) -> None:
         identity = self._make()
-        self._context, self._revision = self._make_context(identity, self._trust, self._case, self._is_weak)
+        self._context, self._crls = self._make_context(identity, self._trust, self._case, self._is_weak)
         self._identity, self._made = identity, clock()
 
     def _record(self, connection: Connection) -> None:

@@ -22,6 +22,7 @@ from pytest_mtls.certificates.cleanup import CLEANER
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.client.endpoint import Endpoint
 from pytest_mtls.errors import InvalidArgument, MtlsError, PortUnavailable, ServerNotLaunched
+from pytest_mtls.server.interrupt import HeldInterrupt
 from pytest_mtls.tls.wire import Deadline
 
 __all__ = ["LaunchedServer", "launch"]
@@ -134,13 +135,15 @@ def launch(
         log = directory / _LOG
         if run_as is not None:
             _hand_over(directory, run_as)
-        process = _start(filled, log, environment, directory if cwd is None else Path(cwd), run_as)
-        try:
-            server = LaunchedServer(endpoint, process, directory, log)
-            _wait_until_ready(server, filled, ready, Deadline(timeout))
-            yield server
-        finally:
-            _stop(process, stop_timeout)
+        with HeldInterrupt() as interrupt:
+            process = _start(filled, log, environment, directory if cwd is None else Path(cwd), run_as)
+            try:
+                interrupt.let_through()
+                server = LaunchedServer(endpoint, process, directory, log)
+                _wait_until_ready(server, filled, ready, Deadline(timeout))
+                yield server
+            finally:
+                _stop(process, stop_timeout)
     finally:
         CLEANER.remove(str(directory))
         if ca is None:

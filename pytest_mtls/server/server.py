@@ -22,7 +22,7 @@ from pytest_mtls.cases.case import Case
 from pytest_mtls.cases.presentation import PeerArgument, presented
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.stapling import Stapler
-from pytest_mtls.certificates.trust import Trust, TrustArgument, trust_in
+from pytest_mtls.certificates.trust import CRLSource, Trust, TrustArgument, trust_in
 from pytest_mtls.client.endpoint import Endpoint, is_address
 from pytest_mtls.errors import InvalidArgument, MtlsError, ServerNotRunning
 from pytest_mtls.reasons.reason import Reason
@@ -505,17 +505,17 @@ class MutualTLSServer:
             raise InvalidArgument("cert", cert, "an Identity, a server Case, or trustme's LeafCert")
         with self._changed:  # the accepting thread may be about to follow a revocation with what was there before
             case = presents.case
-            context, revision = self._make_context(identity, known, case, presents.is_weak)
+            context, crls = self._make_context(identity, known, case, presents.is_weak)
             self._is_weak = presents.is_weak
-            self._identity, self._trust, self._context, self._revision = identity, known, context, revision
+            self._identity, self._trust, self._context, self._crls = identity, known, context, crls
             self._case = case
             self._client_trust = known if self._case is not None else trust_in(identity, known)
 
     def _make_context(
         self, identity: Identity, trust: Trust | None, case: Case | None, weak: bool
-    ) -> tuple[TLSContext, int]:
+    ) -> tuple[TLSContext, CRLSource | None]:
         behaviour = self._behaviour_of(case)
-        revision = trust.revision if trust is not None else 0
+        crls = self._crl_source(trust)
         if HTTP2 in (behaviour.alpn or ()) and self._speaks_http:
             require_http2()
         engine: Engine = "pyopenssl" if case is not None and case.extra == "pyopenssl" else self._engine
@@ -536,7 +536,13 @@ class MutualTLSServer:
             names = second_engine(context, "client_ca_names", self._client_ca_names)
             names.send_ca_names(ca.certificate for ca in self._client_ca_names.authorities)
         context.sslsocket_class = ServingSocket
-        return context, revision
+        return context, crls
+
+    def _crl_source(self, trust: Trust | None) -> CRLSource | None:
+        """Where the CRLs are by which clients are checked; None if they are not."""
+        if trust is None or not (trust.can_revoke if self._revocation is None else self._revocation):
+            return None
+        return trust.crl_source()
 
     def _staple(self, context: TLSContext, identity: Identity, trust: Trust | None, case: Case | None) -> None:
         """Have an answer stapled; none to the certificate of a case that nobody here can answer for."""
@@ -558,8 +564,8 @@ class MutualTLSServer:
 
     def _current_context(self) -> TLSContext:
         """The context for the next connection, made anew if a CA has revoked anything since."""
-        if self._trust is not None and self._trust.revision != self._revision:
-            self._context, self._revision = self._make_context(self._identity, self._trust, self._case, self._is_weak)
+        if self._crl_source(self._trust) != self._crls:
+            self._context, self._crls = self._make_context(self._identity, self._trust, self._case, self._is_weak)
         return self._context
 
     def _accept(self, listener: Listener, woken: socket.socket) -> None:

@@ -239,7 +239,7 @@ def kept_client_context(
     how: dict[str, Any] = {"alpn": tuple(alpn), "strict": strict, "weak": weak}
     if identity is None or trust is None:
         return _engine_client_context(engine, identity, trust, tls, how)
-    crls = trust.crl_pem() if trust.can_revoke else b""
+    crls = trust.crl_source() if trust.can_revoke else None
     made_of = (engine, trust.pem, crls, trust.is_partial, tls, how, key_log_path())
     kept = _LAST_CONTEXTS.get(identity)
     if kept is None or kept[0] != made_of:
@@ -385,9 +385,13 @@ def _trust(context: TLSContext, trust: Trust, strict: bool, revocation: bool | N
     if not (trust.can_revoke if revocation is None else revocation):
         context.load_verify_locations(cadata=trust.pem.decode("ascii"))
         return
-    # From memory OpenSSL's binding reads only certificates and silently drops CRLs: they need a file.
     context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
-    with _file_for_a_moment(trust.authorities[0].files, trust.pem + trust.crl_pem()) as path:
+    source = trust.crl_source()
+    if source.directory:
+        context.load_verify_locations(cadata=trust.pem.decode("ascii"), capath=source.directory)
+        return
+    # From memory OpenSSL's binding reads only certificates and silently drops CRLs: they need a file.
+    with _file_for_a_moment(trust.authorities[0].files, trust.pem + source.pem) as path:
         context.load_verify_locations(cafile=path)
 
 

@@ -199,10 +199,12 @@ class PyOpenSSLContext:
         """Trust the CAs of the system."""
         self.pyopenssl.set_default_verify_paths()
 
-    def load_verify_locations(self, cafile: str | None = None, *, cadata: str | None = None) -> None:
-        """Trust the CAs of a file, PEM, with its CRLs, or those of a text."""
-        if cafile is not None:
-            _told(lambda: self.pyopenssl.load_verify_locations(cafile))
+    def load_verify_locations(
+        self, cafile: str | None = None, capath: str | None = None, cadata: str | None = None
+    ) -> None:
+        """Trust the CAs of a file, PEM, with its CRLs, those of a directory by their hashes, or those of a text."""
+        if cafile is not None or capath is not None:
+            _told(lambda: self.pyopenssl.load_verify_locations(cafile, capath))
         store = self.pyopenssl.get_cert_store()
         assert store is not None
         for pem in _CERTIFICATE.findall((cadata or "").encode("ascii")):

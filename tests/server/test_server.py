@@ -32,7 +32,7 @@ from pytest_mtls import (
 )
 from pytest_mtls.cases import CATALOGUE
 from pytest_mtls.certificates.printed import openssl_serial
-from pytest_mtls.certificates.trust import Trust
+from pytest_mtls.certificates.trust import CRLSource, Trust
 from pytest_mtls.errors import (
     AuthorityUsedAsIdentity,
     CaseOfWrongSide,
@@ -266,11 +266,11 @@ def test_reload_is_not_undone_by_a_revocation_that_is_being_followed(mtls_ca: Ce
     begun, over = threading.Event(), threading.Event()
 
     class Slow(Trust):
-        def crl_pem(self) -> bytes:
+        def crl_source(self) -> CRLSource:
             if threading.current_thread().name.startswith("mtls-accept"):
                 begun.set()
                 over.wait(0.3)
-            return super().crl_pem()
+            return super().crl_source()
 
     renewed = mtls_ca.issue_server()
     with MutualTLSServer(cert=mtls_ca.issue_server(), trust=Slow((mtls_ca,))) as server:

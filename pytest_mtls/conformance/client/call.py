@@ -23,6 +23,7 @@ from typing import Any, Union
 
 from pytest_mtls.conformance.client.target import ClientTarget
 from pytest_mtls.errors import ClientNotUsable, InvalidArgument
+from pytest_mtls.server.interrupt import HeldInterrupt
 
 __all__ = ["PLACEHOLDERS", "BeforeEnd", "Call", "Client", "ClientArgument", "client_of", "no_more"]
 
@@ -218,32 +219,37 @@ def _run(
     own_group: dict[str, Any] = {"start_new_session": True}
     if _IS_WINDOWS:
         own_group = {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
-    try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **{name: _filled_in(text, target) for name, text in env.items()}},
-            cwd=cwd,
-            **own_group,
-        )
-    except (OSError, ValueError) as error:
-        raise _not_startable(" ".join(words), command[0], error) from error
-    output = _Output(process)
     is_over_time = False
-    try:
-        _write(process, target.request if stdin is None else stdin)
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        is_over_time = True
-        before_end()
-    finally:
-        _kill_group(process)
-        process.wait()
-        printed = output.end()
-        assert process.stdout is not None
-        process.stdout.close()
+    with HeldInterrupt() as interrupt:
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **{name: _filled_in(text, target) for name, text in env.items()}},
+                cwd=cwd,
+                **own_group,
+            )
+        except (OSError, ValueError) as error:
+            raise _not_startable(" ".join(words), command[0], error) from error
+        output = _Output(process)
+        try:
+            interrupt.let_through()
+            _write(process, target.request if stdin is None else stdin)
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            is_over_time = True
+            before_end()
+        finally:
+            _kill_group(process)
+            process.wait()
+            printed = output.end()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            with suppress(OSError):  # what was left in it has no reader
+                process.stdin.close()
+            process.stdout.close()
     if output.is_too_much:
         return Call(False, f"printed more than {_MOST_OUTPUT >> 20} MB and was ended", printed, is_cut=True)
     if is_over_time:
