@@ -34,7 +34,7 @@ _OIDS = [NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_
 
 def attributes() -> st.SearchStrategy[x509.NameAttribute[str]]:
     """Attributes of names, with a text of each type."""
-    short = [(kind, text.filter(lambda value: len(value) <= 64)) for kind, text in _TYPES]
+    short = [(kind, text.filter(lambda value: len(value.encode()) <= 64)) for kind, text in _TYPES]
     return st.sampled_from(short).flatmap(
         lambda one: st.builds(x509.NameAttribute, st.sampled_from(_OIDS), one[1], st.just(one[0]))
     )
