@@ -7,8 +7,9 @@ import re
 import warnings
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any, Protocol, Union, runtime_checkable
+from typing import Any, Protocol, Union, cast, runtime_checkable
 from urllib.parse import unquote, urlsplit
+from weakref import WeakKeyDictionary
 
 from pytest_mtls.cases.case import Case
 from pytest_mtls.certificates.authority import CertificateAuthority
@@ -163,6 +164,18 @@ class ObservedServer(Protocol):
         """The handshake of the client that connected from this address; None if there is none in time."""
 
 
+#: Which types are servers of this process: to look at all that one has costs as much as a twentieth of a handshake.
+_IS_OBSERVED: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
+
+
+def observed(value: object) -> ObservedServer | None:
+    """A value that is a server of this process, as such; None for anything else."""
+    kind = type(value)
+    if kind not in _IS_OBSERVED:
+        _IS_OBSERVED[kind] = isinstance(value, ObservedServer)
+    return cast("ObservedServer", value) if _IS_OBSERVED[kind] else None
+
+
 #: What may stand for the server that is probed.
 EndpointArgument = Union[ObservedServer, Endpoint, "tuple[str, int]", str]
 
@@ -180,8 +193,9 @@ def endpoint_of(value: EndpointArgument) -> Endpoint:
         return Endpoint(*value)
     if isinstance(value, str):
         return Endpoint.parse(value)
-    if isinstance(value, ObservedServer):
-        return value.endpoint
+    server = observed(value)
+    if server is not None:
+        return server.endpoint
     raise InvalidEndpoint(value, "it names no host and port")
 
 

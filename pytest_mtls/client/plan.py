@@ -8,7 +8,7 @@ from pytest_mtls.cases.presentation import PeerArgument, Presentation, presented
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.trust import Trust, TrustArgument
-from pytest_mtls.client.endpoint import Endpoint, EndpointArgument, ObservedServer, endpoint_of
+from pytest_mtls.client.endpoint import Endpoint, EndpointArgument, ObservedServer, endpoint_of, observed
 from pytest_mtls.client.protocols import PROTOCOLS, Protocol
 from pytest_mtls.errors import CaseNotPresentable, InvalidArgument
 from pytest_mtls.tls.engine import Engine
@@ -80,7 +80,7 @@ class ProbePlan:
         return cls(
             target=replace(target, server_name=_host_name(server_name or target.name), client=names),
             protocol=PROTOCOLS[target.protocol],
-            observer=endpoint if isinstance(endpoint, ObservedServer) else None,
+            observer=observed(endpoint),
             presents=presents,
             trust=trusted,
             issuer=issuer,

@@ -32,7 +32,7 @@ from pytest_mtls.certificates.rotating import (
     RotatingFiles,
 )
 from pytest_mtls.certificates.trust import Trust, TrustArgument
-from pytest_mtls.client.endpoint import Endpoint, EndpointArgument, ObservedServer, endpoint_of
+from pytest_mtls.client.endpoint import Endpoint, EndpointArgument, endpoint_of, observed
 from pytest_mtls.client.held import HeldConnection
 from pytest_mtls.client.probe import probe
 from pytest_mtls.client.protocols import PROTOCOLS
@@ -501,7 +501,7 @@ class _Run:
         __tracebackhide__ = True
         plan = self.plan
         endpoint = plan.endpoint
-        if not isinstance(endpoint, ObservedServer):
+        if observed(endpoint) is None:
             endpoint = replace(plan.target, client=plan.client)
         try:
             assert_rejected(endpoint, client, trust=plan.trust, timeout=plan.timeout)
