@@ -20,6 +20,9 @@ def python_of(page: str) -> list[str]:
     return _FENCE.findall((ROOT / page).read_text(encoding="utf-8"))
 
 
+#: Plugins that no page is about, and that take half of the time that pytest takes to start.
+_WITHOUT = ("-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "no:hypothesispytest", "-p", "no:randomly")
+
 #: Pages whose examples start a program that is not Python's.
 NEEDS = {"docs/how-to/flask-behind-nginx.md": "nginx", "docs/how-to/any-server.md": "openssl"}
 
@@ -29,13 +32,13 @@ def test_examples_run(pytester: pytest.Pytester, page: str) -> None:
     """A page's blocks that define fixtures and tests are one test file after another, and all of them pass."""
     if page in NEEDS:
         require_program(NEEDS[page], apt=NEEDS[page])
-    pytester.makeini("[pytest]\naddopts = -p no:cacheprovider\n")
+    pytester.makeini("[pytest]\n")
     fixtures = [code for code in python_of(page) if "@pytest.fixture" in code and "def test_" not in code]
     if fixtures:
         pytester.makeconftest("\n".join(fixtures))
     for number, code in enumerate(code for code in python_of(page) if "def test_" in code):
         (pytester.path / f"test_block_{number}.py").write_text(code, encoding="utf-8")
-    result = pytester.runpytest_subprocess("-W", "error", "-p", "no:asyncio")
+    result = pytester.runpytest_subprocess("-W", "error", *_WITHOUT)
     outcomes = result.parseoutcomes()
     assert {"passed"} == set(outcomes), result.stdout.str()
 
@@ -57,7 +60,7 @@ def test_readme_has_its_two_commands() -> None:
 def test_examples_pass_as_a_user_runs_them(pytester: pytest.Pytester) -> None:
     """``pytest -v examples`` passes, and says what was rejected and why."""
     shutil.copytree(ROOT / "examples", pytester.path / "examples")
-    result = pytester.runpytest_subprocess("-v", "examples", "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess("-v", "examples", *_WITHOUT)
     assert {"passed"} == set(result.parseoutcomes()), result.stdout.str()
     for reason in ("expired", "unknown CA", "possession not proved", "no certificate"):
         result.stdout.fnmatch_lines([f"* rejected by the server: {reason}"])
@@ -71,7 +74,7 @@ def test_tutorial_tells_what_a_broken_server_looks_like(pytester: pytest.Pyteste
     assert "ssl.CERT_REQUIRED" in fixtures
     pytester.makeconftest(fixtures.replace("ssl.CERT_REQUIRED", "ssl.CERT_OPTIONAL"))
     pytester.makepyfile(tests)
-    result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess(*_WITHOUT)
     result.assert_outcomes(passed=5, failed=1)
     (shown,) = re.findall(r"^```text\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     lines = [line.rstrip() for line in result.outlines]

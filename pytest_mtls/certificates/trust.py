@@ -46,6 +46,11 @@ class CRLSource:
     pem: bytes
     revocations: int
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the directory has not been removed."""
+        return not self.directory or os.path.isdir(self.directory)
+
 
 @dataclass(frozen=True)
 class Trust:

@@ -505,9 +505,11 @@ class MutualTLSServer:
             raise InvalidArgument("cert", cert, "an Identity, a server Case, or trustme's LeafCert")
         with self._changed:  # the accepting thread may be about to follow a revocation with what was there before
             case = presents.case
+            revision = known.revision if known is not None else 0
             context, crls = self._make_context(identity, known, case, presents.is_weak)
             self._is_weak = presents.is_weak
             self._identity, self._trust, self._context, self._crls = identity, known, context, crls
+            self._revision = revision
             self._case = case
             self._client_trust = known if self._case is not None else trust_in(identity, known)
 
@@ -564,8 +566,12 @@ class MutualTLSServer:
 
     def _current_context(self) -> TLSContext:
         """The context for the next connection, made anew if a CA has revoked anything since."""
-        if self._crl_source(self._trust) != self._crls:
-            self._context, self._crls = self._make_context(self._identity, self._trust, self._case, self._is_weak)
+        trust, crls = self._trust, self._crls
+        if trust is not None and crls is not None and (trust.revision != self._revision or not crls.is_there):
+            revision = trust.revision
+            if trust.crl_source() != crls:
+                self._context, self._crls = self._make_context(self._identity, trust, self._case, self._is_weak)
+            self._revision = revision
         return self._context
 
     def _accept(self, listener: Listener, woken: socket.socket) -> None:
