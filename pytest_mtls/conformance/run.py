@@ -27,8 +27,15 @@ from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.transcript import was_sent
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import headline, tell
-from pytest_mtls.verdict.judge import DIFFERENT_ANSWERS, Evidence, judge, was_withheld
-from pytest_mtls.verdict.twins import control_of, good_client, own_der
+from pytest_mtls.verdict.judge import (
+    DIFFERENT_ANSWERS,
+    NAMESAKE_DENIED,
+    Evidence,
+    is_said_by_the_application,
+    judge,
+    was_withheld,
+)
+from pytest_mtls.verdict.twins import control_of, good_client, namesake_of, own_der
 
 __all__ = ["Outcome", "Result", "Run", "checks", "theme_of"]
 
@@ -48,6 +55,9 @@ def _for(expected: Expected) -> str:
 _NOTES: Mapping[str, Callable[[Expected, Handshake], str]] = {
     "good-client-not-accepted": lambda expected, seen: (
         f"the application rejected it, and rejects a good client of the same names too: {headline(seen)}"
+    ),
+    NAMESAKE_DENIED: lambda expected, seen: (
+        f"the application rejected it, and a good client whose issuers have the same names too: {headline(seen)}"
     ),
     "undecided": lambda expected, seen: f"there is no verdict: {seen.error}",
     "rejected-instead-of-accepted": lambda expected, seen: f"a good client was {headline(seen)}",
@@ -361,13 +371,17 @@ class Run:
     def _evidence(self, case: Case, plan: ProbePlan, expected: Expected, seen: Handshake) -> Evidence:
         """What is known beside the handshake; the twin is asked only where a denial of access hangs on it."""
         evidence = Evidence(None if _was_being_sent(seen) else own_der(plan.presents.identity))
-        if seen.reason is not Reason.ACCESS_DENIED:
+        is_inside = is_said_by_the_application(seen)
+        if seen.reason is not Reason.ACCESS_DENIED and not is_inside:
             return evidence
         with self._building:
             control, is_twin = control_of(plan, case, expected)
-        if control is None:
-            return evidence
-        return replace(evidence, control=run(control), control_is_twin=is_twin)
+            namesake = namesake_of(plan) if is_inside else None
+        if control is not None:
+            evidence = replace(evidence, control=run(control), control_is_twin=is_twin)
+        if namesake is not None:
+            evidence = replace(evidence, namesake=run(namesake))
+        return evidence
 
     def _with_exception(self, result: Result) -> Result:
         agreed = self.policy.exception_for(result.case.id, result.tls)

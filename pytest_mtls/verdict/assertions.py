@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
@@ -23,8 +24,16 @@ from pytest_mtls.verdict.diagnosis.no_handshake import CONNECTION_REUSED, client
 from pytest_mtls.verdict.diagnosis.symptoms import Diagnosis
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import headline, tell
-from pytest_mtls.verdict.judge import DIFFERENT_ANSWERS, Evidence, Judgement, judge
-from pytest_mtls.verdict.twins import control_of, own_der
+from pytest_mtls.verdict.judge import (
+    DIFFERENT_ANSWERS,
+    NAMESAKE_DENIED,
+    NOT_ACCEPTED_AFTERWARDS,
+    Evidence,
+    Judgement,
+    is_said_by_the_application,
+    judge,
+)
+from pytest_mtls.verdict.twins import control_of, namesake_of, own_der
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -91,7 +100,9 @@ def assert_rejected(
     """Do a handshake and assert that it is rejected, for the right reason.
 
     First a good client must get in, where there is a CA here that can issue one: a server that rejects everybody
-    enforces nothing. Then the rejection counts only if the client's certificate really went over the wire.
+    enforces nothing. Then the rejection counts only if the client's certificate really went over the wire. At a server that
+    is not of this process the good client must get in afterwards as well: others go down, and ban who comes often. Where the
+    application denies the client, a good one whose issuers have the same names must get in too.
 
     Args:
         endpoint, client, trust, tls, server_name, timeout, ca, engine: as for `probe`.
@@ -118,6 +129,7 @@ def assert_rejected(
         expected = replace(expected, reasons=client.reasons)
     times = _attempts(attempts, 1 if plan.observer is not None else _ATTEMPTS_ELSEWHERE)
     evidence = Evidence(own_der(plan.presents.identity))
+    control: ProbePlan | None = None
     if expected.by == "server":
         control, is_twin = control_of(plan, client, expected)
         if control is not None:
@@ -130,6 +142,10 @@ def assert_rejected(
     while len(seen) < times and seen[-1].accepted is seen[0].accepted is not None:
         seen.append(run(plan))
     judgement = judge(expected, seen, evidence)
+    if judgement.is_met and expected.by == "server":
+        evidence = _with_more_controls(evidence, plan, control, seen)
+        judgement = judge(expected, seen, evidence)
+        _fail_for_a_later_control(judgement, evidence, plan)
     if judgement.is_met:
         return seen[0]
     if judgement.not_presented and isinstance(client, Case):
@@ -137,6 +153,38 @@ def assert_rejected(
     told = seen if judgement.rule == DIFFERENT_ANSWERS else [judgement.handshake or seen[0]]
     story = tell(told, expected, _remark(judgement, told[-1], expected), plan=plan)
     raise HandshakeAssertionError(story, told)
+
+
+def _with_more_controls(
+    evidence: Evidence, plan: ProbePlan, control: ProbePlan | None, seen: Sequence[Handshake]
+) -> Evidence:
+    """The evidence with what a rejection still needs: that good clients get in afterwards, and are told by no name.
+
+    A server of this process needs no control afterwards: its own record says what became of each connection, and nothing
+    stands before it that could ban somebody.
+    """
+    if control is not None and plan.observer is None:
+        evidence = replace(evidence, control_afterwards=run(control))
+    if any(map(is_said_by_the_application, seen)):
+        namesake = namesake_of(plan)
+        if namesake is not None:
+            evidence = replace(evidence, namesake=run(namesake))
+    return evidence
+
+
+def _fail_for_a_later_control(judgement: Judgement, evidence: Evidence, plan: ProbePlan) -> None:
+    __tracebackhide__ = True
+    if judgement.rule == NOT_ACCEPTED_AFTERWARDS:
+        control, why = evidence.control_afterwards, "a good client that got in before does not get in any more"
+    elif judgement.rule == NAMESAKE_DENIED:
+        control, why = evidence.namesake, "a good client whose issuers have the same names does not get in either"
+    else:
+        return
+    assert control is not None
+    verdict = f"{control.error} (no verdict)" if control.accepted is None else f"it was {headline(control)}"
+    remark = f"{why}, so the rejection proves nothing: {verdict}"
+    story = tell([control], Expected(accepted=True), remark, plan=plan, is_control=True)
+    raise HandshakeAssertionError(story, [control])
 
 
 def _fail_for_the_control(plan: ProbePlan, control: Handshake) -> NoReturn:

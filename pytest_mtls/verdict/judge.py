@@ -17,11 +17,14 @@ from pytest_mtls.verdict.expected import Expected
 __all__ = [
     "ACCEPTED_INSTEAD_OF_REJECTED",
     "DIFFERENT_ANSWERS",
+    "NAMESAKE_DENIED",
+    "NOT_ACCEPTED_AFTERWARDS",
     "NO_HANDSHAKE",
     "RULES",
     "Evidence",
     "Judgement",
     "Rule",
+    "is_said_by_the_application",
     "judge",
     "was_withheld",
 ]
@@ -36,11 +39,16 @@ class Evidence:
         control: the handshake of a good client at the same server; None where there is none.
         control_is_twin: whether that client has the names of the one that is judged, so that nothing but the defect
             tells them apart.
+        control_afterwards: the handshake of the same good client after those that are judged; None where there is none.
+        namesake: the handshake of a good client whose issuers have the names of the bad one's issuers; None where there
+            is none.
     """
 
     certificate_der: bytes | None = None
     control: Handshake | None = None
     control_is_twin: bool = False
+    control_afterwards: Handshake | None = None
+    namesake: Handshake | None = None
 
 
 @dataclass(frozen=True)
@@ -77,8 +85,23 @@ class Rule:
     meaning: str
 
 
+def is_said_by_the_application(seen: Handshake) -> bool:
+    """Whether the server rejected the client only once TLS had accepted it, and did not say that it was for its certificate.
+
+    A probe of the user's own tells nothing of TLS, so that its word is taken for what it says.
+    """
+    if seen.accepted is not False or seen.rejected_by != "server" or seen.layer in (None, "tls"):
+        return False
+    is_bare_end = seen.reason is Reason.UNSPECIFIED and seen.answer is None and seen.tls_version is not None
+    return seen.reason is Reason.ACCESS_DENIED or is_bare_end
+
+
 def _is_for_reason(expected: Expected, seen: Handshake, evidence: Evidence) -> bool:
-    return not expected.reasons or not seen.possible_reasons.isdisjoint(expected.reasons)
+    if not expected.reasons:
+        return True
+    if is_said_by_the_application(seen) and seen.reason is Reason.UNSPECIFIED:
+        return False  # a bare end of the connection, which any application may come to for any reason
+    return not seen.possible_reasons.isdisjoint(expected.reasons)
 
 
 def _is_for_the_defect(expected: Expected, seen: Handshake, evidence: Evidence) -> bool:
@@ -89,7 +112,8 @@ def _is_for_the_defect(expected: Expected, seen: Handshake, evidence: Evidence) 
 
 def _is_denied(expected: Expected, seen: Handshake, evidence: Evidence) -> bool:
     """By the application, or by the alert access_denied, which GnuTLS's server sends for every bad certificate."""
-    return seen.reason is Reason.ACCESS_DENIED and seen.rejected_by == "server"
+    is_by_alert = seen.reason is Reason.ACCESS_DENIED and seen.rejected_by == "server"
+    return is_by_alert or is_said_by_the_application(seen)
 
 
 def was_withheld(certificate_der: bytes, seen: Handshake) -> bool:
@@ -107,6 +131,8 @@ def _was_not_presented(expected: Expected, seen: Handshake, evidence: Evidence) 
 
 
 ACCEPTED_INSTEAD_OF_REJECTED = "accepted-instead-of-rejected"
+NOT_ACCEPTED_AFTERWARDS = "good-client-not-accepted-afterwards"
+NAMESAKE_DENIED = "namesake-denied-as-well"
 
 #: In this order; the first that applies decides about a handshake.
 RULES: tuple[Rule, ...] = (
@@ -120,6 +146,17 @@ RULES: tuple[Rule, ...] = (
         ),
         False,
         "A good client does not get in either: a server that rejects everybody proves nothing.",
+    ),
+    Rule(
+        NOT_ACCEPTED_AFTERWARDS,
+        lambda expected, seen, evidence: (
+            expected.by == "server"
+            and not expected.accepted
+            and evidence.control_afterwards is not None
+            and not evidence.control_afterwards.accepted
+        ),
+        False,
+        "A good client that got in before does not get in any more: the server has gone down, or bans whoever comes often.",
     ),
     Rule(
         "undecided",
@@ -152,6 +189,18 @@ RULES: tuple[Rule, ...] = (
         "The other side gave up before the expected one could judge.",
     ),
     Rule(
+        NAMESAKE_DENIED,
+        lambda expected, seen, evidence: (
+            is_said_by_the_application(seen)
+            and not _is_for_reason(expected, seen, evidence)
+            and evidence.namesake is not None
+            and is_said_by_the_application(evidence.namesake)
+        ),
+        False,
+        "The application denied the bad client, and a good one whose issuers have the same names: it goes by names, and "
+        "what is wrong with the certificate is not the reason.",
+    ),
+    Rule(
         "denied-but-not-its-twin",
         lambda expected, seen, evidence: (
             _is_denied(expected, seen, evidence)
@@ -160,8 +209,8 @@ RULES: tuple[Rule, ...] = (
             and not _was_not_presented(expected, seen, evidence)
         ),
         True,
-        "The server denied access to the bad client, inside or by the alert access_denied, and served its good twin: "
-        "the defect is the reason.",
+        "The server denied access to the bad client, inside or by the alert access_denied, or ended the connection inside "
+        "without a word, and served its good twin: the defect is the reason.",
     ),
     Rule(
         "rejected-for-another-reason",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,7 +16,7 @@ from pytest_mtls.cases.presentation import PeerArgument
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.key import KeyKind
-from pytest_mtls.certificates.profile import client_profile
+from pytest_mtls.certificates.profile import authority_profile, client_profile
 from pytest_mtls.certificates.readable import UNREADABLE
 from pytest_mtls.certificates.validity import now
 from pytest_mtls.client.endpoint import Endpoint
@@ -23,7 +24,7 @@ from pytest_mtls.client.plan import ProbePlan
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.verdict.expected import Expected
 
-__all__ = ["control_of", "good_client", "has_names_of", "own_der", "twin_of"]
+__all__ = ["control_of", "good_client", "has_names_of", "namesake_of", "own_der", "twin_of"]
 
 #: The themes of cases whose defect is a name, so that their control cannot have the same.
 _THEMES_OF_NAMES = ("names", "constraints")
@@ -38,6 +39,8 @@ _CONTROL = "control"
 
 #: The controls that were issued, by CA, names and kind of key; the oldest goes first.
 _KEPT: OrderedDict[tuple[bytes, bytes, bytes, KeyKind], Identity] = OrderedDict()
+#: The CAs that were made for namesakes, by the CA above and name.
+_KEPT_AUTHORITIES: OrderedDict[tuple[bytes, bytes], CertificateAuthority] = OrderedDict()
 
 
 def good_client(target: Endpoint, issuer: CertificateAuthority | None) -> Identity | None:
@@ -75,6 +78,50 @@ def control_of(plan: ProbePlan, client: PeerArgument | None, expected: Expected)
         twin = twin_of(identity, plan.issuer, kind)
         good, is_twin = (general, False) if twin is None else (twin, True)
     return (None if good is None else plan.presenting(good)), is_twin
+
+
+def namesake_of(plan: ProbePlan) -> ProbePlan | None:
+    """The probe of a good client with the names of the one that is judged, from good CAs with the names of its issuers.
+
+    Returns:
+        None where the one that is judged comes from the CA itself, so that its twin does too; where a CA cannot have
+        the name; and where no CA is here that could issue one.
+    """
+    identity, issuer = plan.presents.identity, plan.issuer
+    if identity is None or issuer is None or issuer.private_key is None:
+        return None
+    try:
+        names = list(_issuers_names(identity, issuer))
+    except UNREADABLE:
+        return None
+    if not names or not all(map(list, names)):
+        return None
+    for name in reversed(names):
+        issuer = _authority(issuer, name)
+    twin = twin_of(identity, issuer)
+    return None if twin is None else plan.presenting(twin)
+
+
+def _issuers_names(identity: Identity, issuer: CertificateAuthority) -> Iterator[x509.Name]:
+    """The names of the CAs between a client and the CA, the client's own issuer first."""
+    name = identity.certificate.issuer
+    for certificate in identity.chain[1:]:
+        if certificate.subject == name != issuer.certificate.subject:
+            yield name
+            name = certificate.issuer
+    if name != issuer.certificate.subject:
+        yield name
+
+
+def _authority(above: CertificateAuthority, name: x509.Name) -> CertificateAuthority:
+    """A sound CA of this name, one for each CA and name."""
+    key = (above.certificate.public_bytes(Encoding.DER), name.public_bytes())
+    kept = _KEPT_AUTHORITIES.get(key)
+    if kept is None or kept.certificate.not_valid_after_utc < now() + _LEFT:
+        kept = _KEPT_AUTHORITIES[key] = above.issue_authority(authority_profile(name, path_length=None))
+        while len(_KEPT_AUTHORITIES) > _MOST_KEPT:
+            _KEPT_AUTHORITIES.popitem(last=False)
+    return kept
 
 
 def own_der(identity: Identity | None) -> bytes | None:

@@ -23,6 +23,7 @@ EXAMPLES: list[tuple[str, str, Means, Reason | None]] = [
     ("http", "HTTP 403", _D, None),
     ("http", "HTTP 301", _U, None),
     ("http", "HTTP 421", _U, None),
+    ("http", "HTTP 429", _U, None),
     ("http", "HTTP 502", _U, None),
     ("http", "HTTP 204", _A, None),
     ("http", "HTTP 404", _A, None),

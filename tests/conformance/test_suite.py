@@ -382,8 +382,9 @@ def test_target_is_the_endpoint_of_a_suites_own_tests(
     before = len(mtls_server.handshakes)
     options = (f"--mtls-target=https://localhost:{mtls_server.port}", f"--mtls-ca={certs}", "--mtls-rate=1000")
     pytester.runpytest(*options).assert_outcomes(passed=3)
-    # Each bad client three times, since a balancer may stand before an endpoint, its control, and the good client.
-    assert before + 2 * (3 + 1) + 1 == len(mtls_server.handshakes)
+    # Each bad client three times, since a balancer may stand before an endpoint, its control before and after it, and the
+    # good client.
+    assert before + 2 * (3 + 2) + 1 == len(mtls_server.handshakes)
 
 
 def test_own_cases_and_protocols_of_a_conftest_take_part(

@@ -13,6 +13,7 @@ __all__ = ["SHOWN_BY", "as_markdown"]
 #: By rule, the file and the test that shows it before a real server.
 SHOWN_BY: Mapping[str, tuple[str, str]] = {
     "good-client-not-accepted": ("verdict/test_twins.py", "test_denial_by_name_proves_nothing_about_a_certificate"),
+    "good-client-not-accepted-afterwards": ("verdict/test_twins.py", "test_server_that_bans_who_comes_often"),
     "undecided": ("verdict/test_assertions.py", "test_assert_accepted_fails_without_a_verdict"),
     "accepted-as-expected": (
         "servers/test_asked_after_the_request.py",
@@ -30,6 +31,7 @@ SHOWN_BY: Mapping[str, tuple[str, str]] = {
         "server/test_late_clients.py",
         "test_the_verdict_on_each_bad_server_is_what_the_client_itself_reports",
     ),
+    "namesake-denied-as-well": ("verdict/test_twins.py", "test_denial_by_the_issuers_name_proves_nothing"),
     "denied-but-not-its-twin": ("servers/test_servers.py", "test_every_client_comes_to_every_server"),
     "rejected-for-another-reason": ("verdict/test_assertions.py", "test_assert_rejected_fails_for_another_reason"),
     "certificate-not-presented": ("verdict/test_examples.py", "test_reset_is_no_rejection_for_a_certificate"),

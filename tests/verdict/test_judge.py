@@ -31,6 +31,9 @@ EXPIRED = Handshake(
 )
 DENIED = replace(EXPIRED, reason=Reason.ACCESS_DENIED, alert=None, layer="http", answer="HTTP 403")
 DENIED_BY_ALERT = replace(EXPIRED, reason=Reason.ACCESS_DENIED, alert=Alert.ACCESS_DENIED)
+ENDED_INSIDE = replace(DENIED, reason=Reason.UNSPECIFIED, answer=None, tls_version="TLSv1.3")
+BY_A_PROBE_OF_ONES_OWN = replace(ENDED_INSIDE, tls_version=None, observable=False)
+BAD_BY_NGINX = replace(DENIED, reason=Reason.UNSPECIFIED, answer="HTTP 400, 'The SSL certificate error'")
 RESET_AT_ONCE = Handshake("client", False, "server", Reason.UNSPECIFIED)
 BY_THE_CLIENT = replace(EXPIRED, rejected_by="client", reason=Reason.UNKNOWN_CA, alert=Alert.UNKNOWN_CA)
 
@@ -46,6 +49,9 @@ TWIN = Evidence(OWN, ACCEPTED, control_is_twin=True)
 #: What was expected, what was seen, what else is known, whether it is met, and by which rule.
 TABLE: list[tuple[Expected, Handshake, Evidence, bool, str]] = [
     (FOR_EXPIRED, EXPIRED, Evidence(OWN, DENIED, control_is_twin=True), False, "good-client-not-accepted"),
+    (FOR_EXPIRED, EXPIRED, replace(TWIN, control_afterwards=ACCEPTED), True, "rejected-as-expected"),
+    (FOR_EXPIRED, EXPIRED, replace(TWIN, control_afterwards=DENIED), False, "good-client-not-accepted-afterwards"),
+    (FOR_EXPIRED, DENIED, replace(TWIN, control_afterwards=UNDECIDED), False, "good-client-not-accepted-afterwards"),
     (REJECT, UNDECIDED, SENT, False, "undecided"),
     (ACCEPT, UNDECIDED, Evidence(), False, "undecided"),
     (ACCEPT, ACCEPTED, Evidence(), True, "accepted-as-expected"),
@@ -53,6 +59,17 @@ TABLE: list[tuple[Expected, Handshake, Evidence, bool, str]] = [
     (REJECT, ACCEPTED, SENT, False, "accepted-instead-of-rejected"),
     (REJECT, BY_THE_CLIENT, SENT, False, "rejected-by-the-other-side"),
     (FOR_EXPIRED, DENIED, TWIN, True, "denied-but-not-its-twin"),
+    (FOR_EXPIRED, DENIED, replace(TWIN, namesake=ACCEPTED), True, "denied-but-not-its-twin"),
+    (FOR_EXPIRED, DENIED, replace(TWIN, namesake=EXPIRED), True, "denied-but-not-its-twin"),
+    (FOR_EXPIRED, DENIED, replace(TWIN, namesake=DENIED), False, "namesake-denied-as-well"),
+    (FOR_EXPIRED, DENIED, replace(TWIN, namesake=ENDED_INSIDE), False, "namesake-denied-as-well"),
+    (FOR_EXPIRED, ENDED_INSIDE, replace(TWIN, namesake=DENIED), False, "namesake-denied-as-well"),
+    (FOR_EXPIRED, EXPIRED, replace(TWIN, namesake=DENIED), True, "rejected-as-expected"),
+    (FOR_EXPIRED, ENDED_INSIDE, TWIN, True, "denied-but-not-its-twin"),
+    (FOR_EXPIRED, ENDED_INSIDE, SENT, False, "rejected-for-another-reason"),
+    (FOR_EXPIRED, BY_A_PROBE_OF_ONES_OWN, Evidence(OWN), True, "rejected-as-expected"),
+    (REJECT, ENDED_INSIDE, SENT, True, "rejected-as-expected"),
+    (FOR_EXPIRED, BAD_BY_NGINX, SENT, True, "rejected-as-expected"),
     (FOR_EXPIRED, DENIED_BY_ALERT, TWIN, True, "denied-but-not-its-twin"),
     (FOR_EXPIRED, DENIED_BY_ALERT, SENT, False, "rejected-for-another-reason"),
     (FOR_EXPIRED, DENIED, SENT, False, "rejected-for-another-reason"),

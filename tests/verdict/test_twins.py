@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from support.balancer import balancer
+from support.unverified_server import unverified_server
 
 from pytest_mtls import (
     CertificateAuthority,
@@ -19,6 +21,8 @@ from pytest_mtls import (
     assert_rejected,
 )
 from pytest_mtls.cases import CATALOGUE
+from pytest_mtls.certificates.clock import now
+from pytest_mtls.conformance.run import Outcome, Run
 from pytest_mtls.errors import InvalidArgument
 
 Factory = Callable[..., MutualTLSServer]
@@ -75,6 +79,61 @@ def test_untrusted_namesake_that_gets_in_is_found_out(
     endpoint = https(server, client=mtls_ca.issue_client("billing"), ca=mtls_ca)
     with pytest.raises(HandshakeAssertionError, match="the server accepted the client"):
         assert_rejected(endpoint, impostor, Reason.UNKNOWN_CA)
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("403 Forbidden", "a good client that got in before does not get in any more"),
+        ("429 Too Many Requests", "no verdict"),
+    ],
+)
+def test_server_that_bans_who_comes_often(status: str, told: str, mtls_ca: CertificateAuthority) -> None:
+    """A server that verifies nothing, and serves only who comes first, has rejected nobody for a certificate."""
+    came: list[x509.Certificate] = []
+
+    def judges(certificate: x509.Certificate) -> str:
+        came.append(certificate)
+        return "200 OK" if len(came) == 1 else status
+
+    with (
+        unverified_server(mtls_ca, judges) as endpoint,
+        pytest.raises(HandshakeAssertionError, match=told),
+    ):
+        assert_rejected(endpoint, EXPIRED)
+
+
+ISSUERS = [
+    "intermediate-expired",
+    "issued-by-leaf",
+    "issuer-without-cert-sign",
+    "self-signed-certificate",
+    "unknown-ca",
+]
+
+
+@pytest.mark.parametrize("id", ISSUERS)
+def test_denial_by_the_issuers_name_proves_nothing(id: str, mtls_ca: CertificateAuthority) -> None:
+    """An application that goes by the issuer's name, where nothing is verified, has found no defect."""
+    (case,) = CATALOGUE["client"].select([id])
+    right = mtls_ca.certificate.subject
+    with unverified_server(mtls_ca, lambda one: "200 OK" if one.issuer == right else "403 No") as endpoint:
+        with pytest.raises(HandshakeAssertionError, match="whose issuers have the same names does not get in either"):
+            assert_rejected(endpoint, case)
+        result = Run(endpoint).check(case, "1.3")
+    assert result.outcome is Outcome.DEVIATES
+    assert "a good client whose issuers have the same names too" in result.note
+
+
+def test_application_that_verifies_by_itself_is_right(mtls_ca: CertificateAuthority) -> None:
+    """One that looks at the dates has found the defect, though it says only 403, or hangs up."""
+
+    def judges(certificate: x509.Certificate) -> str:
+        return "200 OK" if certificate.not_valid_after_utc > now() else "403 Forbidden"
+
+    with unverified_server(mtls_ca, judges) as endpoint:
+        assert Reason.ACCESS_DENIED is assert_rejected(endpoint, EXPIRED).reason
+        assert Run(endpoint).check(EXPIRED, "1.3").outcome is Outcome.CONFORMS
 
 
 # --- balancers -------------------------------------------------------------------------------------------------------

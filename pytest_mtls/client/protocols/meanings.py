@@ -53,6 +53,7 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning("http", r"HTTP (400|401|403)", _D, "RFC 9110 sections 15.5.1, 15.5.2, 15.5.4"),
     Meaning("http", r"HTTP 3\d\d", _U, "RFC 9110 section 15.4"),
     Meaning("http", r"HTTP 421", _U, "RFC 9110 section 15.5.20"),
+    Meaning("http", r"HTTP (408|425|429)", _U, "RFC 9110 section 15.5.9, RFC 8470 section 5.2, RFC 6585 section 4"),
     Meaning("http", r"HTTP 5\d\d", _U, "RFC 9110 section 15.6"),
     Meaning("http", r"HTTP [24]\d\d", _A, "RFC 9110 sections 15.3 and 15.5"),
     Meaning("smtp", r"[45]\d\d [45]\.3\..*", _U, "RFC 3463 section 3.4"),
