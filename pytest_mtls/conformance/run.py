@@ -57,7 +57,7 @@ _NOTES: Mapping[str, Callable[[Expected, Handshake], str]] = {
         f"the application rejected it, and rejects a good client of the same names too: {headline(seen)}"
     ),
     NAMESAKE_DENIED: lambda expected, seen: (
-        f"the application rejected it, and a good client whose issuers have the same names too: {headline(seen)}"
+        f"the application rejected it, and another good client with the same names and issuers' names too: {headline(seen)}"
     ),
     "undecided": lambda expected, seen: f"there is no verdict: {seen.error}",
     "rejected-instead-of-accepted": lambda expected, seen: f"a good client was {headline(seen)}",

@@ -102,7 +102,7 @@ def assert_rejected(
     First a good client must get in, where there is a CA here that can issue one: a server that rejects everybody
     enforces nothing. Then the rejection counts only if the client's certificate really went over the wire. At a server that
     is not of this process the good client must get in afterwards as well: others go down, and ban who comes often. Where the
-    application denies the client, a good one whose issuers have the same names must get in too.
+    application denies the client, another good one with the same names, and issuers of the same names, must get in too.
 
     Args:
         endpoint, client, trust, tls, server_name, timeout, ca, engine: as for `probe`.
@@ -177,7 +177,10 @@ def _fail_for_a_later_control(judgement: Judgement, evidence: Evidence, plan: Pr
     if judgement.rule == NOT_ACCEPTED_AFTERWARDS:
         control, why = evidence.control_afterwards, "a good client that got in before does not get in any more"
     elif judgement.rule == NAMESAKE_DENIED:
-        control, why = evidence.namesake, "a good client whose issuers have the same names does not get in either"
+        control, why = (
+            evidence.namesake,
+            "another good client, with the same names and issuers' names, does not get in either",
+        )
     else:
         return
     assert control is not None

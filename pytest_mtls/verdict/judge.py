@@ -40,8 +40,8 @@ class Evidence:
         control_is_twin: whether that client has the names of the one that is judged, so that nothing but the defect
             tells them apart.
         control_afterwards: the handshake of the same good client after those that are judged; None where there is none.
-        namesake: the handshake of a good client whose issuers have the names of the bad one's issuers; None where there
-            is none.
+        namesake: the handshake of another good client with the bad one's names and its issuers' names; None where there is
+            none.
     """
 
     certificate_der: bytes | None = None
@@ -197,8 +197,8 @@ RULES: tuple[Rule, ...] = (
             and is_said_by_the_application(evidence.namesake)
         ),
         False,
-        "The application denied the bad client, and a good one whose issuers have the same names: it goes by names, and "
-        "what is wrong with the certificate is not the reason.",
+        "The application denied the bad client, and another good one with the same names and issuers' names: it goes by the "
+        "issuer, or knows one certificate only, and what is wrong with the bad one is not the reason.",
     ),
     Rule(
         "denied-but-not-its-twin",

@@ -81,11 +81,11 @@ def control_of(plan: ProbePlan, client: PeerArgument | None, expected: Expected)
 
 
 def namesake_of(plan: ProbePlan) -> ProbePlan | None:
-    """The probe of a good client with the names of the one that is judged, from good CAs with the names of its issuers.
+    """The probe of yet another good client, with the names of the one that is judged and from CAs with its issuers' names.
 
     Returns:
-        None where the one that is judged comes from the CA itself, so that its twin does too; where a CA cannot have
-        the name; and where no CA is here that could issue one.
+        None where a twin from the CA itself, made here, is the same; where a CA cannot have the name; where the server
+        goes by CRLs that were written before, and know of no new CA; and where no CA is here that could issue one.
     """
     identity, issuer = plan.presents.identity, plan.issuer
     if identity is None or issuer is None or issuer.private_key is None:
@@ -94,7 +94,10 @@ def namesake_of(plan: ProbePlan) -> ProbePlan | None:
         names = list(_issuers_names(identity, issuer))
     except UNREADABLE:
         return None
-    if not names or not all(map(list, names)):
+    is_control_the_servers_own = plan.target.client is not None
+    if not names and not is_control_the_servers_own:
+        return None
+    if names and (plan.target.client_cases is not None or not all(map(list, names))):
         return None
     for name in reversed(names):
         issuer = _authority(issuer, name)

@@ -118,11 +118,25 @@ def test_denial_by_the_issuers_name_proves_nothing(id: str, mtls_ca: Certificate
     (case,) = CATALOGUE["client"].select([id])
     right = mtls_ca.certificate.subject
     with unverified_server(mtls_ca, lambda one: "200 OK" if one.issuer == right else "403 No") as endpoint:
-        with pytest.raises(HandshakeAssertionError, match="whose issuers have the same names does not get in either"):
+        with pytest.raises(
+            HandshakeAssertionError, match="another good client, with the same names and issuers' names"
+        ):
             assert_rejected(endpoint, case)
         result = Run(endpoint).check(case, "1.3")
     assert result.outcome is Outcome.DEVIATES
-    assert "a good client whose issuers have the same names too" in result.note
+    assert "another good client with the same names and issuers' names too" in result.note
+
+
+def test_denial_of_all_certificates_but_one_proves_nothing(mtls_ca: CertificateAuthority) -> None:
+    """An application that knows one certificate, where nothing is verified, would take that one when it has expired, too."""
+    known = mtls_ca.issue_client("billing")
+    with unverified_server(mtls_ca, lambda one: "200 OK" if one == known.certificate else "403 No") as endpoint:
+        known_endpoint = replace(endpoint, client=known)
+        with pytest.raises(HandshakeAssertionError, match="another good client, with the same names"):
+            assert_rejected(known_endpoint, EXPIRED)
+        assert Run(known_endpoint).check(EXPIRED, "1.3").outcome is Outcome.DEVIATES
+        stranger = mtls_ca.issue_client("stranger")
+        assert Reason.ACCESS_DENIED is assert_rejected(known_endpoint, stranger, Reason.ACCESS_DENIED).reason
 
 
 def test_application_that_verifies_by_itself_is_right(mtls_ca: CertificateAuthority) -> None:
