@@ -69,7 +69,7 @@ def test_skips_are_skips_elsewhere(suite: pytest.Pytester, monkeypatch: pytest.M
     suite.runpytest_subprocess("-n", "0").assert_outcomes(passed=1, skipped=3, xfailed=1)
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=pytest.mark.slow)])
 def test_a_module_may_not_skip_in_ci(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: str) -> None:
     """A module that skips while it is collected fails the run too."""
     monkeypatch.setenv("CI", "true")

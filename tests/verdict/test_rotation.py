@@ -61,7 +61,14 @@ def story_of(server: ReloadingServer, files: RotatingFiles, new: Identity, **kno
 # --- servers that do it well -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("layout", get_args(Layout))
+#: Two of the layouts are in the plain suite, the others in the slow tests.
+LAYOUTS = [
+    pytest.param(layout, marks=() if layout in ("rename", "kubernetes") else pytest.mark.slow)
+    for layout in get_args(Layout)
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("protocol", ["tls", "https"])
 def test_server_of_this_process(
     tmp_path: Path, layout: Layout, protocol: str, mtls_ca: CertificateAuthority, old: Identity, new: Identity
@@ -85,7 +92,7 @@ def test_server_of_this_process(
     assert seen.connections >= len(seen.half_way) * 2 + 3 * 4
 
 
-@pytest.mark.parametrize("layout", get_args(Layout))
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_server_that_watches_its_files(
     tmp_path: Path, layout: Layout, mtls_ca: CertificateAuthority, old: Identity, new: Identity
 ) -> None:

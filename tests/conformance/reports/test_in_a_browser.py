@@ -69,8 +69,16 @@ def opened(browser: Any, page: Path, width: int = 1280, scheme: str = "light", *
     return window
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+#: Half of the windows are in the slow tests.
+WINDOWS = [
+    (1280, "light"),
+    (390, "dark"),
+    pytest.param(1280, "dark", marks=pytest.mark.slow),
+    pytest.param(390, "light", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("width", "scheme"), WINDOWS)
 def test_axe_finds_nothing(browser: Any, page: Path, width: int, scheme: str) -> None:
     """No rule of axe-core is broken: names, roles, contrast, order of headings, regions that scroll."""
     axe = Path(import_module("axe_playwright_python").__file__ or "").parent / "axe.min.js"
