@@ -160,6 +160,9 @@ class ObservedServer(Protocol):
     def is_one_open_from_before(self, bookmark: int) -> bool:
         """Whether a connection that was accepted before a bookmark is still open."""
 
+    def accepted_client(self, certificate_der: bytes, tls: str | None, server_name: str | None) -> Handshake | None:
+        """The last handshake with a client's certificate that was accepted, as the server is set up now."""
+
     def handshake_of(self, client_address: tuple[str, int], bookmark: int, timeout: float) -> Handshake | None:
         """The handshake of the client that connected from this address; None if there is none in time."""
 

@@ -77,6 +77,7 @@ class Connection:
         on_verdict: called with this connection when it has a verdict, and again if the verdict changes.
 
     Attributes:
+        context: the TLS context that it was accepted with.
         handshake: the handshake once there is a verdict, None before.
         recorded: the same, once the server has taken note of it; the server's own to set, under its lock.
     """
@@ -98,7 +99,7 @@ class Connection:
         self.recorded: Handshake | None = None
         self._sock = sock
         self._family = sock.family
-        self._context = context
+        self.context = context
         self._turns = turns
         self._misbehaviour = misbehaviour
         self._on_change = on_change
@@ -193,7 +194,7 @@ class Connection:
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         self._sock.setblocking(False)
         local_address = self._sock.getsockname()[:2]
-        sock = self._context.wrap_socket(self._sock, server_side=True, do_handshake_on_connect=False)
+        sock = self.context.wrap_socket(self._sock, server_side=True, do_handshake_on_connect=False)
         self._use(sock)
         failed: Exception | None = None
         try:

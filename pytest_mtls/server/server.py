@@ -11,6 +11,7 @@ import logging
 import selectors
 import socket
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -27,6 +28,7 @@ from pytest_mtls.client.endpoint import Endpoint, is_address
 from pytest_mtls.errors import InvalidArgument, MtlsError, ServerNotRunning
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side
+from pytest_mtls.reasons.versions import TLS_VERSIONS
 from pytest_mtls.server.asgi import ServedASGI
 from pytest_mtls.server.connection import Connection, Handler, ServingSocket
 from pytest_mtls.server.history import History
@@ -57,6 +59,9 @@ log = logging.getLogger("pytest_mtls")
 #: How many connections compute a part of their handshake at once. With one more, threads wait for the interpreter more than
 #: they compute; it is measured by benchmarks/server.py.
 _AT_ONCE = 2
+
+#: How many accepted clients are remembered, so that nobody has to ask again whether they get in.
+_MOST_ACCEPTED = 64
 
 #: How long `stop` waits for a connection's thread, in seconds. Only an app that does not return takes so long.
 _JOIN_SECONDS = 5.0
@@ -157,6 +162,8 @@ class MutualTLSServer:
         self._app = app
         self._inside = ExitStack()
         self._changed = threading.Condition()
+        #: The last handshakes of clients that were accepted with the context of now, by certificate, version and name.
+        self._accepted: OrderedDict[tuple[bytes, str | None, str | None], Handshake] = OrderedDict()
         self._configure(cert, trust)
         self._listener: Listener | None = None
         self._stopped = False
@@ -368,6 +375,24 @@ class MutualTLSServer:
         with self._changed:
             return self._wait_for(lambda: self._history.of_client(client_address, bookmark), timeout)
 
+    def accepted_client(self, certificate_der: bytes, tls: str | None, server_name: str | None) -> Handshake | None:
+        """The last handshake with a client's certificate that was accepted, as the server is set up now.
+
+        Args:
+            certificate_der: the client's own certificate.
+            tls: "1.2" or "1.3"; None for either.
+            server_name: the name that the client asked for; None for none.
+
+        Returns:
+            None if there is none among the last ones, or since `reload` or a revocation.
+        """
+        versions = TLS_VERSIONS if tls is None else (tls,)
+        with self._changed:
+            if self._trust is not None and self._trust.revision != self._revision:
+                return None  # the next connection will be judged by what has changed
+            found = (self._accepted.get((certificate_der, f"TLSv{version}", server_name)) for version in versions)
+            return next((handshake for handshake in found if handshake is not None), None)
+
     def wait_for_handshake(self, bookmark: int, wanted: Callable[[Handshake], bool], timeout: float) -> float | None:
         """When the first handshake of a kind came, among the connections after a bookmark.
 
@@ -510,6 +535,7 @@ class MutualTLSServer:
             self._is_weak = presents.is_weak
             self._identity, self._trust, self._context, self._crls = identity, known, context, crls
             self._revision = revision
+            self._accepted.clear()
             self._case = case
             self._client_trust = known if self._case is not None else trust_in(identity, known)
 
@@ -571,6 +597,7 @@ class MutualTLSServer:
             revision = trust.revision
             if trust.crl_source() != crls:
                 self._context, self._crls = self._make_context(self._identity, trust, self._case, self._is_weak)
+                self._accepted.clear()
             self._revision = revision
         return self._context
 
@@ -670,7 +697,19 @@ class MutualTLSServer:
             take = self._history.record if connection.recorded is None else self._history.revise
             take(connection.number, connection.handshake)
             connection.recorded = connection.handshake
+            self._note_client(connection.handshake, connection.context)
         self._notify()
+
+    def _note_client(self, handshake: Handshake, context: TLSContext) -> None:
+        """Remember who was accepted; a later verdict on the same handshake may be another."""
+        if context is not self._context or not handshake.peer_chain_der or handshake.resumed:
+            return
+        key = (handshake.peer_chain_der[0], handshake.tls_version, handshake.server_name)
+        self._accepted.pop(key, None)
+        if handshake.accepted:
+            self._accepted[key] = handshake
+            if len(self._accepted) > _MOST_ACCEPTED:
+                self._accepted.popitem(last=False)
 
     def _wait_for(self, is_so: Callable[[], T], timeout: float) -> T:
         """Wait until something is so, with the lock held; what it came to."""

@@ -201,3 +201,41 @@ def test_attempts_are_an_odd_number(attempts: Any, mtls_server: MutualTLSServer,
     """An even number would keep step with a balancer of two."""
     with pytest.raises(InvalidArgument, match="attempts"):
         assert_rejected(mtls_server, mtls_ca.issue_client(not_before=-3, not_after=-1), attempts=attempts)
+
+
+# --- a control that was seen before ----------------------------------------------------------------------------------
+
+
+def subjects(server: MutualTLSServer) -> list[str]:
+    """Who came, in this order."""
+    return [one.peer_certificate.subject.rfc4514_string() for one in server.handshakes if one.peer_certificate]
+
+
+def test_good_client_is_not_asked_for_again(mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority) -> None:
+    """A server of this process has on record that it accepted the twin; each version and name of its own counts."""
+    expired = mtls_ca.issue_client("alice", not_before=-3, not_after=-1)
+    for _ in range(3):
+        assert_rejected(mtls_server, expired, Reason.EXPIRED)
+    assert ["CN=alice"] * 4 == subjects(mtls_server)
+    assert_rejected(mtls_server, expired, Reason.EXPIRED, tls="1.2")
+    assert ["CN=alice"] * 6 == subjects(mtls_server)
+    assert_rejected(mtls_server, expired, Reason.EXPIRED, server_name="127.0.0.1")
+    assert ["CN=alice"] * 8 == subjects(mtls_server)
+
+
+def test_what_changes_at_the_server_makes_it_forget(
+    mtls_server: MutualTLSServer, mtls_ca: CertificateAuthority
+) -> None:
+    """After another trust, or a revocation, the good client has to get in again."""
+    expired = mtls_ca.issue_client("alice", not_before=-3, not_after=-1)
+    assert_rejected(mtls_server, expired, Reason.EXPIRED)
+    mtls_server.reload(trust=CertificateAuthority.create())
+    with pytest.raises(HandshakeAssertionError, match="a good client does not get in either"):
+        assert_rejected(mtls_server, expired, Reason.EXPIRED, ca=mtls_ca)
+    mtls_server.reload(trust=mtls_ca)
+    before = len(subjects(mtls_server))
+    assert_rejected(mtls_server, expired, Reason.EXPIRED)
+    assert before + 2 == len(subjects(mtls_server))
+    mtls_ca.revoke(mtls_ca.issue_client())
+    assert_rejected(mtls_server, expired, Reason.EXPIRED)
+    assert before + 4 == len(subjects(mtls_server))
