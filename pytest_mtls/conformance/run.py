@@ -139,7 +139,7 @@ class Result:
         if self.handshake is None:
             return self.note
         if self.control is not None:
-            return tell([self.handshake], Expected(accepted=True), self.note, plan=self.control, is_control=True)
+            return tell([self.handshake], Expected(accepted=True), self.note, plan=self.control, control="before")
         is_good = self.case.tier is Tier.GOOD
         return tell([self.handshake], Expected(accepted=is_good, reasons=self.case.reasons), self.note or None)
 

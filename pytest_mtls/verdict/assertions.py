@@ -22,6 +22,7 @@ from pytest_mtls.tls.engine import Engine
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.verdict.diagnosis.no_handshake import CONNECTION_REUSED, client_not_called
 from pytest_mtls.verdict.diagnosis.symptoms import Diagnosis
+from pytest_mtls.verdict.diagnosis.facts import Control
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import headline, tell
 from pytest_mtls.verdict.judge import (
@@ -186,19 +187,19 @@ def _with_more_controls(
 
 def _fail_for_a_later_control(judgement: Judgement, evidence: Evidence, plan: ProbePlan) -> None:
     __tracebackhide__ = True
+    which: Control
     if judgement.rule == NOT_ACCEPTED_AFTERWARDS:
-        control, why = evidence.control_afterwards, "a good client that got in before does not get in any more"
+        which, control = "afterwards", evidence.control_afterwards
+        why = "a good client that got in before does not get in any more"
     elif judgement.rule == NAMESAKE_DENIED:
-        control, why = (
-            evidence.namesake,
-            "another good client, with the same names and issuers' names, does not get in either",
-        )
+        which, control = "namesake", evidence.namesake
+        why = "another good client, with the same names and issuers' names, does not get in either"
     else:
         return
     assert control is not None
     verdict = f"{control.error} (no verdict)" if control.accepted is None else f"it was {headline(control)}"
     remark = f"{why}, so the rejection proves nothing: {verdict}"
-    story = tell([control], Expected(accepted=True), remark, plan=plan, is_control=True)
+    story = tell([control], Expected(accepted=True), remark, plan=plan, control=which)
     raise HandshakeAssertionError(story, [control])
 
 
@@ -210,7 +211,7 @@ def _fail_for_the_control(plan: ProbePlan, control: Handshake) -> NoReturn:
         remark = (
             f"{control.error} (no verdict): a good client does not get in either, so a rejection would prove nothing"
         )
-    story = tell([control], Expected(accepted=True), remark, plan=plan, is_control=True)
+    story = tell([control], Expected(accepted=True), remark, plan=plan, control="before")
     raise HandshakeAssertionError(story, [control])
 
 

@@ -16,7 +16,7 @@ from pytest_mtls.reasons.side import Side, opposite
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.transcript import Message, was_sent
 from pytest_mtls.verdict.chain import UNREADABLE, chain_lines, one_line, parsed
-from pytest_mtls.verdict.diagnosis.facts import Facts
+from pytest_mtls.verdict.diagnosis.facts import Control, Facts
 from pytest_mtls.verdict.diagnosis.symptoms import Diagnosis, diagnose
 from pytest_mtls.verdict.expected import Expected
 
@@ -34,7 +34,7 @@ def tell(
     remark: str | None = None,
     *,
     plan: ProbePlan | None = None,
-    is_control: bool = False,
+    control: Control | None = None,
     nobody_came: Diagnosis | None = None,
 ) -> str:
     """The text of an expectation that was not met: first who rejected whom, the likely cause and what to do.
@@ -44,7 +44,7 @@ def tell(
         expected: what was expected of them.
         remark: what is wrong, in one line.
         plan: what the probe was asked to do, if this side is the client: it tells more of the likely cause.
-        is_control: whether they are of the good client beside the one under test.
+        control: which good client beside the one under test they are of, if they are.
         nobody_came: why there is no handshake, if there is none.
     """
     lines = [remark or "no handshake happened"]
@@ -52,7 +52,7 @@ def tell(
         why = _why(nobody_came) if nobody_came is not None else ()
         return "\n".join([*lines, *why, "", f"  expected: {expected}"])
     first = _most_telling(handshakes, expected)
-    diagnosis = diagnose(Facts(first, expected, plan, is_control))
+    diagnosis = diagnose(Facts(first, expected, plan, control))
     lines += [*_why(diagnosis), "", f"  expected: {expected}"]
     told = [first, *(handshake for handshake in handshakes if handshake is not first)][:_MOST_TOLD]
     for number, handshake in enumerate(told):

@@ -79,6 +79,16 @@ def _accepted_case(id: str, ca: CertificateAuthority) -> Facts:
 
 ROWS: Sequence[tuple[str, Row, str]] = [
     (
+        "good-client-not-any-more",
+        lambda ca: Facts(_rejected(layer="http"), _TO_BE_ACCEPTED, control="afterwards"),
+        "bans, or limits, whoever comes often",
+    ),
+    (
+        "application-goes-by-the-issuer",
+        lambda ca: Facts(_rejected(reason=Reason.ACCESS_DENIED, layer="http"), _TO_BE_ACCEPTED, control="namesake"),
+        "compares the issuer's name",
+    ),
+    (
         "nobody-listens",
         lambda ca: _with_plan(_undecided("Connection refused")),
         "nothing listens on localhost:8443",

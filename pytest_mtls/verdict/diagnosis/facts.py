@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from cryptography import x509
 
@@ -13,10 +14,14 @@ from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.verdict.chain import parsed
 from pytest_mtls.verdict.expected import Expected
 
-__all__ = ["Facts", "connected_to"]
+__all__ = ["Control", "Facts", "connected_to"]
 
 #: They stand for whatever may be wrong with a certificate (RFC 8446 section 6.2).
 _ALERTS_THAT_SAY_LITTLE = (Alert.HANDSHAKE_FAILURE, Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_UNKNOWN)
+
+
+#: A good client that comes before the one under test, or afterwards, or another one with its issuers' names.
+Control = Literal["before", "afterwards", "namesake"]
 
 
 @dataclass(frozen=True)
@@ -27,13 +32,13 @@ class Facts:
         handshake: what was seen.
         expected: what it should have been; None if nothing was expected of it.
         plan: what the probe was asked to do; None where a server saw the handshake of somebody else's client.
-        is_control: whether it is the handshake of the good client beside the one under test.
+        control: which good client beside the one under test it is of; None if it is of the one under test.
     """
 
     handshake: Handshake
     expected: Expected | None = None
     plan: ProbePlan | None = None
-    is_control: bool = False
+    control: Control | None = None
 
     @property
     def rejected_chain(self) -> list[x509.Certificate]:

@@ -67,6 +67,19 @@ def _other_side_gave_up(facts: Facts) -> str:
 
 #: In this order; the first whose evidence is there tells the cause.
 SYMPTOMS: tuple[Symptom, ...] = (
+    # a good client that comes late
+    Symptom(
+        "good-client-not-any-more",
+        lambda facts: facts.control == "afterwards",
+        "the server went down meanwhile, or it bans, or limits, whoever comes often or comes with a bad certificate.",
+        "Look into the server's log; let this address through its limits, and give attempts=1 or --mtls-rate.",
+    ),
+    Symptom(
+        "application-goes-by-the-issuer",
+        lambda facts: facts.control == "namesake",
+        "the application compares the issuer's name, or knows one certificate only: it has not seen what is wrong with the bad one.",
+        "Have TLS verify the chain (ssl.CERT_REQUIRED, `ssl_verify_client on`), and let the application judge names only.",
+    ),
     # no verdict
     Symptom(
         "nobody-listens",
