@@ -20,9 +20,9 @@ from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side, opposite
 from pytest_mtls.tls.engine import Engine
 from pytest_mtls.tls.handshake import Handshake
+from pytest_mtls.verdict.diagnosis.facts import Control
 from pytest_mtls.verdict.diagnosis.no_handshake import CONNECTION_REUSED, client_not_called
 from pytest_mtls.verdict.diagnosis.symptoms import Diagnosis
-from pytest_mtls.verdict.diagnosis.facts import Control
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import headline, tell
 from pytest_mtls.verdict.judge import (
