@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -66,7 +67,10 @@ _STALE_SINCE, _STALE_UNTIL = timedelta(days=2), timedelta(days=1)
 #: A nonce has 1 to 128 octets (RFC 9654 section 2.1).
 _NONCE_OCTETS = range(1, 129)
 _MOST_KEPT = 20_000
-_HASHES = (hashes.SHA1, hashes.SHA224, hashes.SHA256, hashes.SHA384, hashes.SHA512)
+#: The algorithms by which requests name an issuer.
+_HASHES = {one.name: one for one in (hashes.SHA1, hashes.SHA224, hashes.SHA256, hashes.SHA384, hashes.SHA512)}
+#: By CA and algorithm, the hashes of its name and its key.
+_MARKS: WeakKeyDictionary[CertificateAuthority, dict[str, tuple[bytes, bytes]]] = WeakKeyDictionary()
 
 
 def checked_misbehaviour(misbehaviour: str | None, known: Mapping[str, str] = OCSP_MISBEHAVIOURS) -> str | None:
@@ -154,7 +158,7 @@ class StatusAnswers:
         self._nonce = nonce
         self._signers: dict[CertificateAuthority, _Signer] = {}
         self._issuers: dict[tuple[str, bytes, bytes], CertificateAuthority] = {}
-        self._issuers_known = -1
+        self._issuers_known: dict[str, int] = {}
         self._kept: tuple[tuple[int, str | None], datetime, dict[bytes, StatusAnswer]] = ((-1, None), now(), {})
         self._signer_of(ca)
 
@@ -273,23 +277,30 @@ class StatusAnswers:
 
     def _issuer(self, asked: tuple[str, bytes, bytes]) -> CertificateAuthority | None:
         """The CA that a request means by the hashes of its name and its key (RFC 6960 section 4.1.1)."""
-        family = self._ca.family
-        if len(family) != self._issuers_known:
-            issuers = {}
-            for ca in family:
-                if ca.private_key is not None:
-                    for algorithm in _HASHES:
-                        name = hashes.Hash(algorithm())
-                        name.update(ca.certificate.subject.public_bytes())
-                        key_hash = _mark(ca.certificate, algorithm()).issuer_key_hash
-                        issuers[algorithm.name, name.finalize(), key_hash] = ca
-            self._issuers, self._issuers_known = issuers, len(family)
+        algorithm, family = asked[0], self._ca.family
+        if algorithm not in _HASHES:
+            return None
+        for ca in family[self._issuers_known.get(algorithm, 0) :]:
+            if ca.private_key is not None:
+                name_hash, key_hash = _mark(ca, algorithm)
+                self._issuers[algorithm, name_hash, key_hash] = ca
+        self._issuers_known[algorithm] = len(family)
         return self._issuers.get(asked)
 
 
-def _mark(issuer: x509.Certificate, algorithm: Any) -> ocsp.OCSPRequest:
-    """A request that has the hash of this key; the name in it is that of the issuer's own issuer."""
-    return ocsp.OCSPRequestBuilder().add_certificate(issuer, issuer, algorithm).build()
+def _mark(ca: CertificateAuthority, algorithm: str) -> tuple[bytes, bytes]:
+    """The hashes of a CA's name and key, by which requests mean it; they are made once."""
+    marks = _MARKS.setdefault(ca, {})
+    if algorithm not in marks:
+        name = hashes.Hash(_HASHES[algorithm]())
+        name.update(ca.certificate.subject.public_bytes())
+        marks[algorithm] = name.finalize(), _about_itself(ca.certificate, _HASHES[algorithm]()).issuer_key_hash
+    return marks[algorithm]
+
+
+def _about_itself(certificate: x509.Certificate, algorithm: Any) -> ocsp.OCSPRequest:
+    """A request that has the hash of this key; the name in it is that of the issuer."""
+    return ocsp.OCSPRequestBuilder().add_certificate(certificate, certificate, algorithm).build()
 
 
 def _about(request: ocsp.OCSPRequest, serial_number: int) -> ocsp.OCSPRequest:
@@ -353,7 +364,7 @@ def _check_signs(signer: _Signer) -> None:
     moment = now().replace(tzinfo=None)
     builder = _with_status(
         signer.ca.certificate,
-        _mark(signer.ca.certificate, hashes.SHA256()),
+        _about_itself(signer.ca.certificate, hashes.SHA256()),
         cert_status=ocsp.OCSPCertStatus.UNKNOWN,
         this_update=moment,
         next_update=moment,
