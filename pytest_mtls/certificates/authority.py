@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
@@ -44,6 +45,7 @@ from pytest_mtls.errors import (
     IncompleteChain,
     InvalidArgument,
     NotACertificateAuthority,
+    SharedCertificateRevoked,
 )
 
 if TYPE_CHECKING:
@@ -446,13 +448,32 @@ class CertificateAuthority(Issuer):
             NotIssuedByThisAuthority: another CA issued it.
             InvalidArgument: there is no such reason.
             MissingPrivateKey: this CA's key, which signs CRLs, is not here.
+
+        Warns:
+            SharedCertificateRevoked: the certificate is that of a fixture of the whole run.
         """
         self._signing_key("revoking")
         certificate = revoked if isinstance(revoked, x509.Certificate) else revoked.certificate
         self._check_issued(certificate)
+        fixture = self._hierarchy.shared.get(certificate.serial_number)
+        if fixture is not None:
+            warnings.warn(SharedCertificateRevoked(describe_name(certificate.subject), fixture), stacklevel=2)
         since = validity(-BACKDATED if date is None else date)[0]
         self._register.add(Revocation(certificate.serial_number, since, revocation_reason(reason)))
         self._hierarchy.changes.append(f"revoked {certificate.serial_number:x}")
+
+    def share(self, identity: Identity, fixture: str) -> Identity:
+        """Have `revoke` warn about this identity, since many tests have it.
+
+        Args:
+            identity: what this CA issued.
+            fixture: the fixture by which they have it.
+
+        Returns:
+            The identity.
+        """
+        self._hierarchy.shared[identity.certificate.serial_number] = fixture
+        return identity
 
     def revocation_of(self, serial_number: int) -> Revocation | None:
         """What this CA revoked under a serial number; None if it is not revoked."""

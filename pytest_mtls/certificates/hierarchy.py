@@ -25,6 +25,7 @@ class Hierarchy(Generic[_Authority]):
         changes: what any of them has revoked or published, in this order.
         relatives: hierarchies with a CA of the same name and key, by a cross-certificate.
         responders: where the OCSP responder of all of them is; empty, or one URL.
+        shared: the fixtures whose certificates have these serial numbers.
         files: where the files of the CAs and of what they issued are.
         crl_directory: where OpenSSL finds the CRLs of all of them.
     """
@@ -33,6 +34,7 @@ class Hierarchy(Generic[_Authority]):
     changes: list[str] = field(default_factory=list)
     relatives: list[Hierarchy[_Authority]] = field(default_factory=list, compare=False)
     responders: list[str] = field(default_factory=list, compare=False)
+    shared: dict[int, str] = field(default_factory=dict, compare=False)
     files: PrivateDirectory = field(default_factory=PrivateDirectory)
     crl_directory: CRLDirectory = field(init=False, repr=False, compare=False)
 

@@ -16,6 +16,7 @@ __all__ = [
     "MissingPrivateKey",
     "NotACertificateAuthority",
     "NotIssuedByThisAuthority",
+    "SharedCertificateRevoked",
     "SigningRequestRefused",
     "UnreadableCertificate",
     "UnreadableFile",
@@ -276,4 +277,14 @@ class InvalidForwardedHeader(MtlsError):
         return (
             f"the header {self.header} is {self.value!r}, which the proxy cannot have sent: {self.problem}. "
             "Trust such headers only from the proxy, and let it delete those of its clients."
+        )
+
+
+class SharedCertificateRevoked(UserWarning):
+    """A certificate was revoked that other tests have too: from now on they all meet it revoked."""
+
+    def __init__(self, subject: str, fixture: str) -> None:
+        super().__init__(
+            f"{subject} is the certificate of the fixture {fixture}, which is one for the whole run: every later test meets it "
+            "revoked. Revoke one that the test has issued for itself, by mtls_ca.issue_client()."
         )

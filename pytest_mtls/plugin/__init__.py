@@ -407,14 +407,14 @@ def mtls_untrusted_ca(mtls_ca: CertificateAuthority) -> Iterator[CertificateAuth
 
 @pytest.fixture(scope="session")
 def mtls_server_cert(mtls_ca: CertificateAuthority) -> Identity:
-    """An `Identity` for localhost, 127.0.0.1 and ::1."""
-    return mtls_ca.issue_server()
+    """An `Identity` for localhost, 127.0.0.1 and ::1, one for the whole run."""
+    return mtls_ca.share(mtls_ca.issue_server(), "mtls_server_cert")
 
 
 @pytest.fixture(scope="session")
 def mtls_client_cert(mtls_ca: CertificateAuthority) -> Identity:
-    """The `Identity` of an ordinary valid client."""
-    return mtls_ca.issue_client()
+    """The `Identity` of an ordinary valid client, one for the whole run."""
+    return mtls_ca.share(mtls_ca.issue_client(), "mtls_client_cert")
 
 
 @pytest.fixture

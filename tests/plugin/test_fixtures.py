@@ -184,3 +184,26 @@ def test_fixtures_are_overridden_in_a_conftest(run: Run, scope: str) -> None:
                 yield Endpoint("localhost", server.port, server_name="web.example", trust=mtls_ca, ca=mtls_ca)
         """,
     ).assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("fixture", ["mtls_client_cert", "mtls_server_cert"])
+def test_revoking_what_all_tests_have_warns(run: Run, fixture: str) -> None:
+    """The warning names the fixture; a certificate of the test's own may be revoked."""
+    result = run(
+        f"""
+        import pytest
+        from pytest_mtls.errors import SharedCertificateRevoked
+
+        def test_own(mtls_ca):
+            mtls_ca.revoke(mtls_ca.issue_client())
+
+        def test_shared(mtls_ca, {fixture}):
+            with pytest.warns(SharedCertificateRevoked, match="the fixture {fixture}, which is one for the whole run"):
+                mtls_ca.revoke({fixture})
+        """,
+        "-W",
+        "error",
+        "-p",
+        "no:asyncio",
+    )
+    result.assert_outcomes(passed=2)

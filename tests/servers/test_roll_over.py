@@ -1,28 +1,35 @@
-"""A root CA is replaced under nginx, and each step takes exactly whom a correct peer takes."""
+"""A root CA is replaced under real servers, and each step takes exactly whom a correct peer takes."""
 
 from __future__ import annotations
 
+import pytest
 from support.rotating_servers import ROTATING
 
 from pytest_mtls import CertificateAuthority, Reason, TrustRollOver, assert_accepted, assert_rejected, assert_rotates
 
+#: The plain suite has nginx, and the slow tests the others that take up a new CA bundle and reject nobody meanwhile.
+SERVERS = ["nginx", "Apache httpd", "HAProxy", "Go, GetConfigForClient", "PostgreSQL", "Redis", "gunicorn"]
 
-def test_nginx_goes_through_a_roll_over() -> None:
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "nginx" else pytest.mark.slow) for name in SERVERS]
+)
+def test_server_goes_through_a_roll_over(name: str) -> None:
     """Its CA bundle is rotated from the old root to both and to the new one; nobody who is safe to present is rejected."""
     roll_over = TrustRollOver(CertificateAuthority.create("Example CA"))
     trust = roll_over["both"].trust
-    with ROTATING["nginx"].start(roll_over.old, roll_over.servers["new-with-cross"]) as nginx:
-        endpoint, before = nginx.server.endpoint, roll_over["old"]
+    with ROTATING[name].start(roll_over.old, roll_over.servers["new-with-cross"]) as running:
+        endpoint, before = running.server.endpoint, roll_over["old"]
         for kind in before.accepted:
             assert_accepted(endpoint, before.clients[kind], trust=trust)
         for kind in before.rejected:
             assert_rejected(endpoint, before.clients[kind], Reason.UNKNOWN_CA, trust=trust)
-        for name in ("both", "new"):
-            step = roll_over[name]
+        for next_step in ("both", "new"):
+            step = roll_over[next_step]
             assert_rotates(
                 endpoint,
-                nginx.files,
-                reload=nginx.reload,
+                running.files,
+                reload=running.reload,
                 client=step.clients["new-with-cross"],
                 trust=trust,
                 bundle=step.bundle,

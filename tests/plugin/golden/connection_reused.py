@@ -1,5 +1,10 @@
-def test_connection_reused(mtls_server, mtls_client, mtls_ca, mtls_client_cert):
-    mtls_client.get(mtls_server.url)
-    mtls_ca.revoke(mtls_client_cert)
+from pytest_mtls import clients
+
+
+def test_connection_reused(mtls_server, mtls_ca):
+    alice = mtls_ca.issue_client("alice")
+    session = clients.requests(alice, mtls_ca)
+    session.get(mtls_server.url)
+    mtls_ca.revoke(alice)
     with mtls_server.expect_rejected("revoked"):
-        mtls_client.get(mtls_server.url)
+        session.get(mtls_server.url)
