@@ -160,7 +160,7 @@ class Attempt:
             used = heedless_context(client, tls=tls, alpn=PROTOCOLS[target.protocol].alpn)
         deadline = Deadline(self.timeout)
         try:
-            plain, _, peer = connect(target, self.timeout)
+            plain, _, peer = connect(target.address, self.timeout)
         except OSError as error:
             return self._seen(ConnectionResult(not_connected(target, PROTOCOLS[target.protocol], error)))
         with plain:

@@ -10,6 +10,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from cryptography import x509
 
@@ -26,7 +27,24 @@ _GOOD_FOR = 3600.0
 
 #: The CRLs of CAs, from the one with this number on, each as its object and PEM; None for a CA that has none.
 CRLs = Callable[[int], "Sequence[tuple[x509.CertificateRevocationList, bytes] | None]"]
-_NOTHING = ("", -1, 0, 0.0)
+
+
+class _State(NamedTuple):
+    """What a directory holds.
+
+    Attributes:
+        path: where it is.
+        changes, authorities: how many changes and CAs it has seen.
+        until: when all are looked at again.
+    """
+
+    path: str
+    changes: int
+    authorities: int
+    until: float
+
+
+_NOTHING = _State("", -1, 0, 0.0)
 
 
 class CRLDirectory:
@@ -41,7 +59,6 @@ class CRLDirectory:
         self._locks: dict[int, threading.Lock] = {}
         self._written: dict[str, bytes] = {}
         self._numbers: Counter[str] = Counter()
-        #: Where it is, how many changes and CAs it has seen, and until when that is enough.
         self._state = _NOTHING
 
     def path(self, changes: int, count: int, crls: CRLs) -> str:
@@ -57,19 +74,19 @@ class CRLDirectory:
             ValueError: a CRL's issuer has a name that cannot be read.
         """
         path = os.path.join(self._files.path, _FOLDER)
-        if self._state[:3] == (path, changes, count) and clock() < self._state[3]:
+        if self._state[:3] == (path, changes, count) and clock() < self._state.until:
             return path
         with self._locks.setdefault(os.getpid(), threading.Lock()):  # a forked child must not wait for its parent's
             self._bring_up_to_date(path, changes, crls)
         return path
 
     def _bring_up_to_date(self, path: str, changes: int, crls: CRLs) -> None:
-        (before, *known), seen, until = self._state[:2], *self._state[2:]
-        self._state = _NOTHING  # until all is there
-        if before != path:
+        before, self._state = self._state, _NOTHING  # until all is there
+        seen, until = before.authorities, before.until
+        if before.path != path:
             self._written = {}
         obsolete: set[str] = set()
-        if before != path or known != [changes] or clock() >= until:
+        if (before.path, before.changes) != (path, changes) or clock() >= until:
             seen, until = 0, clock() + _GOOD_FOR
             self._numbers.clear()
             obsolete = set(self._written)
@@ -83,7 +100,7 @@ class CRLDirectory:
         for name in obsolete:
             os.unlink(os.path.join(path, name))
             del self._written[name]
-        self._state = (path, changes, seen + len(current), until)
+        self._state = _State(path, changes, seen + len(current), until)
 
     def _name(self, issuer: x509.Name) -> str:
         """``HASH.r0`` for the first CRL of an issuer of that name, ``HASH.r1`` for the second (openssl-rehash(1))."""

@@ -113,7 +113,8 @@ class PrivateDirectory:
         temporary = self.write(f".{secrets.token_hex(8)}", data)
         path = os.path.join(os.path.dirname(temporary), name)
         try:
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            if os.path.dirname(name):
+                os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             os.replace(temporary, path)
         except OSError as error:
             with suppress(OSError):

@@ -113,12 +113,20 @@ class Trust:
         """The current CRL of each CA in the hierarchies whose keys are here, one after the other."""
         return b"".join(dict.fromkeys(pem for ca in self.authorities for pem in ca.crl_pems()))
 
-    def crl_source(self) -> CRLSource:
-        """The same for a TLS library, which reads those that it needs.
+    def crl_source(self, revocation: bool | None = None) -> CRLSource | None:
+        """Where a TLS library finds those CRLs, of which it reads what it needs.
+
+        Args:
+            revocation: whether chains are checked by CRLs; by default if all trusted CAs have one.
+
+        Returns:
+            None if they are not.
 
         Raises:
             UnusableDirectory: they cannot be written.
         """
+        if not (self.can_revoke if revocation is None else revocation):
+            return None
         revocations = sum(ca.revocations for ca in self.authorities)
         try:
             directory, *others = {ca.crl_directory() for ca in self.authorities}

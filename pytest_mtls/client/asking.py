@@ -50,7 +50,7 @@ def ask(target: Endpoint, offer: Offer, timeout: float = 5.0) -> Answer:
         target.rate_limiter.wait()
     deadline = Deadline(timeout)
     try:
-        plain, _, _ = connect(target, timeout)
+        plain, _, _ = connect(target.address, timeout)
     except OSError as error:
         return Answer(None, f"cannot connect to {target}: {error.strerror or error}")
     with plain:

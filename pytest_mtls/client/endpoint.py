@@ -167,7 +167,7 @@ class ObservedServer(Protocol):
         """The handshake of the client that connected from this address; None if there is none in time."""
 
 
-#: Which types are servers of this process: to look at all that one has costs as much as a twentieth of a handshake.
+#: Which types are servers of this process: a look at all members of a server is too slow for each probe.
 _IS_OBSERVED: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
 
 

@@ -121,7 +121,7 @@ class HeldConnection:
         context = kept_client_context(client, trust, alpn=protocol.alpn, strict=target.strict)
         context.sslsocket_class = ConnectedSocket
         with ExitStack() as opened:
-            plain, self.local_address, _ = connect(target, timeout)
+            plain, self.local_address, _ = connect(target.address, timeout)
             opened.enter_context(plain)
             self._channel = Channel(plain, deadline)
             conversation = Conversation(protocol, target, self._channel)

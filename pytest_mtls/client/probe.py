@@ -127,7 +127,7 @@ def run(plan: ProbePlan, connection: Connected | None = None) -> Handshake:
     bookmark = plan.observer.bookmark() if plan.observer is not None else 0
     deadline = Deadline(plan.timeout)
     try:
-        plain, local, peer = connection or connect(_resolved(plan), plan.timeout)
+        plain, local, peer = connection or connect(_address(plan), plan.timeout)
     except OSError as error:
         return not_connected(target, protocol, error)
     with plain:
@@ -154,11 +154,11 @@ def run(plan: ProbePlan, connection: Connected | None = None) -> Handshake:
     return seen
 
 
-def _resolved(plan: ProbePlan) -> Endpoint:
-    """Where to connect to: a server of this process listens on 127.0.0.1 if it does on localhost, and nobody has to be asked."""
+def _address(plan: ProbePlan) -> tuple[str, int]:
+    """Where to connect to. A server of this process that listens on localhost is at 127.0.0.1: that name need not be resolved."""
     if plan.observer is not None and plan.target.host == "localhost":
-        return replace(plan.target, host="127.0.0.1")
-    return plan.target
+        return "127.0.0.1", plan.target.port
+    return plan.target.address
 
 
 def _is_in_event_loop() -> bool:
@@ -175,14 +175,18 @@ def _is_in_event_loop() -> bool:
     return False
 
 
-def connect(target: Endpoint, timeout: float) -> Connected:
+def connect(address: tuple[str, int], timeout: float) -> Connected:
     """A connection, non-blocking, with the addresses of both its ends.
+
+    Args:
+        address: the (host, port) pair to connect to.
+        timeout: seconds that it may take.
 
     Raises:
         ConnectionResetError: somebody took it and reset it at once.
         OSError: nobody is there.
     """
-    plain = socket.create_connection(target.address, timeout)
+    plain = socket.create_connection(address, timeout)
     try:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         plain.setblocking(False)

@@ -48,6 +48,7 @@ def _nudge_main_thread(signals: socket.socket, ended: threading.Event) -> None:
     while numbers := signals.recv(16):
         if signal.SIGINT in numbers:
             break
+    else:
+        return  # the block has ended
     while not ended.wait(_SECONDS_BETWEEN_NUDGES):
-        if numbers:
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)

@@ -139,7 +139,7 @@ class Result:
         if self.handshake is None:
             return self.note
         if self.control is not None:
-            return tell([self.handshake], Expected(accepted=True), self.note, plan=self.control, control="before")
+            return tell([self.handshake], Expected(accepted=True), self.note, plan=self.control)
         is_good = self.case.tier is Tier.GOOD
         return tell([self.handshake], Expected(accepted=is_good, reasons=self.case.reasons), self.note or None)
 
@@ -287,7 +287,7 @@ class Run:
                 for _ in range(times):
                     if plan.target.rate_limiter is not None:
                         plan.target.rate_limiter.wait()
-                    connections.append(connect(plan.target, plan.timeout))
+                    connections.append(connect(plan.target.address, plan.timeout))
             seen = [run(plan, connection) for connection in connections]
         finally:
             for plain, _, _ in connections:

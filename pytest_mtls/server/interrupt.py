@@ -1,4 +1,4 @@
-"""Ctrl-C between the start of a process and the moment in which somebody is there to end it."""
+"""`HeldInterrupt`: Ctrl-C waits until a process that is being started will be ended, whatever comes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["HeldInterrupt"]
 class HeldInterrupt:
     """Holds Ctrl-C back in a ``with`` block, until it is let through there, or the block ends.
 
-    ``with HeldInterrupt() as interrupt:`` start a process, then ``try:`` ``interrupt.let_through()`` and what else there is to
-    do, and end the process in ``finally:``. A handler that somebody installed for Ctrl-C is called then, as if it came then.
+    Start a process in ``with HeldInterrupt() as interrupt:``; begin a ``try`` with ``interrupt.let_through()``, and end the
+    process in its ``finally``. If Ctrl-C came meanwhile, `let_through` calls the handler that was installed for it.
     """
 
     def __init__(self) -> None:

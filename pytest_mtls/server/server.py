@@ -388,8 +388,8 @@ class MutualTLSServer:
         """
         versions = TLS_VERSIONS if tls is None else (tls,)
         with self._changed:
-            if self._trust is not None and self._trust.revision != self._revision:
-                return None  # the next connection will be judged by what has changed
+            if self._is_outdated():
+                return None  # the next connection is judged by what has changed
             found = (self._accepted.get((certificate_der, f"TLSv{version}", server_name)) for version in versions)
             return next((handshake for handshake in found if handshake is not None), None)
 
@@ -543,7 +543,7 @@ class MutualTLSServer:
         self, identity: Identity, trust: Trust | None, case: Case | None, weak: bool
     ) -> tuple[TLSContext, CRLSource | None]:
         behaviour = self._behaviour_of(case)
-        crls = self._crl_source(trust)
+        crls = None if trust is None else trust.crl_source(self._revocation)
         if HTTP2 in (behaviour.alpn or ()) and self._speaks_http:
             require_http2()
         engine: Engine = "pyopenssl" if case is not None and case.extra == "pyopenssl" else self._engine
@@ -566,12 +566,6 @@ class MutualTLSServer:
         context.sslsocket_class = ServingSocket
         return context, crls
 
-    def _crl_source(self, trust: Trust | None) -> CRLSource | None:
-        """Where the CRLs are by which clients are checked; None if they are not."""
-        if trust is None or not (trust.can_revoke if self._revocation is None else self._revocation):
-            return None
-        return trust.crl_source()
-
     def _staple(self, context: TLSContext, identity: Identity, trust: Trust | None, case: Case | None) -> None:
         """Have an answer stapled; none to the certificate of a case that nobody here can answer for."""
         staple = self._behaviour_of(case).staple
@@ -592,14 +586,20 @@ class MutualTLSServer:
 
     def _current_context(self) -> TLSContext:
         """The context for the next connection, made anew if a CA has revoked anything since."""
-        trust, crls = self._trust, self._crls
-        if trust is not None and crls is not None and (trust.revision != self._revision or not crls.is_there):
+        trust = self._trust
+        if trust is not None and self._is_outdated():
             revision = trust.revision
-            if trust.crl_source() != crls:
+            if trust.crl_source(self._revocation) != self._crls:
                 self._context, self._crls = self._make_context(self._identity, trust, self._case, self._is_weak)
                 self._accepted.clear()
             self._revision = revision
         return self._context
+
+    def _is_outdated(self) -> bool:
+        """Whether clients are checked by CRLs, and these may have changed or gone since the context was made."""
+        if self._trust is None or self._crls is None:
+            return False
+        return self._trust.revision != self._revision or not self._crls.is_there
 
     def _accept(self, listener: Listener, woken: socket.socket) -> None:
         with selectors.DefaultSelector() as selector, woken:

@@ -239,8 +239,7 @@ def kept_client_context(
     how: dict[str, Any] = {"alpn": tuple(alpn), "strict": strict, "weak": weak}
     if identity is None or trust is None:
         return _engine_client_context(engine, identity, trust, tls, how)
-    crls = trust.crl_source() if trust.can_revoke else None
-    made_of = (engine, trust.pem, crls, trust.is_partial, tls, how, key_log_path())
+    made_of = (engine, trust.pem, trust.crl_source(), trust.is_partial, tls, how, key_log_path())
     kept = _LAST_CONTEXTS.get(identity)
     if kept is None or kept[0] != made_of:
         kept = (made_of, _engine_client_context(engine, identity, trust, tls, how))
@@ -382,11 +381,11 @@ def _trust(context: TLSContext, trust: Trust, strict: bool, revocation: bool | N
         context.verify_flags |= ssl.VERIFY_X509_STRICT
     if trust.is_partial:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    if not (trust.can_revoke if revocation is None else revocation):
+    source = trust.crl_source(revocation)
+    if source is None:
         context.load_verify_locations(cadata=trust.pem.decode("ascii"))
         return
     context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
-    source = trust.crl_source()
     if source.directory:
         context.load_verify_locations(cadata=trust.pem.decode("ascii"), capath=source.directory)
         return

@@ -101,9 +101,10 @@ def assert_rejected(
     """Do a handshake and assert that it is rejected, for the right reason.
 
     First a good client must get in, where there is a CA here that can issue one: a server that rejects everybody
-    enforces nothing. A server of this process that has accepted it before, as it is set up now, is not asked again. Then the rejection counts only if the client's certificate really went over the wire. At a server that
-    is not of this process the good client must get in afterwards as well: others go down, and ban who comes often. Where the
-    application denies the client, another good one with the same names, and issuers of the same names, must get in too.
+    enforces nothing. A server of this process is not asked again if it has accepted that client since it was last set up.
+    Then the rejection counts only if the client's certificate really went over the wire. Where the application denies the
+    client, another good one must get in too, with the same names and with issuers of the same names. At a server of another
+    process, which may go down or ban frequent clients, the first good client must get in once more afterwards.
 
     Args:
         endpoint, client, trust, tls, server_name, timeout, ca, engine: as for `probe`.
@@ -157,9 +158,9 @@ def assert_rejected(
 
 
 def _seen_before(control: ProbePlan) -> Handshake | None:
-    """The control's handshake, if a server of this process has accepted it already as it is set up now.
+    """The control's handshake, if a server of this process has accepted the client since it was last set up.
 
-    What the server itself has on record cannot have been somebody else's answer; and what is set up otherwise makes it forget.
+    The server's own record is evidence enough: nobody else answered for it. A new certificate, trust or CRL empties it.
     """
     certificate_der = own_der(control.presents.identity)
     if control.observer is None or certificate_der is None:
@@ -171,10 +172,10 @@ def _seen_before(control: ProbePlan) -> Handshake | None:
 def _with_more_controls(
     evidence: Evidence, plan: ProbePlan, control: ProbePlan | None, seen: Sequence[Handshake]
 ) -> Evidence:
-    """The evidence with what a rejection still needs: that good clients get in afterwards, and are told by no name.
+    """The evidence with what a rejection still needs: good clients that get in afterwards, and under the same names.
 
-    A server of this process needs no control afterwards: its own record says what became of each connection, and nothing
-    stands before it that could ban somebody.
+    A server of this process needs no control afterwards: its own record tells the end of each connection, and nothing that
+    bans clients stands before it.
     """
     if control is not None and plan.observer is None:
         evidence = replace(evidence, control_afterwards=run(control))
@@ -211,7 +212,7 @@ def _fail_for_the_control(plan: ProbePlan, control: Handshake) -> NoReturn:
         remark = (
             f"{control.error} (no verdict): a good client does not get in either, so a rejection would prove nothing"
         )
-    story = tell([control], Expected(accepted=True), remark, plan=plan, control="before")
+    story = tell([control], Expected(accepted=True), remark, plan=plan)
     raise HandshakeAssertionError(story, [control])
 
 

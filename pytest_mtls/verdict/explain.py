@@ -44,7 +44,7 @@ def tell(
         expected: what was expected of them.
         remark: what is wrong, in one line.
         plan: what the probe was asked to do, if this side is the client: it tells more of the likely cause.
-        control: which good client beside the one under test they are of, if they are.
+        control: which later good client they are of, if they are of one.
         nobody_came: why there is no handshake, if there is none.
     """
     lines = [remark or "no handshake happened"]

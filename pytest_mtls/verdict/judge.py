@@ -39,7 +39,8 @@ class Evidence:
         control: the handshake of a good client at the same server; None where there is none.
         control_is_twin: whether that client has the names of the one that is judged, so that nothing but the defect
             tells them apart.
-        control_afterwards: the handshake of the same good client after those that are judged; None where there is none.
+        control_afterwards: a later handshake of the same good client, after those that are judged; None where there is
+            none.
         namesake: the handshake of another good client with the bad one's names and its issuers' names; None where there is
             none.
     """
@@ -92,14 +93,17 @@ def is_said_by_the_application(seen: Handshake) -> bool:
     """
     if seen.accepted is not False or seen.rejected_by != "server" or seen.layer in (None, "tls"):
         return False
-    is_bare_end = seen.reason is Reason.UNSPECIFIED and seen.answer is None and seen.tls_version is not None
-    return seen.reason is Reason.ACCESS_DENIED or is_bare_end
+    return seen.reason is Reason.ACCESS_DENIED or _is_without_a_word(seen)
+
+
+def _is_without_a_word(seen: Handshake) -> bool:
+    return seen.reason is Reason.UNSPECIFIED and seen.answer is None and seen.tls_version is not None
 
 
 def _is_for_reason(expected: Expected, seen: Handshake, evidence: Evidence) -> bool:
     if not expected.reasons:
         return True
-    if is_said_by_the_application(seen) and seen.reason is Reason.UNSPECIFIED:
+    if is_said_by_the_application(seen) and _is_without_a_word(seen):
         return False  # a bare end of the connection, which any application may come to for any reason
     return not seen.possible_reasons.isdisjoint(expected.reasons)
 
@@ -112,8 +116,9 @@ def _is_for_the_defect(expected: Expected, seen: Handshake, evidence: Evidence) 
 
 def _is_denied(expected: Expected, seen: Handshake, evidence: Evidence) -> bool:
     """By the application, or by the alert access_denied, which GnuTLS's server sends for every bad certificate."""
-    is_by_alert = seen.reason is Reason.ACCESS_DENIED and seen.rejected_by == "server"
-    return is_by_alert or is_said_by_the_application(seen)
+    if is_said_by_the_application(seen):
+        return True
+    return seen.reason is Reason.ACCESS_DENIED and seen.rejected_by == "server"
 
 
 def was_withheld(certificate_der: bytes, seen: Handshake) -> bool:
@@ -209,8 +214,8 @@ RULES: tuple[Rule, ...] = (
             and not _was_not_presented(expected, seen, evidence)
         ),
         True,
-        "The server denied access to the bad client, inside or by the alert access_denied, or ended the connection inside "
-        "without a word, and served its good twin: the defect is the reason.",
+        "The server denied access to the bad client (inside, or by the alert access_denied), or ended the connection inside "
+        "without a word. It served the good twin, so the defect is the reason.",
     ),
     Rule(
         "rejected-for-another-reason",

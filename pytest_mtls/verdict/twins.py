@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -25,6 +26,9 @@ from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.verdict.expected import Expected
 
 __all__ = ["control_of", "good_client", "has_names_of", "namesake_of", "own_der", "twin_of"]
+
+_Key = TypeVar("_Key")
+_Certified = TypeVar("_Certified", Identity, CertificateAuthority)
 
 #: The themes of cases whose defect is a name, so that their control cannot have the same.
 _THEMES_OF_NAMES = ("names", "constraints")
@@ -119,12 +123,7 @@ def _issuers_names(identity: Identity, issuer: CertificateAuthority) -> Iterator
 def _authority(above: CertificateAuthority, name: x509.Name) -> CertificateAuthority:
     """A sound CA of this name, one for each CA and name."""
     key = (above.certificate.public_bytes(Encoding.DER), name.public_bytes())
-    kept = _KEPT_AUTHORITIES.get(key)
-    if kept is None or kept.certificate.not_valid_after_utc < now() + _LEFT:
-        kept = _KEPT_AUTHORITIES[key] = above.issue_authority(authority_profile(name, path_length=None))
-        while len(_KEPT_AUTHORITIES) > _MOST_KEPT:
-            _KEPT_AUTHORITIES.popitem(last=False)
-    return kept
+    return _kept(_KEPT_AUTHORITIES, key, lambda: above.issue_authority(authority_profile(name, path_length=None)))
 
 
 def own_der(identity: Identity | None) -> bytes | None:
@@ -183,10 +182,18 @@ def _issued(
 ) -> Identity:
     kind = kind or KeyKind.P256
     key = (issuer.certificate.public_bytes(Encoding.DER), subject.public_bytes(), repr(sans).encode(), kind)
-    kept = _KEPT.get(key)
+
+    def issue() -> Identity:
+        return issuer.issue(replace(client_profile(_CONTROL), subject=subject, sans=sans), key_kind=kind)
+
+    return _kept(_KEPT, key, issue)
+
+
+def _kept(store: OrderedDict[_Key, _Certified], key: _Key, issue: Callable[[], _Certified]) -> _Certified:
+    """What was issued before, unless it ends soon; else it is issued now, and the oldest is forgotten."""
+    kept = store.get(key)
     if kept is None or kept.certificate.not_valid_after_utc < now() + _LEFT:
-        profile = replace(client_profile(_CONTROL), subject=subject, sans=sans)
-        kept = _KEPT[key] = issuer.issue(profile, key_kind=kind)
-        while len(_KEPT) > _MOST_KEPT:
-            _KEPT.popitem(last=False)
+        kept = store[key] = issue()
+        while len(store) > _MOST_KEPT:
+            store.popitem(last=False)
     return kept

@@ -109,7 +109,7 @@ def test_what_changes_is_followed(mtls_ca: CertificateAuthority) -> None:
 
 
 def test_directory_that_is_gone_is_made_again() -> None:
-    """A server whose private directory somebody removed knows its CRLs at the next connection."""
+    """After its private directory was removed, a server has its CRLs again at the next connection."""
     ca = CertificateAuthority.create()
     with MutualTLSServer(cert=ca.issue_server(), trust=ca) as server:
         good, bad = ca.issue_client("good"), ca.intermediate().issue_client("bad")

@@ -74,8 +74,8 @@ def test_held_until_it_is_let_through() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_handler_of_somebody_else() -> None:
-    """It is called once."""
+def test_handler_that_was_installed() -> None:
+    """It is called once, and stays."""
     calls = []
 
     def handler(number: int, frame: FrameType | None) -> None:

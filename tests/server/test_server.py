@@ -266,11 +266,11 @@ def test_reload_is_not_undone_by_a_revocation_that_is_being_followed(mtls_ca: Ce
     begun, over = threading.Event(), threading.Event()
 
     class Slow(Trust):
-        def crl_source(self) -> CRLSource:
+        def crl_source(self, revocation: bool | None = None) -> CRLSource | None:
             if threading.current_thread().name.startswith("mtls-accept"):
                 begun.set()
                 over.wait(0.3)
-            return super().crl_source()
+            return super().crl_source(revocation)
 
     renewed = mtls_ca.issue_server()
     with MutualTLSServer(cert=mtls_ca.issue_server(), trust=Slow((mtls_ca,))) as server:

@@ -140,7 +140,7 @@ def test_denial_of_all_certificates_but_one_proves_nothing(mtls_ca: CertificateA
 
 
 def test_application_that_verifies_by_itself_is_right(mtls_ca: CertificateAuthority) -> None:
-    """One that looks at the dates has found the defect, though it says only 403, or hangs up."""
+    """One that looks at the dates has found the defect, though it says only 403."""
 
     def judges(certificate: x509.Certificate) -> str:
         return "200 OK" if certificate.not_valid_after_utc > now() else "403 Forbidden"

@@ -20,8 +20,8 @@ __all__ = ["Control", "Facts", "connected_to"]
 _ALERTS_THAT_SAY_LITTLE = (Alert.HANDSHAKE_FAILURE, Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_UNKNOWN)
 
 
-#: A good client that comes before the one under test, or afterwards, or another one with its issuers' names.
-Control = Literal["before", "afterwards", "namesake"]
+#: A good client that comes after the one under test: the first one again, or another one with the same issuers' names.
+Control = Literal["afterwards", "namesake"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Facts:
         handshake: what was seen.
         expected: what it should have been; None if nothing was expected of it.
         plan: what the probe was asked to do; None where a server saw the handshake of somebody else's client.
-        control: which good client beside the one under test it is of; None if it is of the one under test.
+        control: which later good client it is of; None for any other client.
     """
 
     handshake: Handshake
