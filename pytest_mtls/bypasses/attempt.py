@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pytest_mtls.bypasses.ends import Bypassed, Undecided
 from pytest_mtls.bypasses.request import Reply, Request
@@ -171,12 +171,12 @@ class Attempt:
                 talk.begin()
             except (OSError, UnexpectedAnswer) as error:
                 return self._seen(ConnectionResult(Handshake("client", None, error=f"before TLS: {error}")))
+            ends: dict[str, Any] = {"server_name": talk.name, "peer_address": peer}
             if change is None:
-                seen = shake_hands(used, plain, talk, deadline)
+                seen = shake_hands(used, plain, talk, deadline, **ends)
             else:
                 with Relay(plain, FirstRecord(change)) as relay:
-                    seen = shake_hands(used, relay.client, talk, deadline, relay.wait)
-        seen = replace(seen, server_name=talk.name, peer_address=peer)
+                    seen = shake_hands(used, relay.client, talk, deadline, relay.wait, **ends)
         return self._seen(ConnectionResult(seen, tuple(talk.replies), len(requests) or 1, talk.new_session, used))
 
     def _seen(self, visit: ConnectionResult) -> ConnectionResult:

@@ -22,7 +22,7 @@ from pytest_mtls.certificates.key import KeyKind, PrivateKey, password_bytes, pr
 from pytest_mtls.certificates.loading import Source, load_bundle, load_private_key
 from pytest_mtls.certificates.names import common_name_of, describe_name
 from pytest_mtls.certificates.output import IdentityFiles, contents, identity_files
-from pytest_mtls.certificates.readable import problem_of_names
+from pytest_mtls.certificates.readable import UNREADABLE, problem_of_names
 from pytest_mtls.errors import KeyMismatch, MissingPrivateKey, UnsupportedKeyKind
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Identity:
     Attributes:
         chain: its certificate, then the intermediates, as they are sent; without the root.
         private_key: None if it stayed with whoever made it.
-        root: the trust anchor, if it is known; never sent.
+        root: the trust anchor, if it is known, which is no part of the chain.
         files: where files are written for libraries that want paths.
         raw_key_pem: what to give out as the private key's PEM instead of ``private_key``, unchecked, so that a
             bad case can present a key which is not the certificate's.
@@ -212,6 +212,26 @@ class Identity:
             MissingPrivateKey: the private key is not here.
         """
         return self.files.keep(f"{self._stem}.pem", lambda: self.combined_pem)
+
+    @property
+    def combined_path_with_root(self) -> str:
+        """The path of a file with `pem` and the root behind it, which is gone after the run.
+
+        Raises:
+            MissingPrivateKey: the private key is not here.
+        """
+        root = b"" if self.root is None else _pem(self.root)
+        return self.files.keep(f"{self._stem}-root.pem", lambda: self.combined_pem + root)
+
+    @cached_property
+    def is_issued_by_root(self) -> bool:
+        """Whether the root issued its certificate, by their names, and there is nothing between them."""
+        if self.root is None or len(self.chain) > 1:
+            return False
+        try:
+            return self.certificate.issuer == self.root.subject
+        except UNREADABLE:
+            return False
 
     def pkcs12(self, password: str | bytes | None = None, name: str | None = None) -> bytes:
         """Key, certificate and intermediates as PKCS#12 (RFC 7292).

@@ -63,7 +63,7 @@ def ask(target: Endpoint, offer: Offer, timeout: float = 5.0) -> Answer:
                     return Answer(None, "no answer in time")
                 part = plain.recv(65536)
                 received += part
-                choice = choice_of(messages_in(received))
+                choice = choice_of(messages_in(received, "server"))
                 if choice is not None:
                     return Answer(choice)
                 if not part:

@@ -18,7 +18,7 @@ from pytest_mtls.client.protocols.protocol import Answer, UnexpectedAnswer
 from pytest_mtls.client.protocols.target import Target
 from pytest_mtls.tls.context import kept_client_context
 from pytest_mtls.tls.transcript import ConnectedSocket
-from pytest_mtls.tls.wire import Deadline, drive, send_close_notify, wait_for
+from pytest_mtls.tls.wire import Deadline, complete_handshake, send_close_notify, wait_for
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -129,7 +129,7 @@ class HeldConnection:
             self._sock: ssl.SSLSocket = opened.enter_context(
                 context.wrap_socket(plain, server_hostname=target.name, do_handshake_on_connect=False)
             )
-            drive(self._sock, self._sock.do_handshake, deadline)
+            complete_handshake(self._sock, deadline)
             if self._dialogue is not None and self._dialogue.before is not None:
                 self._channel.go_inside(self._sock, wait_for)
                 self._dialogue.before(self._channel, target)

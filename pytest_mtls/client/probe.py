@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from operator import attrgetter
+from typing import Any
 
 from pytest_mtls.cases.presentation import PeerArgument
 from pytest_mtls.certificates.authority import CertificateAuthority
@@ -30,7 +31,7 @@ from pytest_mtls.tls.context import kept_client_context
 from pytest_mtls.tls.engine import Engine, TLSContext
 from pytest_mtls.tls.handshake import Handshake, describe_socket, judge_failure
 from pytest_mtls.tls.transcript import ConnectedSocket, Message, messages_of, was_sent
-from pytest_mtls.tls.wire import Deadline, drain, drive, send_close_notify, wait_for
+from pytest_mtls.tls.wire import Deadline, complete_handshake, drain, send_close_notify, wait_for
 
 __all__ = [
     "Connected",
@@ -130,21 +131,21 @@ def run(plan: ProbePlan, connection: Connected | None = None) -> Handshake:
         plain, local, peer = connection or connect(_address(plan), plan.timeout)
     except OSError as error:
         return not_connected(target, protocol, error)
+    ends: dict[str, Any] = {"server_name": target.name, "local_address": local, "peer_address": peer}
     with plain:
         conversation = Conversation(protocol, target, Channel(plain, deadline))
         try:
             conversation.begin()
         except (OSError, UnexpectedAnswer) as error:
-            seen = Handshake("client", None, error=f"before TLS, in {protocol.name}: {error}")
+            seen = Handshake("client", None, error=f"before TLS, in {protocol.name}: {error}", **ends)
         else:
             if presents.misbehaviour is not None:
-                seen = shake_hands_badly(presents, plain, target.name, plan.tls, deadline)
+                seen = replace(shake_hands_badly(presents, plain, target.name, plan.tls, deadline), **ends)
             elif presents.rewrite is None:
-                seen = shake_hands(context, plain, conversation, deadline)
+                seen = shake_hands(context, plain, conversation, deadline, **ends)
             else:
                 with Relay(plain, CertificateRewriter(presents.rewrite)) as relay:
-                    seen = shake_hands(context, relay.client, conversation, deadline, relay.wait)
-    seen = replace(seen, server_name=target.name, local_address=local, peer_address=peer)
+                    seen = shake_hands(context, relay.client, conversation, deadline, relay.wait, **ends)
     if seen.accepted is None and deadline.remaining <= 0 and _is_in_event_loop():
         seen = replace(seen, error=f"{_BLOCKS_LOOP}, and {seen.error}")
     if plan.observer is not None:
@@ -242,6 +243,7 @@ def shake_hands(
     conversation: Conversation,
     deadline: Deadline,
     wait: Callable[..., bool] = wait_for,
+    **known: Any,
 ) -> Handshake:
     """The client's end of a handshake over a connection, and what is said inside until the verdict is known.
 
@@ -251,6 +253,7 @@ def shake_hands(
         conversation: what is said.
         deadline: by when all has to be said.
         wait: what waits for its bytes, instead of `wire.wait_for`.
+        **known: fields of the `Handshake` that are known already.
     """
     protocol = conversation.protocol
     context.sslsocket_class = ConnectedSocket
@@ -259,13 +262,13 @@ def shake_hands(
             plain, server_hostname=conversation.name, do_handshake_on_connect=False, session=conversation.session
         )
     except OSError as error:
-        return judge_failure(Handshake("client", None), error)
+        return judge_failure(Handshake("client", None, **known), error)
     with wrapped as sock:
         failed: Exception | None = None
         answer: Answer | None = None
         is_done = False
         try:
-            drive(sock, sock.do_handshake, deadline, wait=wait)
+            complete_handshake(sock, deadline, wait)
             is_done = True
             if protocol.read_verdict is not None:
                 answer = conversation.read_verdict(sock, wait)
@@ -278,8 +281,9 @@ def shake_hands(
             accepted, failed = False, error
         transcript = messages_of(sock)
         if isinstance(failed, ConnectionError) and not is_done:
-            transcript += _last_words(sock)
-        seen = describe_socket(sock, "client", transcript)
+            transcript = (*transcript, *_last_words(sock))
+        is_accepted = True if accepted and answer is None else None
+        seen = describe_socket(sock, "client", transcript, **known, accepted=is_accepted)
         if isinstance(failed, UnexpectedAnswer):
             return replace(seen, answer=failed.answer or None, error=f"inside TLS, in {protocol.name}: {failed}")
         if answer is not None:
@@ -287,7 +291,7 @@ def shake_hands(
             return _answered(seen, answer, protocol.layer)
         if accepted:
             send_close_notify(sock)
-            return replace(seen, accepted=True)
+            return seen
         assert failed is not None
         seen = judge_failure(seen, failed)
         if seen.rejected_by == "client":

@@ -48,4 +48,6 @@ def read_verdict(sock: ssl.SSLSocket, deadline: Deadline, wait: Callable[..., bo
             raise ConnectionError("the server ended the connection without a byte of data")
         return data
 
+    if not sock.pending() and not has_ticket():
+        wait(sock, deadline.remaining)
     return drive(sock, read, deadline, wait=wait)

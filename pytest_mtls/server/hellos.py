@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from dataclasses import replace
 
 from pytest_mtls.errors import InvalidArgument
 from pytest_mtls.server.misbehaviour import reset
@@ -49,13 +48,13 @@ class HelloServer(PlainServer):
     def speak(self, sock: socket.socket, address: tuple[str, int]) -> None:
         """Read the ClientHello, and end the handshake; see `PlainServer`."""
         data = b""
-        while not (messages := messages_in(data)) and len(data) < _LONGEST and (more := sock.recv(_RECEIVED)):
+        while not (messages := messages_in(data, "client")) and len(data) < _LONGEST and (more := sock.recv(_RECEIVED)):
             data += more
             if data[0] != _HANDSHAKE_RECORD:
                 break
         if self.hellos and not messages and data and data[0] != _HANDSHAKE_RECORD:
             self.is_followed_by_plain_data = True
-        self.hellos += [replace(hello, sender="client") for hello in messages[:1] if hello.name == "ClientHello"]
+        self.hellos += [hello for hello in messages[:1] if hello.name == "ClientHello"]
         sock.sendall(ENDINGS[self._ending])
         if self._ending == "reset":
             reset(sock)

@@ -170,7 +170,7 @@ def set_up_server(
     context.verify_mode = _VERIFY_MODES[client_certs]
     if alpn:
         context.set_alpn_protocols(list(alpn))
-    _present(context, identity, weak)
+    _present(context, identity, weak, None if client_certs == "none" else trust)
 
 
 def set_up_client(
@@ -207,7 +207,7 @@ def set_up_client(
     if alpn:
         context.set_alpn_protocols(list(alpn))
     if identity is not None:
-        _present(context, identity, weak)
+        _present(context, identity, weak, trust)
 
 
 #: The last context of each identity, as long as there is one, and what it was made of.
@@ -368,6 +368,9 @@ def _new_context(side: Side, tls: str | None) -> ssl.SSLContext:
 def _prepared(context: C, side: Side, tls: str | None) -> C:
     """What contexts have in common: they are observed, limited to a version if one is given, and log their keys."""
     observe(context, side)
+    if side == "server" and not is_second_engine(context):
+        # One session ticket shows that the client was accepted (RFC 8446 section 4.6.1); OpenSSL would send two.
+        context.num_tickets = 1  # type: ignore[attr-defined]
     if tls is not None:
         if tls not in TLS_VERSIONS:
             raise InvalidArgument("tls", tls, "'1.2', '1.3', or None for both")
@@ -394,14 +397,28 @@ def _trust(context: TLSContext, trust: Trust, strict: bool, revocation: bool | N
         context.load_verify_locations(cafile=path)
 
 
-def _present(context: TLSContext, identity: Identity, weak: bool) -> None:
+def _present(context: TLSContext, identity: Identity, weak: bool, trust: Trust | None = None) -> None:
+    path = _path_to_present(identity, trust)
     try:
-        context.load_cert_chain(identity.combined_path)
+        context.load_cert_chain(path)
     except ssl.SSLError as error:
         if not weak or error.reason not in _TOO_WEAK:
             raise _why_not_presentable(identity, error, context) from error
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
-        context.load_cert_chain(identity.combined_path)
+        context.load_cert_chain(path)
+
+
+def _path_to_present(identity: Identity, trust: Trust | None) -> str:
+    """The file of an identity that a context presents, which trusts some CAs.
+
+    To a certificate that comes alone OpenSSL adds those above it which the context trusts. For that it verifies the chain of
+    its own side in every handshake, with signatures and CRLs, and Python's ssl cannot turn it off. So what it would add,
+    which is the root, is in the file already.
+    """
+    authorities = trust.authorities if trust is not None and identity.is_issued_by_root else ()
+    if any(ca.certificate == identity.root for ca in authorities):
+        return identity.combined_path_with_root
+    return identity.combined_path
 
 
 def _why_not_presentable(identity: Identity, error: ssl.SSLError, context: TLSContext) -> Exception:

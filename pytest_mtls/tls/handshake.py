@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import re
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -88,7 +89,7 @@ class Handshake:
     peer_address: tuple[str, int] | None = None
     peer_chain_der: tuple[bytes, ...] = field(default=(), repr=False)
     sent_chain_der: tuple[bytes, ...] = field(default=(), repr=False)
-    transcript: tuple[Message, ...] = field(default=(), repr=False)
+    transcript: Sequence[Message] = field(default=(), repr=False)
     counterpart: Handshake | None = field(default=None, repr=False, compare=False)
     is_unused: bool = field(default=False, repr=False, compare=False)
     observable: bool = field(default=True, repr=False, compare=False)
@@ -205,7 +206,7 @@ def parsed(der: bytes) -> x509.Certificate | None:
         return None
 
 
-def describe_socket(sock: ssl.SSLSocket, side: Side, transcript: tuple[Message, ...], **more: Any) -> Handshake:
+def describe_socket(sock: ssl.SSLSocket, side: Side, transcript: Sequence[Message], **more: Any) -> Handshake:
     """All the facts of a handshake that both verdicts share.
 
     Args:

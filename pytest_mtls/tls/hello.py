@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pytest_mtls.reasons.alert import Alert
+from pytest_mtls.reasons.side import Side
 from pytest_mtls.reasons.versions import VERSION_NUMBERS
 from pytest_mtls.tls.transcript import Message, message_of, negotiated, negotiated_group, server_name
 
@@ -111,9 +112,15 @@ def _vector(size: int, data: bytes) -> bytes:
     return _number(len(data), size) + data
 
 
-def messages_in(data: bytes) -> list[Message]:
-    """The server's messages that are whole in what it sent so far, before anything is encrypted."""
-    handshake, alerts = b"", []
+def messages_in(data: bytes, sender: Side) -> list[Message]:
+    """The messages that are whole in what one side sent so far, before anything is encrypted.
+
+    Args:
+        data: what it sent.
+        sender: which side that is.
+    """
+    handshake = b""
+    alerts: list[Message] = []
     while len(data) >= _RECORD_HEADER:
         size = int.from_bytes(data[3:5], "big")
         kind, content, data = data[0], data[_RECORD_HEADER : _RECORD_HEADER + size], data[_RECORD_HEADER + size :]
@@ -122,12 +129,10 @@ def messages_in(data: bytes) -> list[Message]:
         if kind == _HANDSHAKE:
             handshake += content
         else:
-            alert = message_of("server", kind, content, tls13=False)
-            alerts += [] if alert is None else [alert]
-    messages = []
+            alerts.append(message_of(sender, kind, content, tls13=False))
+    messages: list[Message] = []
     while len(handshake) >= 4 and len(handshake) >= (size := 4 + int.from_bytes(handshake[1:4], "big")):
-        message = message_of("server", _HANDSHAKE, handshake[:size], tls13=False)
-        messages += [] if message is None else [message]
+        messages.append(message_of(sender, _HANDSHAKE, handshake[:size], tls13=False))
         handshake = handshake[size:]
     return [*messages, *alerts]
 
@@ -139,7 +144,7 @@ def is_tls(data: bytes) -> bool:
 
 def name_asked_for(data: bytes) -> tuple[bool, str | None]:
     """Whether the ClientHello in what a client sent so far is whole, and the server name that it asks for, if any."""
-    messages = messages_in(data)
+    messages = messages_in(data, "client")
     return bool(messages), server_name(messages)
 
 

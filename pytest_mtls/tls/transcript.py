@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import errno
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 from cryptography import x509
 
@@ -26,7 +26,7 @@ from pytest_mtls.reasons.versions import VERSION_NUMBERS
 from pytest_mtls.tls.engine import TLSContext, is_second_engine
 from pytest_mtls.tls.standard import MESSAGE_CALLBACK
 
-__all__ = ["ConnectedSocket", "Message", "ObservedSocket", "message_of", "observe"]
+__all__ = ["ConnectedSocket", "Message", "ObservedSocket", "Transcript", "message_of", "observe"]
 
 _HANDSHAKE = 22
 _ALERT = 21
@@ -50,6 +50,8 @@ _MESSAGE_NAMES = {
     22: "CertificateStatus",
     24: "KeyUpdate",
 }
+
+_NUMBERS = {name: bytes((number,)) for number, name in _MESSAGE_NAMES.items()}
 
 #: The random of a ServerHello that is a HelloRetryRequest (RFC 8446 section 4.1.3).
 _RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
@@ -133,7 +135,7 @@ def message_of(sender: Side, content_type: int, data: bytes, *, tls13: bool) -> 
         tls13: whether it has the layout of TLS 1.3.
     """
     if content_type == _HANDSHAKE:
-        number = int.from_bytes(data[:1], "big")
+        number = data[0] if data else -1
         name = _MESSAGE_NAMES.get(number, f"message {number}")
         if name == "ServerHello" and data[6:38] == _RETRY_RANDOM:
             name = "HelloRetryRequest"
@@ -141,17 +143,88 @@ def message_of(sender: Side, content_type: int, data: bytes, *, tls13: bool) -> 
     return Message(sender, "Alert", data, tls13)
 
 
+#: What is kept of a message: "read" or "write", the version, the content type and the bytes.
+Record = tuple[str, int, int, bytes]
+
+
+class Transcript(Sequence[Message]):
+    """The messages of a connection until now, in order, which are parsed when somebody asks for them.
+
+    Most handshakes end as they should, and then only a few messages are ever looked at.
+
+    Args:
+        side: which side the records are those of.
+        records: what that side wrote and read.
+    """
+
+    __slots__ = ("_messages", "_records", "_side")
+
+    def __init__(self, side: Side, records: Iterable[Record]) -> None:
+        self._side = side
+        self._records = tuple(records)
+        self._messages: tuple[Message, ...] | None = None
+
+    def first(self, sender: Side, name: str) -> Message | None:
+        """The first message of this name that this side sent."""
+        number = _NUMBERS.get(name)
+        if number is None or name == "ServerHello":  # which has the number of a HelloRetryRequest
+            return _first_of(self.all, sender, name)
+        written = "write" if sender == self._side else "read"
+        for record in self._records:
+            if record[2] == _HANDSHAKE and record[0] == written and record[3].startswith(number):
+                return self._message(record)
+        return None
+
+    @property
+    def all(self) -> tuple[Message, ...]:
+        """All of them."""
+        if self._messages is None:
+            self._messages = tuple(map(self._message, self._records))
+        return self._messages
+
+    @property
+    def alerts(self) -> tuple[Message, ...]:
+        """The alerts of both sides."""
+        return tuple(self._message(record) for record in self._records if record[2] == _ALERT)
+
+    def _message(self, record: Record) -> Message:
+        direction, version, content_type, data = record
+        sender = self._side if direction == "write" else opposite(self._side)
+        return message_of(sender, content_type, data, tls13=version == _TLS13)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, index: int) -> Message: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Message, ...]: ...
+    def __getitem__(self, index: int | slice) -> Message | tuple[Message, ...]:
+        return self.all[index]
+
+    def __add__(self, more: Iterable[Message]) -> tuple[Message, ...]:
+        return (*self.all, *more)
+
+    def __eq__(self, other: object) -> bool:
+        return self.all == tuple(other) if isinstance(other, (Transcript, tuple)) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.all)
+
+    def __repr__(self) -> str:
+        return repr(self.all)
+
+
 class ObservedSocket(ssl.SSLSocket):
     """An SSL socket that keeps the messages of its handshake, in order.
 
     Attributes:
-        observed: what was seen: direction, version, content type and the bytes of each.
-        messages: those that were asked for by now.
+        observed: what was seen, from both sides.
+        side: which side it plays.
     """
 
-    # Instances are made by SSLContext.wrap_socket, never by calling the class; `observe` sees that each has the lists.
-    observed: list[tuple[str, int, int, bytes]]
-    messages: list[Message]
+    # Instances are made by SSLContext.wrap_socket, never by calling the class; `observe` sees that each has these.
+    observed: list[Record]
     side: Side
 
 
@@ -184,7 +257,7 @@ def observe(context: TLSContext, side: Side) -> None:
             attributes = conn._sslsock().__dict__
         observed = attributes.get("observed")
         if observed is None:
-            attributes.update(observed=[(direction, version, content_type, data)], messages=[], side=side)
+            attributes.update(observed=[(direction, version, content_type, data)], side=side)
         else:
             observed.append((direction, version, content_type, data))
 
@@ -200,22 +273,11 @@ def can_observe() -> bool:
     return MESSAGE_CALLBACK is not None
 
 
-def messages_of(sock: ssl.SSLSocket) -> tuple[Message, ...]:
+def messages_of(sock: ssl.SSLSocket) -> Sequence[Message]:
     """What has been seen of a socket's handshake so far."""
     attributes = sock.__dict__
     observed = attributes.get("observed")
-    if observed is None:
-        return ()
-    messages: list[Message] = attributes["messages"]
-    side: Side = attributes["side"]
-    count = len(messages)
-    if count < len(observed):
-        new = [
-            message_of(side if direction == "write" else opposite(side), content_type, data, tls13=version == _TLS13)
-            for direction, version, content_type, data in observed[count:]
-        ]
-        messages[count : count + len(new)] = new  # in its place, for another thread may do the same
-    return tuple(messages)
+    return () if observed is None else Transcript(attributes["side"], observed)
 
 
 # --- what a transcript tells -----------------------------------------------------------------------------------------
@@ -223,7 +285,8 @@ def messages_of(sock: ssl.SSLSocket) -> tuple[Message, ...]:
 
 def failure(transcript: Sequence[Message]) -> Message | None:
     """The first alert that ended the handshake, from either side."""
-    return next((message for message in transcript if message.is_failure), None)
+    alerts = transcript.alerts if isinstance(transcript, Transcript) else transcript
+    return next((message for message in alerts if message.is_failure), None)
 
 
 def late_failure(transcript: Sequence[Message], sender: Side) -> Message | None:
@@ -242,26 +305,31 @@ def late_failure(transcript: Sequence[Message], sender: Side) -> Message | None:
 
 def was_sent(transcript: Sequence[Message], sender: Side, name: str) -> bool:
     """Whether this side sent a message of this name."""
-    return any(message.sender == sender and message.name == name for message in transcript)
+    return first(transcript, sender, name) is not None
+
+
+def first(transcript: Sequence[Message], sender: Side, name: str) -> Message | None:
+    """The first message of this name that this side sent; None if it sent none."""
+    return transcript.first(sender, name) if isinstance(transcript, Transcript) else _first_of(transcript, sender, name)
+
+
+def _first_of(messages: Iterable[Message], sender: Side, name: str) -> Message | None:
+    return next((message for message in messages if message.sender == sender and message.name == name), None)
 
 
 def certificates_from(transcript: Sequence[Message], sender: Side) -> tuple[bytes, ...]:
     """The DER of the certificates that this side presented, its own first."""
-    for message in transcript:
-        if message.sender == sender and message.name == "Certificate":
-            return message.certificates
-    return ()
+    message = first(transcript, sender, "Certificate")
+    return () if message is None else message.certificates
 
 
 def server_name(transcript: Sequence[Message]) -> str | None:
     """The host name in the ClientHello's server_name extension (RFC 6066 section 3)."""
-    for message in transcript:
-        if message.name == "ClientHello":
-            try:
-                return _server_name(message.body)
-            except (_Malformed, IndexError):
-                return None
-    return None
+    hello = first(transcript, "client", "ClientHello")
+    try:
+        return None if hello is None else _server_name(hello.body)
+    except (_Malformed, IndexError):
+        return None
 
 
 def versions_offered(hello: Message) -> tuple[int, ...]:
@@ -320,25 +388,21 @@ def negotiated_group(transcript: Sequence[Message]) -> int | None:
 
 def signature_schemes_asked(transcript: Sequence[Message]) -> tuple[int, ...]:
     """The numbers of the signature schemes by which the server's CertificateRequest lets a client sign; empty without one."""
-    for message in transcript:
-        if message.name == "CertificateRequest":
-            try:
-                return tuple(_signature_schemes(_Reader(message.body), message.tls13))
-            except _Malformed:
-                return ()
-    return ()
+    request = first(transcript, "server", "CertificateRequest")
+    try:
+        return () if request is None else tuple(_signature_schemes(_Reader(request.body), request.tls13))
+    except _Malformed:
+        return ()
 
 
 def acceptable_authorities(transcript: Sequence[Message]) -> tuple[x509.Name, ...]:
     """The CA names by which the server's CertificateRequest says whom it would take; empty if it names none."""
-    for message in transcript:
-        if message.name == "CertificateRequest":
-            try:
-                names = _authority_names(_Reader(message.body), message.tls13)
-                return tuple(load_name(name) for name in names)
-            except (_Malformed, ValueError):
-                return ()
-    return ()
+    request = first(transcript, "server", "CertificateRequest")
+    try:
+        names = [] if request is None else _authority_names(_Reader(request.body), request.tls13)
+        return tuple(load_name(name) for name in names)
+    except (_Malformed, ValueError):
+        return ()
 
 
 # --- the layouts -----------------------------------------------------------------------------------------------------

@@ -14,9 +14,21 @@ from typing import TypeVar
 
 from pytest_mtls.certificates.clock import clock
 
-__all__ = ["Deadline", "drain", "drive", "is_readable", "send_all", "send_close_notify", "wait_for"]
+__all__ = [
+    "Deadline",
+    "complete_handshake",
+    "drain",
+    "drive",
+    "is_readable",
+    "send_all",
+    "send_close_notify",
+    "wait_for",
+]
 
 T = TypeVar("T")
+
+#: The least that a socket's time-out may be, for 0 means not to wait.
+_LEAST_SECONDS = 0.001
 
 
 class Deadline:
@@ -98,7 +110,37 @@ def drive(
         except BlockingIOError:
             ready = wait(sock, deadline.remaining, to_write=to_write)
         if not ready:
-            raise TimeoutError(f"the other side was silent until the deadline of {deadline.seconds:g} s")
+            raise _silence(deadline)
+
+
+def complete_handshake(sock: ssl.SSLSocket, deadline: Deadline, wait: Callable[..., bool] = wait_for) -> None:
+    """Do a TLS handshake, as `drive` does.
+
+    The waiting is left to Python's binding of OpenSSL: that saves a way through the interpreter for each flight of the
+    peer, in which a server of this process could compute.
+
+    Args:
+        sock: the socket, non-blocking, whose handshake has not begun.
+        deadline: when to give up.
+        wait: what waits, if it is not the system.
+
+    Raises:
+        TimeoutError, OSError: as `drive` does.
+    """
+    if wait is not wait_for:
+        drive(sock, sock.do_handshake, deadline, wait=wait)
+        return
+    sock.settimeout(max(deadline.remaining, _LEAST_SECONDS))
+    try:
+        sock.do_handshake()
+    except TimeoutError:
+        raise _silence(deadline) from None
+    finally:
+        sock.setblocking(False)
+
+
+def _silence(deadline: Deadline) -> TimeoutError:
+    return TimeoutError(f"the other side was silent until the deadline of {deadline.seconds:g} s")
 
 
 def send_all(sock: socket.socket, data: bytes, deadline: Deadline) -> None:

@@ -118,7 +118,7 @@ def _read_transcript(data: bytes) -> None:
 
 
 def _read_hello(data: bytes) -> None:
-    choice_of(messages_in(data))
+    choice_of(messages_in(data, "server"))
     name_asked_for(data)
 
 

@@ -1,12 +1,13 @@
-"""Contexts that are kept with an identity are made anew when something that they are made of has changed."""
+"""Contexts: what they send, and that those kept with an identity are made anew when something has changed."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from pytest_mtls import CertificateAuthority, MutualTLSServer, probe
+from pytest_mtls import CertificateAuthority, Identity, MutualTLSServer, probe
 from pytest_mtls.certificates.trust import Trust
 from pytest_mtls.tls.context import kept_client_context
 from pytest_mtls.tls.keylog import VARIABLE
@@ -46,3 +47,34 @@ def test_revoked_server_is_refused_by_who_trusted_it_before(ca: CertificateAutho
         refused = probe(server, client)
     assert (False, "client", "revoked") == (refused.accepted, refused.rejected_by, refused.reason)
     ca.remove_files()
+
+
+@pytest.mark.parametrize("tls", ["1.2", "1.3"])
+def test_root_is_sent_where_openssl_adds_it(ca: CertificateAuthority, tls: str) -> None:
+    """A certificate alone goes out with the root that its side trusts, whether the identity knows the root or not."""
+    other = CertificateAuthority.create()
+    client, foreign, below = ca.issue_client(), other.issue_client(), ca.intermediate().issue_client()
+    with MutualTLSServer(cert=ca.issue_server(), trust=[ca, other]) as server:
+
+        def sent(identity: Identity) -> tuple[bytes, ...]:
+            return probe(server, identity, ca, tls=tls).sent_chain_der
+
+        root = ca.certificate.public_bytes(Encoding.DER)
+        assert (client.der, root) == sent(client) == sent(Identity(client.chain, client.private_key))
+        assert (foreign.der,) == sent(foreign)
+        assert 2 == len(below.chain) == len(sent(below))
+        assert (server.cert.der, root) == probe(server, client, tls=tls).peer_chain_der
+
+
+def test_file_with_the_root_holds_it(ca: CertificateAuthority) -> None:
+    """It begins as the one without does, and both are private."""
+    client = ca.issue_client()
+    whole, without = Path(client.combined_path_with_root), Path(client.combined_path)
+    assert without.read_bytes() + ca.pem == whole.read_bytes()
+    assert [0o600, 0o600] == [path.stat().st_mode & 0o777 for path in (whole, without)]
+
+
+def test_one_session_ticket(mtls_server: MutualTLSServer, mtls_client_cert: Identity) -> None:
+    """A server sends one, which is enough to show that it accepted the client."""
+    seen = probe(mtls_server, mtls_client_cert, tls="1.3")
+    assert 1 == sum(message.name == "NewSessionTicket" for message in seen.transcript)

@@ -162,7 +162,7 @@ def test_all_processes_write_to_the_one_file(
 
 def test_option_with_a_file_that_cannot_be_written(pytester: pytest.Pytester) -> None:
     """The run ends before it begins, with the one error and no traceback."""
-    result = pytester.runpytest("--mtls-keylog", "missing/keys.log")
+    result = pytester.runpytest("--mtls-keylog", "missing/keys.log", "-p", "no:asyncio")
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     text = result.stdout.str() + result.stderr.str()
     assert "cannot write the key log" in text
