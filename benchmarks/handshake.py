@@ -1,13 +1,14 @@
 """`probe` and `assert_rejected` with our server, against handshakes written by hand on threads only with `ssl`.
 
-The hand-written client makes its context for each handshake, as most do, or uses one again. Neither end of it checks CRLs,
-as both of ours do by default: so ours is measured without them, too.
+The hand-written client makes its context for each handshake, as most do, or uses one again. Both of our ends check CRLs by
+default, and hardly anybody does so by hand: so both are measured with CRLs and without.
 """
 
 from __future__ import annotations
 
 import socket
 import ssl
+import tempfile
 import threading
 
 from compare import compare
@@ -21,12 +22,14 @@ HANDSHAKES = 25
 class HandWritten:
     """A server thread that takes a client's handshake on a thread of its own, and the client to it."""
 
-    def __init__(self, ca: CertificateAuthority) -> None:
+    def __init__(self, ca: CertificateAuthority, *, crls: bool = False) -> None:
         server = ca.issue_server()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(server.cert_path, server.key_path)
         self.context.load_verify_locations(ca.cert_path)
         self.context.verify_mode = ssl.CERT_REQUIRED
+        if crls:
+            check_crls(self.context, ca)
         self.listener = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -56,11 +59,20 @@ def client_context(client: Identity, ca: CertificateAuthority) -> ssl.SSLContext
     return context
 
 
+def check_crls(context: ssl.SSLContext, ca: CertificateAuthority) -> None:
+    """Have a context check the whole chain by the CRL of its CA."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"".join(ca.crl_pems()))
+        file.flush()
+        context.load_verify_locations(file.name)
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+
+
 def main() -> None:
     """Print the ratios."""
     ca = CertificateAuthority.create()
     client = ca.issue_client()
-    by_hand = HandWritten(ca)
+    by_hand, by_hand_with_crls = HandWritten(ca), HandWritten(ca, crls=True)
     with (
         MutualTLSServer(cert=ca.issue_server(), trust=ca) as server,
         MutualTLSServer(cert=ca.issue_server(), trust=ca, revocation=False) as plain_server,
@@ -78,6 +90,10 @@ def main() -> None:
             for _ in range(HANDSHAKES):
                 by_hand.shake_hands(context)
 
+        def theirs_with_crls() -> None:
+            for _ in range(HANDSHAKES):
+                by_hand_with_crls.shake_hands(context_with_crls)
+
         def rejected() -> None:
             for _ in range(HANDSHAKES):
                 server._accepted.clear()  # as after `reload`, which would be measured too
@@ -91,18 +107,21 @@ def main() -> None:
             for _ in range(HANDSHAKES):
                 assert probe(plain_server, client, without_keys).accepted
 
-        context = client_context(client, ca)
+        context, context_with_crls = client_context(client, ca), client_context(client, ca)
+        check_crls(context_with_crls, ca)
         without_keys = Trust.of(ca.certificate)  # as whoever has no CRLs
         expired = ca.issue_client(not_before=-10, not_after=-1)
-        many = f"{HANDSHAKES} times"
-        compare(f"{many}, probe : hand-written", ours, theirs, rounds=30, bound=1.3)
-        compare(f"{many}, probe : hand-written, context used again", ours, theirs_reused, rounds=30, bound=1.1)
-        compare(f"{many}, probe without CRLs : the same", without_crls, theirs_reused, rounds=30, bound=1.1)
-        by_one = "one hand-written, context used again"
-        compare(f"{many}, assert_rejected with its control : {by_one}", rejected, theirs_reused, rounds=30, bound=2.2)
-        compare(
-            f"{many}, assert_rejected after a control : {by_one}", rejected_again, theirs_reused, rounds=30, bound=1.2
-        )
+        for what, mine, peer, other, bound in (
+            ("probe : hand-written", ours, "", theirs, 1.3),
+            ("probe : hand-written", ours, ", context used again", theirs_reused, 1.1),
+            ("probe : hand-written", ours, ", context used again, with CRLs", theirs_with_crls, 1.1),
+            ("probe without CRLs : hand-written", without_crls, ", context used again", theirs_reused, 1.1),
+            ("assert_rejected with its control : one", rejected, ", context used again", theirs_reused, 2.2),
+            ("assert_rejected with its control : one", rejected, ", the same with CRLs", theirs_with_crls, 2.2),
+            ("assert_rejected after a control : one", rejected_again, ", context used again", theirs_reused, 1.2),
+            ("assert_rejected after a control : one", rejected_again, ", the same with CRLs", theirs_with_crls, 1.2),
+        ):
+            compare(f"{HANDSHAKES} times, {what}{peer}", mine, other, rounds=30, bound=bound)
 
 
 if __name__ == "__main__":
