@@ -50,7 +50,7 @@ class Identity:
     Attributes:
         chain: its certificate, then the intermediates, as they are sent; without the root.
         private_key: None if it stayed with whoever made it.
-        root: the trust anchor, if it is known, which is no part of the chain.
+        root: the trust anchor, if it is known; not part of the chain.
         files: where files are written for libraries that want paths.
         raw_key_pem: what to give out as the private key's PEM instead of ``private_key``, unchecked, so that a
             bad case can present a key which is not the certificate's.

@@ -295,8 +295,7 @@ def shake_hands(
         assert failed is not None
         seen = judge_failure(seen, failed)
         if seen.rejected_by == "client":
-            with socket.socket(fileno=sock.detach()) as rest:
-                drain(rest, Deadline(min(deadline.remaining, _DRAIN_SECONDS)))
+            drain(sock, deadline.sooner(_DRAIN_SECONDS))
         if is_done and seen.accepted is False and seen.alert is None and _has_taken_the_client_in(seen):
             return replace(seen, layer=protocol.layer)
         return seen

@@ -98,7 +98,6 @@ class Connection:
         self.handshake: Handshake | None = None
         self.recorded: Handshake | None = None
         self._sock = sock
-        self._family = sock.family
         self.context = context
         self._turns = turns
         self._misbehaviour = misbehaviour
@@ -106,6 +105,7 @@ class Connection:
         self._on_verdict = on_verdict
         self._waiting = False
         self._aborted = False
+        self._is_over = False
 
     def run(self, handler: Handler, handshake_timeout: float, idle_timeout: float) -> None:
         """See the connection through to its end.
@@ -140,9 +140,8 @@ class Connection:
 
     def _drain(self, sock: ssl.SSLSocket, timeout: float) -> None:
         if sock.fileno() >= 0:  # a handler may have closed it, or taken it over
-            # Said what it is, for otherwise three questions to the system find it out.
-            self._use(socket.socket(self._family, socket.SOCK_STREAM, 0, fileno=sock.detach()))
-            drain(self._sock, Deadline(timeout))
+            self._is_over = True
+            drain(sock, Deadline(timeout))
 
     def _misbehave(self, misbehaviour: str, timeout: float) -> None:
         error = f"this server does not shake hands: it plays {misbehaviour!r}"
@@ -165,16 +164,15 @@ class Connection:
         sock = self._sock
         seen = self.handshake
         is_accepted = seen is not None and seen.accepted is True and not seen.is_unused
-        return is_accepted and isinstance(sock, ServingSocket) and not sock.is_used and not self._aborted
+        is_unused = isinstance(sock, ServingSocket) and not sock.is_used
+        return is_accepted and is_unused and not self._aborted and not self._is_over
 
     def has_unread(self) -> bool:
         """Whether an accepted client has said something, or ended, of which nothing is known yet."""
-        if self.handshake is None or not self.handshake.accepted:
+        if self.handshake is None or not self.handshake.accepted or self._is_over:
             return False
         sock = self._sock
-        if isinstance(sock, ServingSocket):
-            return sock.has_unread() or failure(messages_of(sock)) is not None
-        return False  # it only waits for the end
+        return isinstance(sock, ServingSocket) and (sock.has_unread() or failure(messages_of(sock)) is not None)
 
     def abort(self) -> None:
         """End the connection now: whatever its thread waits for ends with an error."""
@@ -192,10 +190,10 @@ class Connection:
 
     def _shake_hands(self, deadline: Deadline) -> ssl.SSLSocket:
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        self._sock.setblocking(False)
         local_address = self._sock.getsockname()[:2]
         sock = self.context.wrap_socket(self._sock, server_side=True, do_handshake_on_connect=False)
         self._use(sock)
+        sock.settimeout(0.0)
         failed: Exception | None = None
         try:
             drive(sock, partial(self._step, sock), deadline, waiting=self._set_waiting)

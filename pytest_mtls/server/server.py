@@ -616,23 +616,21 @@ class MutualTLSServer:
                     break
                 for sock in listener.sockets:
                     if sock in ready:
-                        self._take_all(sock)
+                        self._take(sock)
         listener.close()
         self._set_accepting(False)
 
-    def _take_all(self, listening: socket.socket) -> None:
-        while True:
-            try:
-                sock, address = listening.accept()
-            except BlockingIOError:
-                return
-            except ConnectionError:
-                continue  # the client has gone before it was taken
-            except OSError as error:
-                self._note_exhaustion(f"cannot take a connection: {error.strerror or error}")
-                return
-            self._is_exhausted = False
-            self.serve_connection(sock, address[:2])
+    def _take(self, listening: socket.socket) -> None:
+        """Take one connection. If more wait, the next look tells of them."""
+        try:
+            sock, address = listening.accept()
+        except (BlockingIOError, ConnectionError):
+            return  # the client has gone before it was taken
+        except OSError as error:
+            self._note_exhaustion(f"cannot take a connection: {error.strerror or error}")
+            return
+        self._is_exhausted = False
+        self.serve_connection(sock, address[:2])
 
     def serve_connection(self, sock: socket.socket, address: tuple[str, int]) -> None:
         """Serve a connection that was accepted already, on a thread of its own.

@@ -227,6 +227,12 @@ class ObservedSocket(ssl.SSLSocket):
     observed: list[Record]
     side: Side
 
+    def settimeout(self, value: float | None) -> None:  # noqa: D102
+        # `ssl` sets again what is set already after each step of a handshake. It is a system call, in which another thread
+        # takes the interpreter.
+        if value != self.gettimeout():
+            super().settimeout(value)
+
 
 class ConnectedSocket(ObservedSocket):
     """One over a connection: if that has gone, it is closed, which `wrap_socket` forgets before CPython 3.13."""

@@ -136,7 +136,7 @@ def complete_handshake(sock: ssl.SSLSocket, deadline: Deadline, wait: Callable[.
     except TimeoutError:
         raise _silence(deadline) from None
     finally:
-        sock.setblocking(False)
+        sock.settimeout(0.0)
 
 
 def _silence(deadline: Deadline) -> TimeoutError:
@@ -156,16 +156,17 @@ def send_all(sock: socket.socket, data: bytes, deadline: Deadline) -> None:
 
 
 def drain(sock: socket.socket, deadline: Deadline) -> None:
-    """Send the end of our stream, and take what the peer still sends until it ends its own.
+    """Send the end of our stream, plain or under TLS, and take what the peer still sends until it ends its own.
 
     A socket that is closed while unread bytes are left resets the connection, and a reset can overtake the alert that
     was sent before it: the peer then sees a broken pipe instead of the reason.
     """
     try:
-        sock.shutdown(socket.SHUT_WR)
-        sock.setblocking(False)
+        # By the plain socket's own methods: a TLS socket would decrypt what comes.
+        socket.socket.shutdown(sock, socket.SHUT_WR)
+        sock.settimeout(0.0)
         while wait_for(sock, deadline.remaining):
-            if not sock.recv(65536):
+            if not socket.socket.recv(sock, 65536):
                 break
     except OSError:
         pass  # the peer has reset the connection: it does not want to hear more
@@ -174,7 +175,7 @@ def drain(sock: socket.socket, deadline: Deadline) -> None:
 def send_close_notify(sock: ssl.SSLSocket) -> None:
     """Send close_notify (RFC 8446 section 6.1), so that the peer sees an orderly end; its own is not waited for."""
     try:
-        sock.setblocking(False)
+        sock.settimeout(0.0)
         sock.unwrap()
     except (OSError, ValueError):
         pass  # it has not answered yet, or is gone already
