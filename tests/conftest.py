@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import ssl
 from collections.abc import Generator
 from importlib import import_module
@@ -23,6 +24,10 @@ pytest_plugins = ["pytester"]
 # be there before.
 for _late in ("httpcore", "httpx"):
     import_module(_late)
+
+# A shell starts what it has in the background with Ctrl-C ignored, which the programs would inherit that are tested for it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # An example may take as long as it takes: machines are noisy.
 settings.register_profile("suite", deadline=None)

@@ -321,6 +321,7 @@ class CertificateAuthority(Issuer):
         password: str | bytes | None = None,
         chain: Source | Iterable[x509.Certificate] | None = None,
         partial: bool = False,
+        unchecked: bool = False,
     ) -> CertificateAuthority:
         """Read a CA that is there already, such as a company's.
 
@@ -331,12 +332,15 @@ class CertificateAuthority(Issuer):
             password: of an encrypted key or PKCS#12 file.
             chain: the CAs above an intermediate, up to the root.
             partial: take an intermediate without all of the CAs above it.
+            unchecked: take a certificate that may not issue others, or whose extensions cannot be read, to trust it all the
+                same: a root of version 1, or an end-entity certificate that is pinned. What comes of it is up to the TLS
+                library; OpenSSL takes a root of version 1 only with ``strict=False``.
 
         Raises:
             UnreadableCertificate, UnreadablePrivateKey: there is none, or it cannot be parsed.
             WrongPassword: the password is missing or does not open the key.
             KeyMismatch: the key is that of no certificate.
-            NotACertificateAuthority: the certificate may not issue others.
+            NotACertificateAuthority: the certificate may not issue others, and not ``unchecked``.
             IncompleteChain: a certificate above it is missing, or does not belong.
         """
         if chain is None:
@@ -346,12 +350,15 @@ class CertificateAuthority(Issuer):
         bundle = load_bundle(certificate, private_key, password=password, others=above)
         own, *higher = bundle.chain if bundle.root is None else (*bundle.chain, bundle.root)
         top = higher[-1] if higher else own
-        if not partial and not is_self_issued(top):
+        if not (partial or unchecked or is_self_issued(top)):
             raise IncompleteChain(describe_name(top.subject), describe_name(top.issuer))
+        if not unchecked:
+            for issuer in (own, *higher):
+                _check_authority(issuer)
         parent = None
         for issuer in reversed(higher):
-            parent = cls(_checked_authority(issuer), parent=parent)
-        return cls(_checked_authority(own), bundle.private_key, parent=parent)
+            parent = cls(issuer, parent=parent)
+        return cls(own, bundle.private_key, parent=parent)
 
     @classmethod
     def from_trustme(cls, ca: trustme.CA) -> CertificateAuthority:
@@ -575,8 +582,8 @@ class CertificateAuthority(Issuer):
         return None if limit is None else limit - 1
 
 
-def _checked_authority(certificate: x509.Certificate) -> x509.Certificate:
-    """A certificate that may issue others.
+def _check_authority(certificate: x509.Certificate) -> None:
+    """See that a certificate may issue others.
 
     Raises:
         NotACertificateAuthority: it may not.
@@ -591,4 +598,3 @@ def _checked_authority(certificate: x509.Certificate) -> x509.Certificate:
         raise NotACertificateAuthority(subject, problem)
     if profile.key_usage is not None and "key_cert_sign" not in profile.key_usage:
         raise NotACertificateAuthority(subject, "its key usage is not for signing certificates")
-    return certificate

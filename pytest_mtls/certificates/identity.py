@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import cryptography
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from pytest_mtls.certificates.clock import now
 from pytest_mtls.certificates.files import PrivateDirectory, file_stem, write_files
 from pytest_mtls.certificates.key import KeyKind, PrivateKey, password_bytes, private_key_pem, same_key
-from pytest_mtls.certificates.loading import Source, load_bundle, load_private_key
+from pytest_mtls.certificates.loading import Source, issued, load_bundle, load_private_key
 from pytest_mtls.certificates.names import common_name_of, describe_name
 from pytest_mtls.certificates.output import IdentityFiles, contents, identity_files
 from pytest_mtls.certificates.readable import UNREADABLE, problem_of_names
@@ -50,7 +51,8 @@ class Identity:
     Attributes:
         chain: its certificate, then the intermediates, as they are sent; without the root.
         private_key: None if it stayed with whoever made it.
-        root: the trust anchor, if it is known; not part of the chain.
+        root: the trust anchor, if it is known; not part of the chain, unless `load` found it among certificates that do
+            not belong together.
         files: where files are written for libraries that want paths.
         raw_key_pem: what to give out as the private key's PEM instead of ``private_key``, unchecked, so that a
             bad case can present a key which is not the certificate's.
@@ -72,6 +74,10 @@ class Identity:
     ) -> Identity:
         """Read an identity that somebody else issued.
 
+        Certificates that make up one chain are put in its order, and the root is left out. If some do not belong to it,
+        all are taken as they are, the identity's own first, for what is presented is the caller's choice; `remarks` then
+        says what is odd.
+
         Args:
             source: its certificate and those of its issuers, in any order, and perhaps its key: PEM, DER or PKCS#12,
                 as bytes or as the path of a file.
@@ -82,9 +88,8 @@ class Identity:
             UnreadableCertificate, UnreadablePrivateKey: there is none, or it cannot be parsed.
             WrongPassword: the password is missing or does not open the key.
             KeyMismatch: the key is that of no certificate.
-            IncompleteChain: a certificate does not belong to the chain.
         """
-        bundle = load_bundle(source, key, password=password)
+        bundle = load_bundle(source, key, password=password, as_it_is=True)
         return cls(bundle.chain, bundle.private_key, bundle.root)
 
     @classmethod
@@ -134,6 +139,18 @@ class Identity:
     def expires_in(self) -> timedelta:
         """How long from now until `not_after`, by the real clock; below zero where the certificate has expired."""
         return self.not_after - now()
+
+    @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """What is odd about the chain: each certificate in it that did not issue the one before; none as a rule.
+
+        Many peers sort out such a chain, and some reject it (RFC 8446 section 4.4.2).
+        """
+        return tuple(
+            f"{describe_name(above.subject)} did not issue {describe_name(below.subject)}"
+            for below, above in pairwise(self.chain)
+            if not issued(above, below, weak_hashes=True)
+        )
 
     @cached_property
     def cert_pem(self) -> bytes:

@@ -23,6 +23,7 @@ from pytest_mtls.certificates.key import PrivateKey, password_bytes, same_key
 from pytest_mtls.certificates.name_lengths import problem_of_lengths
 from pytest_mtls.certificates.names import describe_name
 from pytest_mtls.certificates.readable import UNREADABLE, problem_of_names
+from pytest_mtls.certificates.weak_hash import weak_hash_of_valid
 from pytest_mtls.errors import (
     IncompleteChain,
     KeyMismatch,
@@ -58,8 +59,9 @@ class Bundle:
     """What belongs together: a certificate, those that lead to its root, and its private key.
 
     Attributes:
-        chain: each certificate followed by its issuer's, the root not among them.
-        root: the self-signed certificate at the end, if it was there.
+        chain: each certificate followed by its issuer's, the root not among them; or what was there, in its order, if not
+            all of it is one chain.
+        root: the self-signed certificate that the chain leads to, if it was there.
         private_key: that of the first certificate, if it was there.
     """
 
@@ -74,6 +76,7 @@ def load_bundle(
     *,
     password: str | bytes | None = None,
     others: Iterable[x509.Certificate] = (),
+    as_it_is: bool = False,
 ) -> Bundle:
     """Read a certificate with its chain and key.
 
@@ -82,12 +85,13 @@ def load_bundle(
         key: the key, if it is elsewhere.
         password: of an encrypted key or PKCS#12 file.
         others: more certificates of the chain.
+        as_it_is: take certificates that do not belong to the chain, too.
 
     Raises:
         UnreadableCertificate, UnreadablePrivateKey: there is none, or it cannot be parsed.
         WrongPassword: the password is missing or does not open the key.
         KeyMismatch: no certificate is that of the key.
-        IncompleteChain: a certificate does not belong to the chain of the first.
+        IncompleteChain: a certificate does not belong to the chain of the first, and not ``as_it_is``.
     """
     private_key: PrivateKey | None = None
     if isinstance(source, x509.Certificate):
@@ -102,9 +106,17 @@ def load_bundle(
     certificates = [*certificates, *others]
     _check_names(others, "the given chain")
     first = _certificate_of(private_key, certificates, label)
-    chain = _linked(first, certificates)
-    root = chain[-1] if len(chain) > 1 and is_self_issued(chain[-1]) else None
-    return Bundle(chain if root is None else chain[:-1], root, private_key)
+    chain, astray = _linked(first, certificates)
+    last = chain[-1]
+    root = last if len(chain) > 1 and is_self_issued(last) else None
+    if astray and not as_it_is:
+        lost = astray[0] if is_self_issued(last) else last
+        raise IncompleteChain(describe_name(lost.subject), describe_name(lost.issuer))
+    if astray:
+        chain = tuple(dict.fromkeys([first, *certificates]))
+    elif root is not None:
+        chain = chain[:-1]
+    return Bundle(chain, root, private_key)
 
 
 def load_certificates(source: Source, *, password: str | bytes | None = None) -> tuple[x509.Certificate, ...]:
@@ -169,14 +181,20 @@ def read(source: Source, unreadable: Callable[[str, str], Exception] = Unreadabl
         raise unreadable(str(source), problem) from None
 
 
-def issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    """Whether one certificate was signed with the key of another, whose subject it names as issuer."""
+def issued(issuer: x509.Certificate, certificate: x509.Certificate, *, weak_hashes: bool = False) -> bool:
+    """Whether one certificate was signed with the key of another, whose subject it names as issuer.
+
+    Args:
+        issuer: that other.
+        certificate: the one.
+        weak_hashes: whether a signature by way of SHA-1 or MD5, which can be forged, counts.
+    """
     if certificate.issuer != issuer.subject:
         return False
     try:
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
-        return False
+        return weak_hashes and weak_hash_of_valid(certificate, issuer) is not None
     return True
 
 
@@ -266,18 +284,21 @@ def _certificate_of(key: PrivateKey | None, certificates: Sequence[x509.Certific
     raise KeyMismatch(describe_name(certificates[0].subject), label)
 
 
-def _linked(first: x509.Certificate, certificates: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
-    """The certificates in the order of a chain, all of them."""
+def _linked(
+    first: x509.Certificate, certificates: Iterable[x509.Certificate]
+) -> tuple[tuple[x509.Certificate, ...], list[x509.Certificate]]:
+    """The certificates in the order of a chain, up to a root or as far as it goes, and those that are not of it."""
     chain = [first]
     remaining = [certificate for certificate in dict.fromkeys(certificates) if certificate != first]
-    while remaining:
-        following = next((one for one in remaining if issued(one, chain[-1])), None)
-        if following is None:
-            astray = remaining[0] if is_self_issued(chain[-1]) else chain[-1]
-            raise IncompleteChain(describe_name(astray.subject), describe_name(astray.issuer))
-        chain.append(following)
-        remaining.remove(following)
-    return tuple(chain)
+    while remaining and not is_self_issued(chain[-1]):
+        # Of a CA that is certified by itself and by another, the root: what comes after the other one is not needed.
+        issuers = (one for one in remaining if issued(one, chain[-1], weak_hashes=True))
+        following = sorted(issuers, key=is_self_issued, reverse=True)
+        if not following:
+            break
+        chain.append(following[0])
+        remaining.remove(following[0])
+    return tuple(chain), remaining
 
 
 def _is_pkcs12(data: bytes) -> bool:

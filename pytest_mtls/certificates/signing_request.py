@@ -9,10 +9,7 @@ from functools import cached_property
 from typing import Literal, TypeVar, Union
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -27,6 +24,7 @@ from pytest_mtls.certificates.names import (
 )
 from pytest_mtls.certificates.profile import EXTENDED_KEY_USAGES
 from pytest_mtls.certificates.readable import UNREADABLE
+from pytest_mtls.certificates.weak_hash import weak_hash_of_valid
 from pytest_mtls.errors import InvalidArgument, InvalidName, SigningRequestRefused
 
 __all__ = ["CertificateSigningRequest", "SigningPolicy", "SigningRequestArgument"]
@@ -226,7 +224,8 @@ def _check_signature(request: CertificateSigningRequest, weak_hashes: bool) -> N
         valid = request.request.is_signature_valid
     except UNREADABLE:
         valid = False
-    if not valid and (name := _weak_hash_of_valid(request.request)):
+    name = None if valid else weak_hash_of_valid(request.request, request.request)
+    if name is not None:
         if weak_hashes:
             return
         rule = (
@@ -237,23 +236,6 @@ def _check_signature(request: CertificateSigningRequest, weak_hashes: bool) -> N
     if not valid:
         rule = f"it must verify with the public key in the request of {request.subject}, which proves possession"
         raise SigningRequestRefused("signature", "invalid", rule)
-
-
-def _weak_hash_of_valid(request: x509.CertificateSigningRequest) -> str | None:
-    """The weak hash of a signature that is valid except for it, which cryptography calls invalid; None for any other."""
-    try:
-        digest, key = request.signature_hash_algorithm, request.public_key()
-        if not isinstance(digest, (hashes.SHA1, hashes.MD5)):
-            return None
-        if isinstance(key, rsa.RSAPublicKey):
-            key.verify(request.signature, request.tbs_certrequest_bytes, PKCS1v15(), digest)
-        elif isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(request.signature, request.tbs_certrequest_bytes, ec.ECDSA(digest))
-        else:
-            return None
-    except (*UNREADABLE, InvalidSignature, UnsupportedAlgorithm):
-        return None
-    return "SHA-1" if isinstance(digest, hashes.SHA1) else "MD5"
 
 
 def _check_no_authority(request: x509.CertificateSigningRequest) -> None:

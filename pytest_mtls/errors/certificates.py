@@ -144,7 +144,8 @@ class NotACertificateAuthority(MtlsError):
     def __str__(self) -> str:
         return (
             f"the certificate of {self.subject} is not a CA's: {self.problem}. "
-            "Give the certificate that issues the others, not one that it issued."
+            "Give the certificate that issues the others, not one that it issued; "
+            "or, to trust it on purpose, CertificateAuthority.load(..., unchecked=True)."
         )
 
 

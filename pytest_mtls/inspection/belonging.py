@@ -104,7 +104,7 @@ class Collection:
         if is_self_issued(certificate):
             return None
         others = (one for one in (*self.places, *self.trusted) if one != certificate)
-        return next((one for one in others if issued(one, certificate)), None)
+        return next((one for one in others if issued(one, certificate, weak_hashes=True)), None)
 
     def path(self, certificate: x509.Certificate) -> tuple[x509.Certificate, ...]:
         """It, its issuer, and so on, as far as they are here."""

@@ -115,8 +115,10 @@ def launch(
     own_ca = CertificateAuthority.create() if ca is None else ca
     directory = Path(CLEANER.new_directory())
     try:
-        words = [os.fspath(word) for word in command]
-        templates = [*words, *(files or {}).values(), *(env or {}).values()]
+        words = [_text("command", word) for word in command]
+        templates = [*words]
+        for argument, texts in (("files", files or {}), ("env", env or {})):
+            templates += [_text(argument, text) for text in texts.values()]
         values = {
             "dir": str(directory),
             "host": host,
@@ -148,6 +150,18 @@ def launch(
         CLEANER.remove(str(directory))
         if ca is None:
             own_ca.remove_files()
+
+
+def _text(argument: str, value: object) -> str:
+    """A value as text.
+
+    Raises:
+        InvalidArgument: it is neither text nor a path.
+    """
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str):
+        raise InvalidArgument(argument, value, "text")
+    return text
 
 
 def _write_file(directory: Path, name: str, text: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
+from pytest_mtls.cases import CATALOGUE
 from pytest_mtls.certificates.authority import CertificateAuthority
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.key import private_key_pem
@@ -28,6 +30,9 @@ from pytest_mtls.errors import (
     UnreadablePrivateKey,
     WrongPassword,
 )
+
+#: Name constraints on an IP range whose mask is that of no network: 10.0.0.0/255.0.255.0.
+NO_NETWORK = bytes.fromhex("300e a00c 300a 8708 0a000000 ff00ff00")
 
 ROOT = CertificateAuthority.create("Company Root")
 BELOW = ROOT.intermediate("Company Issuing")
@@ -187,12 +192,40 @@ class TestIdentity:
         assert "CN=alice" == refused.value.subject
 
     def test_certificates_that_do_not_link(self) -> None:
-        """A certificate that is not of the chain is rejected."""
-        with pytest.raises(IncompleteChain) as refused:
-            Identity.load(ALICE.certificate.public_bytes(Encoding.PEM) + ROOT.pem)
-        assert ("CN=alice", BELOW.subject) == (refused.value.subject, refused.value.issuer)
-        with pytest.raises(IncompleteChain, match="CN=bob"):
-            Identity.load(ALICE.cert_pem + ROOT.pem + BOB.certificate.public_bytes(Encoding.PEM))
+        """What is not of one chain is taken as it is, the identity's own certificate first, with a remark on what is odd."""
+        alone = ALICE.certificate.public_bytes(Encoding.PEM)
+        bob = BOB.certificate.public_bytes(Encoding.PEM)
+        without = Identity.load(alone + ROOT.pem)
+        assert ((ALICE.certificate, ROOT.certificate), None) == (without.chain, without.root)
+        assert (f"{ROOT.subject} did not issue CN=alice",) == without.remarks
+        surplus = Identity.load(bob + ROOT.pem + ALICE.cert_pem, ALICE.key_pem)
+        assert (ALICE.certificate, BOB.certificate, ROOT.certificate, BELOW.certificate) == surplus.chain
+        assert (ROOT.certificate, 3) == (surplus.root, len(surplus.remarks))
+        assert () == Identity.load(ALICE.cert_pem + ROOT.pem).remarks
+
+    def test_root_that_another_one_certified(self) -> None:
+        """Of a root that is there by itself and cross-signed, the one that ends the chain is the root."""
+        old, new = CertificateAuthority.create("Old"), CertificateAuthority.create("New")
+        crossed = old.cross_sign(new)
+        client = new.issue_client()
+        loaded = Identity.load(client.cert_pem + crossed.pem + old.pem + new.pem)
+        assert ((client.certificate, crossed.certificate, old.certificate, new.certificate), new.certificate) == (
+            loaded.chain,
+            loaded.root,
+        )
+        assert ((client.certificate, crossed.certificate), old.certificate) == (
+            (loaded := Identity.load(old.pem + client.cert_pem + crossed.pem, client.private_key)).chain,
+            loaded.root,
+        )
+
+    def test_issuers_with_weak_signatures(self) -> None:
+        """A certificate that is signed by way of SHA-1 or MD5 belongs to its chain; one whose signature is wrong does not."""
+        for id, oddities in (("sha1-intermediate", 0), ("md5-intermediate", 0), ("intermediate-forged", 1)):
+            (case,) = CATALOGUE["client"].select([id])
+            bad = case.identity(ROOT)
+            assert bad is not None
+            loaded = Identity.load(bad.cert_pem + ROOT.pem, bad.key_pem)
+            assert (id, oddities, bad.chain) == (id, len(loaded.remarks), loaded.chain[: len(bad.chain)])
 
 
 class TestAuthority:
@@ -253,6 +286,26 @@ class TestAuthority:
             certificate = CertificateAuthority.self_signed(replace(profile, **changes)).certificate
             with pytest.raises(NotACertificateAuthority, match=problem):
                 CertificateAuthority.load(certificate)
+
+    def test_unchecked(self) -> None:
+        """To be trusted on purpose, anything will do; it issues nothing without its key."""
+        profile = ROOT.client_profile("none")
+        constraints = x509.UnrecognizedExtension(x509.OID_NAME_CONSTRAINTS, NO_NETWORK)
+        for certificate in (
+            ALICE.certificate,
+            CertificateAuthority.self_signed(replace(profile, authority=None)).certificate,
+            CertificateAuthority.self_signed(
+                replace(
+                    profile,
+                    authority=True,
+                    extra_extensions=(x509.Extension(constraints.oid, True, constraints),),
+                )
+            ).certificate,
+        ):
+            with pytest.raises(NotACertificateAuthority, match="unchecked=True"):
+                CertificateAuthority.load(certificate, partial=True)
+            loaded = CertificateAuthority.load(certificate, unchecked=True)
+            assert (certificate, None) == (loaded.certificate, loaded.private_key)
 
     def test_errors_of_identities(self) -> None:
         """Garbage, wrong keys and wrong passwords are rejected as for identities."""

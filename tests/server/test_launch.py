@@ -210,10 +210,14 @@ def test_port_of_somebody_else_is_an_error() -> None:
         {"command": ["true"], "files": {"a": "", "a/b": ""}},
         {"command": ["true"], "files": {"": ""}},
         {"command": ["true"], "files": {3: ""}},
+        {"command": ["true"], "files": {"a": b""}},
+        {"command": ["true"], "env": {"A": 1}},
+        {"command": ["true", 5]},
     ],
     ids=[
         *("text", "empty", "user", "file-above", "file-elsewhere", "nul", "long", "below-a-file", "key", "dotted"),
         *("directory", "log", "file-and-directory", "nameless", "number"),
+        *("bytes", "variable", "argument"),
     ],
 )
 def test_bad_arguments_get_one_typed_error(arguments: dict[str, Any]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pytest_mtls import CertificateAuthority, Identity, MutualTLSServer, probe
+from pytest_mtls import CertificateAuthority, Identity, MutualTLSServer, Reason, probe
+from pytest_mtls.cases.resigned import EXTENSIONS, VERSION, resign
 from pytest_mtls.certificates.trust import Trust
 from pytest_mtls.tls.context import kept_client_context
 from pytest_mtls.tls.keylog import VARIABLE
@@ -64,6 +67,46 @@ def test_root_is_sent_where_openssl_adds_it(ca: CertificateAuthority, tls: str) 
         assert (foreign.der,) == sent(foreign)
         assert 2 == len(below.chain) == len(sent(below))
         assert (server.cert.der, root) == probe(server, client, tls=tls).peer_chain_der
+
+
+def test_certificate_that_is_pinned(ca: CertificateAuthority, mtls_client_cert: Identity) -> None:
+    """An end-entity certificate that is trusted on purpose stands for itself, and for no other of its CA."""
+    one, other = ca.issue_server(), ca.issue_server()
+    pinned = CertificateAuthority.load(one.certificate, unchecked=True)
+    with MutualTLSServer(cert=one, trust=ca) as first, MutualTLSServer(cert=other, trust=ca) as second:
+        client = ca.issue_client()
+        assert True is probe(first, client, pinned).accepted
+        seen = probe(second, client, pinned)
+    assert (False, "client", Reason.UNKNOWN_CA) == (seen.accepted, seen.rejected_by, seen.reason)
+
+
+def test_root_of_version_1(ca: CertificateAuthority) -> None:
+    """It can be trusted on purpose, where nobody insists on the profile of RFC 5280."""
+    assert ca.private_key is not None
+
+    def to_version_1(fields: list[bytes]) -> None:
+        del fields[EXTENSIONS]
+        del fields[VERSION]
+
+    plain = resign(ca.certificate, ca.private_key, to_version_1)
+    root = CertificateAuthority.load(plain, ca.private_key, unchecked=True)
+    with MutualTLSServer(cert=root.issue_server(), trust=root, strict=False) as server:
+        client = root.issue_client()
+        assert True is probe(replace(server.endpoint, strict=False), client).accepted
+        assert False is probe(server, client).accepted
+
+
+def test_root_with_constraints_that_cannot_be(ca: CertificateAuthority) -> None:
+    """It can be trusted on purpose: then OpenSSL says what it makes of it."""
+    no_network = x509.UnrecognizedExtension(
+        x509.OID_NAME_CONSTRAINTS, bytes.fromhex("300ea00c300a87080a000000ff00ff00")
+    )
+    profile = replace(
+        ca.client_profile("odd"), authority=True, extra_extensions=(x509.Extension(no_network.oid, True, no_network),)
+    )
+    odd = CertificateAuthority.load(CertificateAuthority.self_signed(profile).certificate, unchecked=True)
+    with MutualTLSServer(cert=ca.issue_server(), trust=[ca, odd], revocation=False) as server:
+        assert True is probe(server, ca.issue_client(), [ca, odd]).accepted
 
 
 def test_file_with_the_root_holds_it(ca: CertificateAuthority) -> None:
