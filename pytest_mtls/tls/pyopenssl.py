@@ -25,7 +25,7 @@ from OpenSSL import SSL, crypto
 
 from pytest_mtls.proxies.verification import VERIFY_WORDS
 from pytest_mtls.reasons.side import Side
-from pytest_mtls.tls.standard import new_standard_context
+from pytest_mtls.tls.standard import NO_CERTIFICATE_COMPRESSION, new_standard_context
 from pytest_mtls.tls.wire import Deadline, wait_for
 
 __all__ = ["PyOpenSSLContext"]
@@ -82,6 +82,7 @@ class PyOpenSSLContext:
             | SSL.OP_SINGLE_DH_USE
             | SSL.OP_SINGLE_ECDH_USE
             | ignore_eof
+            | NO_CERTIFICATE_COMPRESSION
         )
         self.pyopenssl.set_session_id(b"pytest-mtls")
         self.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -11,7 +11,13 @@ import ssl
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["MESSAGE_CALLBACK", "new_standard_context"]
+__all__ = ["MESSAGE_CALLBACK", "NO_CERTIFICATE_COMPRESSION", "new_standard_context"]
+
+#: OpenSSL's options ``SSL_OP_NO_TX_CERTIFICATE_COMPRESSION`` and ``SSL_OP_NO_RX_CERTIFICATE_COMPRESSION``, which Python has
+#: no names for. From 3.2 on OpenSSL compresses a client's Certificate message (RFC 8879), by methods of which the standard
+#: library has not all: what is in it could not be told.
+NO_CERTIFICATE_COMPRESSION = 1 << 32 | 1 << 33
+_COMPRESSES_SINCE = (3, 2)
 
 #: Attributes whose setters, in Python, look for the class by its name.
 _SET_BY_NAME = ("maximum_version", "minimum_version", "options", "verify_flags", "verify_mode")
@@ -35,7 +41,10 @@ def new_standard_context(protocol: int) -> ssl.SSLContext:
     kind: type[ssl.SSLContext] = ssl.SSLContext
     if "truststore" in kind.__module__:
         kind = _set_directly(next(one for one in kind.__mro__ if one.__module__ == "ssl"))
-    return kind(protocol)
+    context = kind(protocol)
+    if ssl.OPENSSL_VERSION_INFO >= _COMPRESSES_SINCE:
+        context.options |= NO_CERTIFICATE_COMPRESSION
+    return context
 
 
 @lru_cache(maxsize=1)

@@ -49,6 +49,7 @@ _MESSAGE_NAMES = {
     20: "Finished",
     22: "CertificateStatus",
     24: "KeyUpdate",
+    25: "CompressedCertificate",
 }
 
 _NUMBERS = {name: bytes((number,)) for number, name in _MESSAGE_NAMES.items()}
