@@ -19,7 +19,7 @@ from pytest_mtls.conformance.ahead import Ahead
 from pytest_mtls.conformance.run import Outcome, Run, checks
 
 SECONDS = 0.05
-JOBS = (4, 16, 64)
+JOBS = (4, 16)
 #: The time may be so many times that of a single check divided by the number of jobs.
 BOUND = 2.0
 
