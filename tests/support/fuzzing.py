@@ -106,11 +106,12 @@ _SIDES: tuple[Side, ...] = ("client", "server")
 
 
 def _read_transcript(data: bytes) -> None:
-    for tls13 in (False, True):
-        for sender in _SIDES:
+    for version in (0x303, 0x304):
+        for side in _SIDES:
             for content_type in (21, 22):
-                message = transcript.message_of(sender, content_type, data, tls13=tls13)
-                messages = (message,)
+                messages = transcript.Transcript(side, [("write", version, content_type, data)])
+                (message,) = messages
+                transcript.was_sent(messages, side, message.name), transcript.failure(messages)
                 str(message), message.alert, message.is_failure, message.certificates
                 transcript.versions_offered(message)
                 transcript.server_name(messages), transcript.negotiated(messages), transcript.negotiated_group(messages)
