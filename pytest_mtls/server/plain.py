@@ -7,7 +7,6 @@ own, so that a stuck one delays nobody.
 from __future__ import annotations
 
 import logging
-import selectors
 import socket
 import threading
 from functools import partial
@@ -15,11 +14,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pytest_mtls.errors import ServerNotRunning
+from pytest_mtls.server.acceptor import Acceptor
 from pytest_mtls.server.http1 import serve_http1
 from pytest_mtls.server.listener import Listener
 from pytest_mtls.server.wsgi import WSGIApplication, respond
 from pytest_mtls.tls.handshake import Handshake
-from pytest_mtls.tls.wire import Deadline, drain, wait_for
+from pytest_mtls.tls.wire import Deadline, drain
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -32,8 +32,6 @@ _IDLE_SECONDS = 60.0
 _DRAIN_SECONDS = 1.0
 _JOIN_SECONDS = 5.0
 _RECEIVED = 65536
-#: How long a connection is left that cannot be taken, for want of a descriptor, before it is tried again.
-_RETRY_SECONDS = 0.05
 
 
 class PlainServer:
@@ -107,13 +105,7 @@ class PlainServer:
             raise ServerNotRunning("start()", stopped=True)
         if self._listener is None:
             self._listener = Listener(self.host, self._wanted_port)
-            self._wake, woken = socket.socketpair()
-            self._acceptor = threading.Thread(
-                target=self._accept,
-                args=(self._listener, woken),
-                name=f"mtls-plain-accept-{self._listener.port}",
-                daemon=True,
-            )
+            self._acceptor = Acceptor(self._listener, "mtls-plain-accept", self._take, self._note_exhaustion)
             self._acceptor.start()
         return self
 
@@ -122,8 +114,7 @@ class PlainServer:
         listener, self._listener, self._stopped = self._listener, None, True
         if listener is None:
             return
-        self._wake.close()
-        self._acceptor.join()
+        self._acceptor.stop()
         with self._lock:
             live = dict(self._live)
         for sock in live:
@@ -139,28 +130,12 @@ class PlainServer:
     ) -> None:
         self.stop()
 
-    def _accept(self, listener: Listener, woken: socket.socket) -> None:
-        with selectors.DefaultSelector() as selector, woken:
-            for sock in (*listener.sockets, woken):
-                selector.register(sock, selectors.EVENT_READ)
-            is_exhausted = False
-            while not (is_exhausted and wait_for(woken, _RETRY_SECONDS)):
-                ready = {key.fileobj for key, _ in selector.select()}
-                if woken in ready:
-                    break
-                is_exhausted = not all(self._take(sock) for sock in listener.sockets if sock in ready)
-        listener.close()
+    def _note_exhaustion(self, problem: str) -> None:
+        log.error("the server on port %d goes on, and %s", self._wanted_port, problem)
 
-    def _take(self, listening: socket.socket) -> bool:
-        """Take the next connection; whether that is possible in this process."""
-        try:
-            sock, address = listening.accept()
-        except (BlockingIOError, ConnectionError):
-            return True  # the client has gone before it was taken
-        except OSError as error:
-            log.error("the server on port %d cannot take a connection: %s", self._wanted_port, error)
-            return False
-        thread = threading.Thread(target=self._serve, args=(sock, address[:2]), name="mtls-plain", daemon=True)
+    def _take(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        """Serve a connection, on a thread of its own."""
+        thread = threading.Thread(target=self._serve, args=(sock, address), name="mtls-plain", daemon=True)
         with self._lock:
             self._live[sock] = thread
         try:
@@ -170,7 +145,6 @@ class PlainServer:
                 del self._live[sock]
             sock.close()
             log.error("the server on port %d cannot serve a connection: %s", self._wanted_port, error)
-        return True
 
     def _serve(self, sock: socket.socket, address: tuple[str, int]) -> None:
         try:

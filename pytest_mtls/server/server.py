@@ -8,7 +8,6 @@ is waited for whose client has not sent what the server waits for, so a silent o
 from __future__ import annotations
 
 import logging
-import selectors
 import socket
 import threading
 from collections import OrderedDict
@@ -29,6 +28,7 @@ from pytest_mtls.errors import InvalidArgument, MtlsError, ServerNotRunning
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side
 from pytest_mtls.reasons.versions import TLS_VERSIONS
+from pytest_mtls.server.acceptor import Acceptor
 from pytest_mtls.server.asgi import ServedASGI
 from pytest_mtls.server.connection import Connection, Handler, ServingSocket
 from pytest_mtls.server.history import History
@@ -40,7 +40,6 @@ from pytest_mtls.server.wsgi import WSGIApplication
 from pytest_mtls.tls.context import engine_context, set_up_server
 from pytest_mtls.tls.engine import Engine, TLSContext, second_engine
 from pytest_mtls.tls.handshake import Handshake
-from pytest_mtls.tls.wire import is_readable, wait_for
 from pytest_mtls.verdict.assertions import Expectation, expect_accepted, expect_rejected
 from pytest_mtls.verdict.client_rotation import RotationExpectation, expect_rotation
 
@@ -48,9 +47,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["MutualTLSServer"]
-
-#: How long the server leaves a connection that it cannot take, for want of a descriptor, before it tries again, in seconds.
-_RETRY_SECONDS = 0.05
 
 T = TypeVar("T")
 
@@ -167,8 +163,7 @@ class MutualTLSServer:
         self._configure(cert, trust)
         self._listener: Listener | None = None
         self._stopped = False
-        self._accepting = False
-        self._is_exhausted = False
+        self._acceptor: Acceptor | None = None
         self._live: set[Connection] = set()
         self._workers = Workers("mtls-connection")
         self._turns = Turns(_AT_ONCE)
@@ -251,12 +246,8 @@ class MutualTLSServer:
                     inside.enter_context(self._app)
                 self._listener = Listener(self.host, self._wanted_port)
                 self._inside = inside.pop_all()
-            self._wake, woken = socket.socketpair()
-            self._acceptor = threading.Thread(
-                target=self._accept,
-                args=(self._listener, woken),
-                name=f"mtls-accept-{self._listener.port}",
-                daemon=True,
+            self._acceptor = Acceptor(
+                self._listener, "mtls-accept", self.serve_connection, self._note_exhaustion, self._notify
             )
             self._acceptor.start()
         return self
@@ -266,8 +257,8 @@ class MutualTLSServer:
         listener, self._listener, self._stopped = self._listener, None, True
         if listener is None:
             return
-        self._wake.close()
-        self._acceptor.join()
+        assert self._acceptor is not None
+        self._acceptor.stop()
         with self._changed:
             live = list(self._live)
         for connection in live:
@@ -601,37 +592,6 @@ class MutualTLSServer:
             return False
         return self._trust.revision != self._revision or not self._crls.is_there
 
-    def _accept(self, listener: Listener, woken: socket.socket) -> None:
-        with selectors.DefaultSelector() as selector, woken:
-            for sock in (*listener.sockets, woken):
-                selector.register(sock, selectors.EVENT_READ)
-            while True:
-                self._set_accepting(False)
-                # Where a connection waits that cannot be taken yet, look again a little later, unless `stop` wakes us.
-                if self._is_exhausted and wait_for(woken, _RETRY_SECONDS):
-                    break
-                ready = {key.fileobj for key, _ in selector.select()}
-                self._set_accepting(True)
-                if woken in ready:
-                    break
-                for sock in listener.sockets:
-                    if sock in ready:
-                        self._take(sock)
-        listener.close()
-        self._set_accepting(False)
-
-    def _take(self, listening: socket.socket) -> None:
-        """Take one connection. If more wait, the next look tells of them."""
-        try:
-            sock, address = listening.accept()
-        except (BlockingIOError, ConnectionError):
-            return  # the client has gone before it was taken
-        except OSError as error:
-            self._note_exhaustion(f"cannot take a connection: {error.strerror or error}")
-            return
-        self._is_exhausted = False
-        self.serve_connection(sock, address[:2])
-
     def serve_connection(self, sock: socket.socket, address: tuple[str, int]) -> None:
         """Serve a connection that was accepted already, on a thread of its own.
 
@@ -673,13 +633,11 @@ class MutualTLSServer:
 
     def _note_exhaustion(self, problem: str) -> None:
         """Tell that this process is out of descriptors or memory, and go on: what waits is taken when that is over."""
-        if not self._is_exhausted:
-            self._is_exhausted = True
-            log.error("the server goes on, and %s", problem)
-            with self._changed:
-                number = self._history.new_number()
-                self._history.record(number, Handshake("server", None, error=problem))
-                self._changed.notify_all()
+        log.error("the server goes on, and %s", problem)
+        with self._changed:
+            number = self._history.new_number()
+            self._history.record(number, Handshake("server", None, error=problem))
+            self._changed.notify_all()
 
     def _serve(self, connection: Connection) -> None:
         try:
@@ -723,11 +681,5 @@ class MutualTLSServer:
             with self._changed:
                 self._changed.notify_all()
 
-    def _set_accepting(self, accepting: bool) -> None:
-        self._accepting = accepting
-        self._notify()
-
     def _is_accept_queue_empty(self) -> bool:
-        if self._listener is None:
-            return not self._accepting
-        return not self._accepting and not any(map(is_readable, self._listener.sockets))
+        return self._acceptor is None or self._acceptor.is_queue_empty()

@@ -550,8 +550,11 @@ with MutualTLSServer(cert=ca.issue_server(), trust=ca) as server:
     except OSError:
         pass
     waiting.connect(("127.0.0.1", server.port))
+    def is_told() -> bool:
+        return any("cannot take a connection" in (one.error or "") for one in server._history.kept())
+
     with server._changed:
-        assert server._changed.wait_for(lambda: server._is_exhausted, 10)
+        assert server._changed.wait_for(is_told, 10)
     for descriptor in taken:
         os.close(descriptor)
     waiting.close()
