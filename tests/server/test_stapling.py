@@ -91,7 +91,8 @@ def test_the_truth(factory: Factory, ca: CertificateAuthority, tls: str) -> None
 
 def test_nothing_is_stapled_by_default(factory: Factory, ca: CertificateAuthority) -> None:
     """Without the setting there is no answer."""
-    assert "no response sent" in asked(factory(cert=ca.issue_server(), trust=ca), ca, ca.issue_client(), "1.3")
+    told = asked(factory(cert=ca.issue_server(), trust=ca), ca, ca.issue_client(), "1.3")
+    assert re.search("no responses? sent", told), told  # OpenSSL 3.6 has the plural
 
 
 @pytest.mark.parametrize("staple", [*STAPLES, None])
