@@ -133,7 +133,9 @@ def complete_handshake(sock: ssl.SSLSocket, deadline: Deadline, wait: Callable[.
     sock.settimeout(max(deadline.remaining, _LEAST_SECONDS))
     try:
         sock.do_handshake()
-    except TimeoutError:
+    except TimeoutError as error:
+        if error.errno is not None:  # TCP's own
+            raise
         raise _silence(deadline) from None
     finally:
         sock.settimeout(0.0)
