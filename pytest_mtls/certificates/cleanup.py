@@ -221,8 +221,8 @@ def _sweep() -> None:
 def _start_watchdog() -> int | None:
     """The end of the pipe that the watchdog waits for; None where there can be no watchdog.
 
-    By ``posix.posix_spawn``, which no library replaces that keeps tests from starting processes. gevent replaces those of
-    `os`, and then waits for ever for a child that ended before its event loop was there.
+    It is started by ``posix.posix_spawn``, which no library replaces that keeps tests from starting processes. gevent replaces
+    those of `os`, and then waits for ever for a child that ended before its event loop was there. PyPy has no such function.
     """
     if sys.platform == "win32" or not os.path.exists(_SHELL):
         return None
@@ -230,10 +230,15 @@ def _start_watchdog() -> int | None:
         theirs, ours = os.pipe()
     except OSError:
         return None
+    command, environment = [_SHELL, "-c", _WATCHDOG], {"PATH": "/usr/bin:/bin"}
     try:
+        if not hasattr(posix, "posix_spawn"):
+            import subprocess
+
+            subprocess.run(command, env=environment, stdin=theirs, start_new_session=True, check=False)
+            return ours
         actions: list[tuple[int, ...]] = [(os.POSIX_SPAWN_DUP2, theirs, 0)]
         actions += [(os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inherited()]
-        command, environment = [_SHELL, "-c", _WATCHDOG], {"PATH": "/usr/bin:/bin"}
         try:
             process = posix.posix_spawn(_SHELL, command, environment, file_actions=actions, setsid=True)
         except NotImplementedError:  # this C library knows no setsid
