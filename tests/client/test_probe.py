@@ -38,6 +38,7 @@ from pytest_mtls.errors import (
     InvalidEndpoint,
 )
 from pytest_mtls.server.misbehaviour import reset
+from pytest_mtls.tls import transcript
 from pytest_mtls.tls.context import client_context, server_context
 from pytest_mtls.tls.handshake import judge_failure
 from pytest_mtls.tls.wire import Deadline, wait_for
@@ -379,3 +380,15 @@ def test_password_in_a_bad_url_is_not_shown(url: str) -> None:
         Endpoint.parse(url)
     assert "s3" not in str(raised.value)
     assert "et@" not in str(raised.value)
+
+
+@pytest.mark.parametrize("tls", ["1.2", "1.3"])
+def test_verdicts_where_no_messages_are_told(tls: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a Python such as PyPy a TLS 1.3 server's session ticket shows in the session, and all verdicts are the same."""
+    monkeypatch.setattr(transcript, "MESSAGE_CALLBACK", None)
+    ca = CertificateAuthority.create()
+    with MutualTLSServer(cert=ca.issue_server(), trust=ca) as server:
+        accepted = probe(server, ca.issue_client(), tls=tls)
+        rejected = probe(server, ca.issue_client(not_before=-10, not_after=-1), tls=tls)
+    assert (True, (), False) == (accepted.accepted, accepted.transcript, accepted.is_observed)
+    assert (False, "server", Reason.EXPIRED) == (rejected.accepted, rejected.rejected_by, rejected.reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pytest_mtls import CertificateAuthority, Identity, MutualTLSServer, Reason, probe
 from pytest_mtls.cases.resigned import EXTENSIONS, VERSION, resign
 from pytest_mtls.certificates.trust import Trust
-from pytest_mtls.tls.context import kept_client_context
+from pytest_mtls.tls.context import client_context, kept_client_context, server_context
 from pytest_mtls.tls.keylog import VARIABLE
+from pytest_mtls.tls.standard import NO_CERTIFICATE_COMPRESSION
 
 
 @pytest.fixture
@@ -121,3 +123,10 @@ def test_one_session_ticket(mtls_server: MutualTLSServer, mtls_client_cert: Iden
     """A server sends one, which is enough to show that it accepted the client."""
     seen = probe(mtls_server, mtls_client_cert, tls="1.3")
     assert 1 == sum(message.name == "NewSessionTicket" for message in seen.transcript)
+
+
+def test_no_certificate_is_compressed(ca: CertificateAuthority) -> None:
+    """What OpenSSL compresses from 3.2 on, by libraries that Python may not have, nobody could read in a transcript."""
+    for context in (client_context(ca.issue_client(), Trust.of(ca)), server_context(ca.issue_server(), Trust.of(ca))):
+        is_off = context.options & NO_CERTIFICATE_COMPRESSION == NO_CERTIFICATE_COMPRESSION
+        assert (ssl.OPENSSL_VERSION_INFO >= (3, 2)) == is_off
