@@ -94,6 +94,8 @@ ROWS: Sequence[tuple[str, Row, str]] = [
         "nothing listens on localhost:8443",
     ),
     ("name-not-resolved", lambda ca: _with_plan(_undecided("Name or service not known")), "has no address"),
+    ("no-port-free", lambda ca: Facts(_undecided("Cannot assign requested address")), "no port left"),
+    ("nothing-left-to-connect-with", lambda ca: Facts(_undecided("Too many open files")), "no descriptor or memory"),
     ("event-loop-blocked", lambda ca: Facts(_undecided("this call blocks the event loop")), "served by that loop"),
     ("silent", lambda ca: Facts(_undecided("the other side was silent")), "hangs"),
     ("state-of-the-server", lambda ca: Facts(_undecided("x", "HTTP 503")), "HTTP 503"),

@@ -94,6 +94,18 @@ SYMPTOMS: tuple[Symptom, ...] = (
         "Correct the host name.",
     ),
     Symptom(
+        "no-port-free",
+        evidence.says("assign requested address", "only one usage of each socket address"),
+        "this machine has no port left for another connection: that of an ended one stays taken for a minute (TIME-WAIT, RFC 9293).",
+        "Make fewer connections at once, or widen the range: `net.ipv4.ip_local_port_range` on Linux.",
+    ),
+    Symptom(
+        "nothing-left-to-connect-with",
+        evidence.says("too many open files", "no buffer space", "cannot allocate memory"),
+        "this process or machine has no descriptor or memory left for a connection.",
+        "Close what is open, or raise the limit: `ulimit -n`.",
+    ),
+    Symptom(
         "event-loop-blocked",
         evidence.says("blocks the event loop"),
         "this call blocks the event loop that runs in its thread, and the server seems to be served by that loop.",
