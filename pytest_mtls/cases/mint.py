@@ -8,17 +8,20 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pytest_mtls.cases import CATALOGUE, Case
 from pytest_mtls.cases.behaviour import ServerBehaviour
 from pytest_mtls.cases.listing import reasons_of, settings_of, verdict_of
 from pytest_mtls.certificates.authority import CertificateAuthority
+from pytest_mtls.certificates.crl_directory import crl_file_name
 from pytest_mtls.certificates.files import FileContent, write_files
 from pytest_mtls.certificates.identity import Identity
 from pytest_mtls.certificates.key import private_key_pem
@@ -31,6 +34,7 @@ __all__ = ["MintedCase", "mint"]
 
 _TITLE = "# Certificates by pytest-mtls"
 _README = "README.md"
+_CRLS = "crls"
 _ANOTHER = "Give a directory that is not there yet, or is empty."
 _REPLACE = "Give another directory, or replace it: --replace, or replace_old=True."
 
@@ -67,7 +71,8 @@ def mint(
     """Write a CA, a good server, a good client and the whole catalogue as PEM files, all of them or none.
 
     The directory then has ``ca.crt``, ``ca.key`` and ``ca.crl.pem``, which holds the CRLs of the CA and of all CAs below
-    it; ``server`` and ``client``, and for each case ``client-cases/<id>`` or ``server-cases/<id>``, each as ``.crt`` (the
+    it, and ``crls``, where each has a file of its own, as programs want it that read only the first of a file, named as
+    OpenSSL looks for it (``HASH.rN``, openssl-rehash(1)); ``server`` and ``client``, and for each case ``client-cases/<id>`` or ``server-cases/<id>``, each as ``.crt`` (the
     chain as it is sent), ``.key`` and ``.pem`` (both), and for one that staples an OCSP answer ``.ocsp`` (that answer, DER,
     as nginx's ``ssl_stapling_file`` and openssl's ``s_server -status_file`` take it); and ``README.md``, which says what
     each of them is.
@@ -107,6 +112,7 @@ def mint(
     ]
     folders = {
         "": top,
+        _CRLS: list(_crl_files(crls)),
         "client-cases": list(_case_files(cases, "client")),
         "server-cases": list(_case_files(cases, "server")),
     }
@@ -132,6 +138,12 @@ def _minted(case: Case, authority: CertificateAuthority) -> MintedCase:
     if isinstance(behaviour, ServerBehaviour) and behaviour.staple is not None and behaviour.staples:
         return MintedCase(case, identity, ocsp=Stapler(identity, [authority], behaviour.staple)())
     return MintedCase(case, identity)
+
+
+def _crl_files(crls: Iterable[x509.CertificateRevocationList]) -> Iterator[FileContent]:
+    numbers: Counter[str] = Counter()
+    for crl in crls:
+        yield FileContent(crl_file_name(crl.issuer, numbers), crl.public_bytes(Encoding.PEM), secret=False)
 
 
 def _files(name: str, identity: Identity) -> Iterator[FileContent]:
@@ -160,6 +172,7 @@ def _readme(cases: Sequence[MintedCase], client: Identity) -> str:
             "|---|---|",
             "| `ca.crt`, `ca.key` | the CA that both sides are to trust, and its key |",
             "| `ca.crl.pem` | the CRLs of that CA and of all CAs below it; the revoked cases are on it |",
+            f"| `{_CRLS}/*` | the same, each CRL in a file of its own, named as OpenSSL looks for it (`-CApath`) |",
             "| `server.*` | a good server: localhost, 127.0.0.1 and ::1 |",
             "| `client.*` | a good client |",
             "| `client-cases/*`, `server-cases/*` | good and bad ones, as below |",
@@ -230,7 +243,7 @@ def _is_ours(target: Path) -> bool:
     readme = target / _README
     if not readme.is_file() or not readme.read_text(encoding="utf-8", errors="replace").startswith(_TITLE):
         return False
-    known = {_README, "ca.crt", "ca.key", "ca.crl.pem", "client-cases", "server-cases"}
+    known = {_README, "ca.crt", "ca.key", "ca.crl.pem", _CRLS, "client-cases", "server-cases"}
     known |= {f"{name}.{suffix}" for name in ("server", "client") for suffix in ("crt", "key", "pem")}
     return {path.name for path in target.iterdir()} <= known
 

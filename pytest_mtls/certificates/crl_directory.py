@@ -18,7 +18,7 @@ from pytest_mtls.certificates.clock import clock
 from pytest_mtls.certificates.files import PrivateDirectory
 from pytest_mtls.certificates.name_hash import name_hash
 
-__all__ = ["CRLDirectory"]
+__all__ = ["CRLDirectory", "crl_file_name"]
 
 #: The folder below the private directory.
 _FOLDER = "crls"
@@ -103,7 +103,19 @@ class CRLDirectory:
         self._state = _State(path, changes, seen + len(current), until)
 
     def _name(self, issuer: x509.Name) -> str:
-        """``HASH.r0`` for the first CRL of an issuer of that name, ``HASH.r1`` for the second (openssl-rehash(1))."""
-        digest = name_hash(issuer)
-        self._numbers[digest] += 1
-        return f"{digest}.r{self._numbers[digest] - 1}"
+        return crl_file_name(issuer, self._numbers)
+
+
+def crl_file_name(issuer: x509.Name, numbers: Counter[str]) -> str:
+    """``HASH.r0`` for the first CRL of an issuer of that name, ``HASH.r1`` for the second (openssl-rehash(1)).
+
+    Args:
+        issuer: the issuer.
+        numbers: how many CRLs there are of each hash, which this counts.
+
+    Raises:
+        ValueError: the name cannot be read.
+    """
+    digest = name_hash(issuer)
+    numbers[digest] += 1
+    return f"{digest}.r{numbers[digest] - 1}"

@@ -56,6 +56,7 @@ def facts(directory: Path, cases: Sequence[MintedCase]) -> dict[str, Any]:
     return {
         "ca": str(directory / "ca.crt"),
         "crl": str(directory / "ca.crl.pem"),
+        "crls": str(directory / "crls"),
         "server": files("server"),
         "client": files("client"),
         "cases": [

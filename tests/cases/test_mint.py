@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from support.requirements import require_program
 
 from pytest_mtls import CertificateAuthority, Identity, MutualTLSServer, assert_accepted, assert_rejected, probe
 from pytest_mtls.cases import CATALOGUE
@@ -99,6 +101,27 @@ def test_crls_name_the_revoked_cases(minted: Path) -> None:
             certificate = bad(minted, side, name).chain[position]
             lists = [crl for crl in crls if crl.issuer == certificate.issuer]
             assert any(crl.get_revoked_certificate_by_serial_number(certificate.serial_number) for crl in lists)
+
+
+def test_each_crl_has_a_file_of_its_own(minted: Path) -> None:
+    """The files in ``crls`` are together what is in ``ca.crl.pem``, and OpenSSL finds the one that it needs by its name."""
+    files = sorted((minted / "crls").iterdir())
+    assert sorted(pem_blocks(minted / "ca.crl.pem")) == sorted(pem for file in files for pem in pem_blocks(file))
+    assert len(files) == len(pem_blocks(minted / "ca.crl.pem")) > 1
+    openssl = require_program("openssl", apt="openssl")
+    for name, status in (("client.crt", 0), ("client-cases/revoked.crt", 2)):
+        chain = minted / name
+        trust: list[str | Path] = ["-CAfile", minted / "ca.crt", "-CApath", minted / "crls", "-untrusted", chain]
+        done = subprocess.run(
+            [openssl, "verify", "-crl_check", *trust, chain], capture_output=True, text=True, check=False
+        )
+        assert status == done.returncode, done.stderr
+        assert ("revoked" in done.stderr) == (status != 0)
+
+
+def pem_blocks(path: Path) -> list[bytes]:
+    end = b"-----END X509 CRL-----\n"
+    return [part + end for part in path.read_bytes().split(end) if part]
 
 
 def test_days_prolong_the_good_and_not_the_expired(tmp_path: Path) -> None:
