@@ -38,7 +38,8 @@ Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 def pytest_collection_finish() -> None:
     """Put what the collection made out of the way of the garbage collector, which runs at the end of each run inside."""
-    gc.freeze()
+    if hasattr(gc, "freeze"):  # not on PyPy
+        gc.freeze()
 
 
 # Both hooks run where the test runs, in a worker of xdist too, so that a report arrives everywhere as the failure it is.

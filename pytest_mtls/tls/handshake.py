@@ -344,9 +344,12 @@ def _reason_of_ssl_error(error: Exception, seen: Handshake) -> Reason | None:
 
 
 def _reason_of_bad_proof(name: str, seen: Handshake) -> Reason:
-    """A signature error after the peer's CertificateVerify (or ServerKeyExchange) is about possession of the key."""
+    """A signature error after the peer's CertificateVerify (or ServerKeyExchange) is about possession of the key.
+
+    So it is where no messages can be observed: a bad signature of a certificate is an error of the verification.
+    """
     proof = "CertificateVerify" if seen.side == "server" or seen.tls_version == "TLSv1.3" else "ServerKeyExchange"
-    if was_sent(seen.transcript, opposite(seen.side), proof):
+    if not seen.transcript or was_sent(seen.transcript, opposite(seen.side), proof):
         return Reason.POSSESSION_NOT_PROVED
     return REASON_BY_SSL_ERROR.get(name, Reason.BAD_SIGNATURE)
 

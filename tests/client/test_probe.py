@@ -390,5 +390,7 @@ def test_verdicts_where_no_messages_are_told(tls: str, monkeypatch: pytest.Monke
     with MutualTLSServer(cert=ca.issue_server(), trust=ca) as server:
         accepted = probe(server, ca.issue_client(), tls=tls)
         rejected = probe(server, ca.issue_client(not_before=-10, not_after=-1), tls=tls)
+        (stolen,) = CATALOGUE["client"].select(["stolen-certificate"])
+        assert Reason.POSSESSION_NOT_PROVED is probe(server, stolen, tls=tls).reason
     assert (True, (), False) == (accepted.accepted, accepted.transcript, accepted.is_observed)
     assert (False, "server", Reason.EXPIRED) == (rejected.accepted, rejected.rejected_by, rejected.reason)
