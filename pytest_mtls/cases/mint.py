@@ -71,11 +71,11 @@ def mint(
     """Write a CA, a good server, a good client and the whole catalogue as PEM files, all of them or none.
 
     The directory then has ``ca.crt``, ``ca.key`` and ``ca.crl.pem``, which holds the CRLs of the CA and of all CAs below
-    it, and ``crls``, where each has a file of its own, as programs want it that read only the first of a file, named as
-    OpenSSL looks for it (``HASH.rN``, openssl-rehash(1)); ``server`` and ``client``, and for each case ``client-cases/<id>`` or ``server-cases/<id>``, each as ``.crt`` (the
-    chain as it is sent), ``.key`` and ``.pem`` (both), and for one that staples an OCSP answer ``.ocsp`` (that answer, DER,
-    as nginx's ``ssl_stapling_file`` and openssl's ``s_server -status_file`` take it); and ``README.md``, which says what
-    each of them is.
+    it; ``crls``, with each of them in a file of its own, for programs that read only the first CRL of a file, named as
+    OpenSSL looks for it (``HASH.rN``, openssl-rehash(1)); ``server`` and ``client``, and for each case
+    ``client-cases/<id>`` or ``server-cases/<id>``, each as ``.crt`` (the chain as it is sent), ``.key`` and ``.pem``
+    (both), and for one that staples an OCSP answer ``.ocsp`` (that answer, DER, as nginx's ``ssl_stapling_file`` and
+    openssl's ``s_server -status_file`` take it); and ``README.md``, which says what each of them is.
 
     Args:
         directory: where; it is made, with mode 0700. It must not be there yet, or be empty.
@@ -102,17 +102,17 @@ def mint(
         key = authority.private_key
         peers = {"server": authority.issue_server(), "client": authority.issue_client()}
         cases = [_minted(case, authority) for side in CATALOGUE.values() for case in side.select(["*"])]
-        crls = authority.crls()
+        crls = list(_crl_files(authority.crls()))
     top = [
         FileContent("ca.crt", authority.pem, secret=False),
         *([] if key is None else [FileContent("ca.key", private_key_pem(key))]),
-        FileContent("ca.crl.pem", b"".join(crl.public_bytes(Encoding.PEM) for crl in crls), secret=False),
+        FileContent("ca.crl.pem", b"".join(crl.data for crl in crls), secret=False),
         *(file for name, identity in peers.items() for file in _files(name, identity)),
         FileContent(_README, _readme(cases, peers["client"]).encode(), secret=False),
     ]
     folders = {
         "": top,
-        _CRLS: list(_crl_files(crls)),
+        _CRLS: crls,
         "client-cases": list(_case_files(cases, "client")),
         "server-cases": list(_case_files(cases, "server")),
     }
@@ -142,8 +142,12 @@ def _minted(case: Case, authority: CertificateAuthority) -> MintedCase:
 
 def _crl_files(crls: Iterable[x509.CertificateRevocationList]) -> Iterator[FileContent]:
     numbers: Counter[str] = Counter()
-    for crl in crls:
-        yield FileContent(crl_file_name(crl.issuer, numbers), crl.public_bytes(Encoding.PEM), secret=False)
+    for place, crl in enumerate(crls):
+        try:
+            name = crl_file_name(crl.issuer, numbers)
+        except ValueError:  # a name that is not what it says, by which OpenSSL finds nothing
+            name = f"{place}.pem"
+        yield FileContent(name, crl.public_bytes(Encoding.PEM), secret=False)
 
 
 def _files(name: str, identity: Identity) -> Iterator[FileContent]:

@@ -17,7 +17,7 @@ __all__ = ["clock", "now"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
-#: Seconds that pass evenly. freezegun and time-machine leave this clock alone; Windows has none that they do.
+#: Seconds that pass evenly. freezegun and time-machine leave this clock alone; on Windows they change every clock.
 clock: Callable[[], float] = (
     partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else time.monotonic
 )

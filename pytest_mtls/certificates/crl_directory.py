@@ -92,7 +92,7 @@ class CRLDirectory:
             obsolete = set(self._written)
         current = crls(seen)
         for crl, pem in filter(None, current):
-            name = self._name(crl.issuer)
+            name = crl_file_name(crl.issuer, self._numbers)
             obsolete.discard(name)
             if self._written.get(name) != pem:
                 self._files.replace(os.path.join(_FOLDER, name), pem)
@@ -101,9 +101,6 @@ class CRLDirectory:
             os.unlink(os.path.join(path, name))
             del self._written[name]
         self._state = _State(path, changes, seen + len(current), until)
-
-    def _name(self, issuer: x509.Name) -> str:
-        return crl_file_name(issuer, self._numbers)
 
 
 def crl_file_name(issuer: x509.Name, numbers: Counter[str]) -> str:

@@ -116,9 +116,9 @@ def launch(
     directory = Path(CLEANER.new_directory())
     try:
         words = [_text("command", word) for word in command]
-        templates = [*words]
-        for argument, texts in (("files", files or {}), ("env", env or {})):
-            templates += [_text(argument, text) for text in texts.values()]
+        contents = {name: _text("files", text) for name, text in (files or {}).items()}
+        variables = {name: _text("env", text) for name, text in (env or {}).items()}
+        templates = [*words, *contents.values(), *variables.values()]
         values = {
             "dir": str(directory),
             "host": host,
@@ -127,13 +127,13 @@ def launch(
         values |= _write_certificates(
             directory, own_ca, cert or own_ca.issue_server(), any("{crl}" in t for t in templates)
         )
-        for name, text in (files or {}).items():
+        for name, text in contents.items():
             _write_file(directory, name, _filled_in(text, values))
         minted = directory / _MINTED / "client-cases"
         given = {"trust": own_ca.pem, "ca": own_ca, "client_cases": minted if minted.exists() else None, **known}
         endpoint = Endpoint(host, int(values["port"]), protocol, **given)
         filled = [_filled_in(word, values) for word in words]
-        environment = {**os.environ, **{name: _filled_in(text, values) for name, text in (env or {}).items()}}
+        environment = {**os.environ, **{name: _filled_in(text, values) for name, text in variables.items()}}
         log = directory / _LOG
         if run_as is not None:
             _hand_over(directory, run_as)

@@ -411,9 +411,9 @@ def _present(context: TLSContext, identity: Identity, weak: bool, trust: Trust |
 def _path_to_present(identity: Identity, trust: Trust | None) -> str:
     """The file of an identity that a context presents, which trusts some CAs.
 
-    To a certificate that comes alone OpenSSL adds those above it which the context trusts. For that it verifies the chain of
-    its own side in every handshake, with signatures and CRLs, and Python's ssl cannot turn it off. So what it would add,
-    which is the root, is in the file already.
+    If the file holds one certificate only, OpenSSL also sends the issuers that the context trusts. To find them it verifies
+    its own side's chain in every handshake, signatures and CRLs included, and Python's ssl cannot turn that off. So the root,
+    which is what it would add, is put into the file.
     """
     authorities = trust.authorities if trust is not None and identity.is_issued_by_root else ()
     if any(ca.certificate == identity.root for ca in authorities):

@@ -149,7 +149,7 @@ Record = tuple[str, int, int, bytes]
 
 
 class Transcript(Sequence[Message]):
-    """The messages of a connection until now, in order, which are parsed when somebody asks for them.
+    """The messages of a connection so far, in order. Each is parsed when it is asked for.
 
     Most handshakes end as they should, and then only a few messages are ever looked at.
 
