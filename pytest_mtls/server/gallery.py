@@ -273,7 +273,10 @@ class _Shown(MutualTLSServer):
     def _record(self, connection: Connection) -> None:
         super()._record(connection)
         assert connection.handshake is not None
-        self._told(connection.handshake)
+        try:
+            self._told(connection.handshake)
+        except Exception:
+            log.exception("the gallery's on_verdict raised")
 
 
 def _made(case: Case, ca: CertificateAuthority) -> _Made:

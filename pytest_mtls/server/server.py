@@ -1,8 +1,9 @@
-"""The server end: accept, observe, record, drain. The only file of this layer with threads, besides that of the `workers`.
+"""The server end: accept, observe, record, drain.
 
-One thread accepts; every connection then has a worker to itself, so that a stuck one delays nobody. What happened is
-kept under one lock. Whoever asks for the handshakes first lets those in progress come to their verdict. No connection
-is waited for whose client has not sent what the server waits for, so a silent one costs nothing.
+The threads of the `acceptor` accept and shake hands, step by step, so that a silent client delays nobody; every connection
+then has one of the `workers` to itself, where it may wait. What happened is kept under one lock. Whoever asks for the
+handshakes first lets those in progress come to their verdict. No connection is waited for whose client has not sent what
+the server waits for, so a silent one costs nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from pytest_mtls.server.history import History
 from pytest_mtls.server.http import default_app, http_handler
 from pytest_mtls.server.http2 import HTTP2, require_http2
 from pytest_mtls.server.listener import Listener
-from pytest_mtls.server.workers import Turns, Workers
+from pytest_mtls.server.workers import Workers
 from pytest_mtls.server.wsgi import WSGIApplication
 from pytest_mtls.tls.context import engine_context, set_up_server
 from pytest_mtls.tls.engine import Engine, TLSContext, second_engine
@@ -52,9 +53,9 @@ T = TypeVar("T")
 
 log = logging.getLogger("pytest_mtls")
 
-#: How many connections compute a part of their handshake at once. With one more, threads wait for the interpreter more than
-#: they compute; it is measured by benchmarks/server.py.
-_AT_ONCE = 2
+#: How many threads shake hands. Each message is told to Python, so that threads need the interpreter some forty times in a
+#: handshake: with one more they wait for it more than they compute, as benchmarks/server.py measures.
+_RECEIVING_THREADS = 2
 
 #: How many accepted clients are remembered, so that nobody has to ask again whether they get in.
 _MOST_ACCEPTED = 64
@@ -166,7 +167,6 @@ class MutualTLSServer:
         self._acceptor: Acceptor | None = None
         self._live: set[Connection] = set()
         self._workers = Workers("mtls-connection")
-        self._turns = Turns(_AT_ONCE)
         self._watchers = 0
 
     def __repr__(self) -> str:
@@ -244,12 +244,14 @@ class MutualTLSServer:
             with ExitStack() as inside:
                 if isinstance(self._app, ServedASGI):
                     inside.enter_context(self._app)
-                self._listener = Listener(self.host, self._wanted_port)
+                listener = Listener(self.host, self._wanted_port)
+                inside.callback(listener.close)
+                acceptor = Acceptor(
+                    listener, "mtls-accept", self._take, self._note_exhaustion, self._notify, _RECEIVING_THREADS
+                )
+                self._listener, self._acceptor = listener, acceptor
+                acceptor.start()
                 self._inside = inside.pop_all()
-            self._acceptor = Acceptor(
-                self._listener, "mtls-accept", self.serve_connection, self._note_exhaustion, self._notify
-            )
-            self._acceptor.start()
         return self
 
     def stop(self) -> None:
@@ -601,6 +603,20 @@ class MutualTLSServer:
             sock: the TCP socket; it is closed in the end.
             address: the client's (host, port).
         """
+        connection = self._welcome(sock, address)
+        if connection is not None:
+            self._have_served(connection)
+
+    def _take(self, sock: socket.socket, address: tuple[str, int]) -> Connection | None:
+        """Take note of a connection; it is returned if the thread that took it is to lead its handshake."""
+        connection = self._welcome(sock, address)
+        if connection is None or connection.shakes_hands:
+            return connection
+        self._have_served(connection)
+        return None
+
+    def _welcome(self, sock: socket.socket, address: tuple[str, int]) -> Connection | None:
+        """Take note of a connection; None if there can be no context for it."""
         with self._changed:
             number = self._history.new_number()
             try:
@@ -609,27 +625,29 @@ class MutualTLSServer:
                 sock.close()
                 self._history.record(number, Handshake("server", None, error=str(error), peer_address=address))
                 self._changed.notify_all()
-                return
+                return None
             connection = Connection(
                 number,
                 sock,
                 address,
                 context,
-                self._turns,
                 self._behaviour_of(self._case).misbehaviour,
+                self.handshake_timeout,
                 self._notify,
                 self._record,
+                self._have_served,
             )
             self._live.add(connection)
+            return connection
+
+    def _have_served(self, connection: Connection) -> None:
+        """Have a connection seen through by a worker."""
         try:
             self._workers.start(partial(self._serve, connection))
         except RuntimeError as error:  # there can be no more threads
-            sock.close()
-            with self._changed:
-                self._live.remove(connection)
-                self._history.record(number, Handshake("server", None, error=str(error), peer_address=address))
-                self._changed.notify_all()
             log.error("the server on port %d cannot serve a connection: %s", self._wanted_port, error)
+            connection.give_up(str(error))
+            self._forget(connection)
 
     def _note_exhaustion(self, problem: str) -> None:
         """Tell that this process is out of descriptors or memory, and go on: what waits is taken when that is over."""
@@ -641,11 +659,14 @@ class MutualTLSServer:
 
     def _serve(self, connection: Connection) -> None:
         try:
-            connection.run(self._handler, self.handshake_timeout, self.idle_timeout)
+            connection.run(self._handler, self.idle_timeout)
         finally:
-            with self._changed:
-                self._live.remove(connection)
-            self._notify()
+            self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        with self._changed:
+            self._live.remove(connection)
+        self._notify()
 
     def _record(self, connection: Connection) -> None:
         assert connection.handshake is not None

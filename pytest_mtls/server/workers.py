@@ -1,4 +1,4 @@
-"""Threads that are used again, which is what a server starts for its connections, and turns that they take.
+"""Threads that are used again, which is what a server starts for its connections.
 
 To make a thread costs about as much as to read a request; to wake one that waits costs a tenth of that.
 """
@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-__all__ = ["Turns", "Workers"]
+__all__ = ["Workers"]
 
 _Job = Callable[[], None]
 
@@ -72,22 +72,3 @@ class Workers:
                     return
                 self._idle += 1
             job = self._jobs.get()
-
-
-class Turns:
-    """A context in which only so many threads are at once; `threading.Semaphore` does the same at many times the cost.
-
-    Args:
-        count: how many.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._free: SimpleQueue[None] = SimpleQueue()
-        for _ in range(count):
-            self._free.put(None)
-
-    def __enter__(self) -> None:
-        self._free.get()
-
-    def __exit__(self, *_: object) -> None:
-        self._free.put(None)

@@ -22,6 +22,7 @@ __all__ = [
     "is_readable",
     "send_all",
     "send_close_notify",
+    "silence",
     "wait_for",
 ]
 
@@ -75,7 +76,6 @@ def drive(
     step: Callable[[], T],
     deadline: Deadline,
     *,
-    waiting: Callable[[bool], None] | None = None,
     wait: Callable[..., bool] = wait_for,
     to_write: bool = False,
 ) -> T:
@@ -87,7 +87,6 @@ def drive(
         deadline: when to give up.
         wait: what waits, instead of `wait_for`.
         to_write: what a plain socket's step waits for; TLS says so itself.
-        waiting: told True before each wait for the peer's bytes, and False after it, before any of them is taken.
 
     Returns:
         What the step returned.
@@ -100,17 +99,13 @@ def drive(
         try:
             return step()
         except ssl.SSLWantReadError:
-            if waiting is not None:
-                waiting(True)
             ready = wait(sock, deadline.remaining)
-            if waiting is not None:
-                waiting(False)
         except ssl.SSLWantWriteError:
             ready = wait(sock, deadline.remaining, to_write=True)
         except BlockingIOError:
             ready = wait(sock, deadline.remaining, to_write=to_write)
         if not ready:
-            raise _silence(deadline)
+            raise silence(deadline)
 
 
 def complete_handshake(sock: ssl.SSLSocket, deadline: Deadline, wait: Callable[..., bool] = wait_for) -> None:
@@ -136,12 +131,13 @@ def complete_handshake(sock: ssl.SSLSocket, deadline: Deadline, wait: Callable[.
     except TimeoutError as error:
         if error.errno is not None:  # TCP's own
             raise
-        raise _silence(deadline) from None
+        raise silence(deadline) from None
     finally:
         sock.settimeout(0.0)
 
 
-def _silence(deadline: Deadline) -> TimeoutError:
+def silence(deadline: Deadline) -> TimeoutError:
+    """The error of a wait for the peer that went on until a deadline."""
     return TimeoutError(f"the other side was silent until the deadline of {deadline.seconds:g} s")
 
 

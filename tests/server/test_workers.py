@@ -5,10 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-import pytest
-
 from pytest_mtls import Identity, MutualTLSServer, probe
-from pytest_mtls.server.workers import Turns, Workers
+from pytest_mtls.server.workers import Workers
 
 
 def test_thread_is_used_again_and_jobs_at_once_have_each_their_own() -> None:
@@ -53,26 +51,6 @@ def test_close_waits_for_jobs_and_may_be_called_by_one() -> None:
     for thread in workers._threads:
         thread.join(10)
         assert not thread.is_alive()
-
-
-def test_turns_are_no_more_than_their_number() -> None:
-    """A third thread waits until one of two has left, also when that left by an exception."""
-    turns, third = Turns(2), threading.Event()
-    turns.__enter__()
-    with pytest.raises(ZeroDivisionError), turns:
-        raise ZeroDivisionError
-    turns.__enter__()
-
-    def enter() -> None:
-        with turns:
-            third.set()
-
-    thread = threading.Thread(target=enter)
-    thread.start()
-    assert not third.wait(0.05)
-    turns.__exit__()
-    assert third.wait(10)
-    thread.join()
 
 
 def test_server_uses_one_thread_for_clients_that_come_one_after_the_other(
