@@ -1,7 +1,8 @@
 """A test suite of 200 tests, each of which mints a client certificate, writes it and does one `requests.get`.
 
 The peer is the same suite on trustme and pytest-httpserver: once set up as their documentation has it, with one server
-for the whole run, and once with a server for each test, as `mtls_server` is.
+for the whole run, and once with a server for each test, as `mtls_server` is. Each run loads the plugin that it needs, and no
+other that happens to be installed.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def httpserver(make_httpserver, httpserver_ssl_context):
 )
 
 
-def run(suite: Path, *options: str) -> None:
+def run(suite: Path, plugin: str) -> None:
     """Run a suite in a pytest of its own; it has to pass."""
     command = [
         sys.executable,
@@ -80,13 +81,13 @@ def run(suite: Path, *options: str) -> None:
         "pytest",
         "-q",
         "-p",
-        "no:randomly",
+        plugin,
         "-p",
         "no:cacheprovider",
-        *options,
         str(suite),
     ]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     done = subprocess.run(command, cwd=suite.parent, env=environment, capture_output=True, text=True, check=False)
     assert f"{TESTS} passed" in done.stdout, done.stdout
 
@@ -101,8 +102,8 @@ def main() -> None:
             peer.write_text(source)
             compare(
                 f"{TESTS} tests, pytest-mtls : trustme and pytest-httpserver with {name}",
-                lambda: run(ours),
-                lambda peer=peer: run(peer, "-p", "no:mtls"),  # type: ignore[misc]
+                lambda: run(ours, "pytest_mtls.plugin"),
+                lambda peer=peer: run(peer, "pytest_httpserver.pytest_plugin"),  # type: ignore[misc]
                 rounds=2,
                 bound=1 / 3,
             )

@@ -7,6 +7,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from typing import Protocol
 
@@ -71,8 +72,11 @@ class Acceptor:
         on_change: called whenever `is_queue_empty` may have changed.
         threads: how many threads there may be.
 
+    Attributes:
+        port: the TCP port of the listener.
+
     Raises:
-        OSError: there is no descriptor left to wait with.
+        OSError: there is no descriptor left to wait with. The port is closed then.
     """
 
     def __init__(
@@ -92,19 +96,18 @@ class Acceptor:
         self._most = threads
         self._lock = threading.Lock()
         self._is_exhausted = False
-        self._wake, self._woken = socket.socketpair()
-        try:
+        self.port = listener.port
+        with ExitStack() as opened:
+            opened.callback(listener.close)
+            self._wake, self._woken = map(opened.enter_context, socket.socketpair())
             self._loops = [_Loop(self, self._woken)]
-        except BaseException:
-            self._wake.close()
-            self._woken.close()
-            raise
+            opened.pop_all()
 
     def start(self) -> None:
         """Begin to take connections.
 
         Raises:
-            RuntimeError: there can be no more threads. It is as if stopped then.
+            RuntimeError: there can be no more threads. The port is closed then.
         """
         try:
             self._loops[0].start()
@@ -131,7 +134,7 @@ class Acceptor:
     @property
     def thread_name(self) -> str:
         """What a thread is called."""
-        return f"{self._name}-{self._listener.port}"
+        return f"{self._name}-{self.port}"
 
     @property
     def listening(self) -> tuple[socket.socket, ...]:
@@ -184,7 +187,7 @@ class Acceptor:
                 self._go_on_without_help(error)
 
     def _go_on_without_help(self, error: Exception) -> None:
-        log.debug("the server on port %d goes on with %d threads: %s", self._listener.port, len(self._loops), error)
+        log.debug("the server on port %d goes on with %d threads: %s", self.port, len(self._loops), error)
 
 
 class _Loop:

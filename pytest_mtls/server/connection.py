@@ -196,7 +196,7 @@ class Connection:
             peer_address=self.peer_address,
         )
         verdict = seen if failed is None else judge_failure(seen, failed)
-        if self._aborted and verdict.rejected_by == "client" and verdict.alert is None:
+        if self._aborted and not verdict.accepted and verdict.rejected_by != "server" and verdict.alert is None:
             verdict = replace(seen, error="the server was stopped in the middle of the handshake")
         return verdict
 

@@ -45,7 +45,7 @@ class PlainServer:
     def __init__(self, host: str, port: int) -> None:
         self.host = host
         self._wanted_port = port
-        self._listener: Listener | None = None
+        self._acceptor: Acceptor | None = None
         self._stopped = False
         self._lock = threading.Lock()
         self._live: dict[socket.socket, threading.Thread] = {}
@@ -70,7 +70,7 @@ class PlainServer:
     @property
     def is_running(self) -> bool:
         """Whether it has been started and not stopped."""
-        return self._listener is not None
+        return self._acceptor is not None
 
     @property
     def port(self) -> int:
@@ -79,9 +79,9 @@ class PlainServer:
         Raises:
             ServerNotRunning: it has not been started, or has been stopped.
         """
-        if self._listener is None:
+        if self._acceptor is None:
             raise ServerNotRunning("the port", self._stopped)
-        return self._listener.port
+        return self._acceptor.port
 
     @property
     def address(self) -> tuple[str, int]:
@@ -100,21 +100,26 @@ class PlainServer:
             InvalidArgument: the host is not on loopback, or the port is none.
             PortUnavailable: the port is in use.
             ServerNotRunning: it was stopped before; a server runs once.
+            OSError, RuntimeError: this process can have no more descriptors, or no more threads.
         """
         if self._stopped:
             raise ServerNotRunning("start()", stopped=True)
-        if self._listener is None:
-            self._listener = Listener(self.host, self._wanted_port)
-            self._acceptor = Acceptor(self._listener, "mtls-plain-accept", self._take, self._note_exhaustion)
-            self._acceptor.start()
+        if self._acceptor is None:
+            listener = Listener(self.host, self._wanted_port)
+            self._acceptor = Acceptor(listener, "mtls-plain-accept", self._take, self._note_exhaustion)
+            try:
+                self._acceptor.start()
+            except BaseException:
+                self._acceptor = None
+                raise
         return self
 
     def stop(self) -> None:
         """Close the port and every connection, and end the threads. Stopping twice is not an error."""
-        listener, self._listener, self._stopped = self._listener, None, True
-        if listener is None:
+        acceptor, self._acceptor, self._stopped = self._acceptor, None, True
+        if acceptor is None:
             return
-        self._acceptor.stop()
+        acceptor.stop()
         with self._lock:
             live = dict(self._live)
         for sock in live:

@@ -162,7 +162,6 @@ class MutualTLSServer:
         #: The last handshakes of clients that were accepted with the context of now, by certificate, version and name.
         self._accepted: OrderedDict[tuple[bytes, str | None, str | None], Handshake] = OrderedDict()
         self._configure(cert, trust)
-        self._listener: Listener | None = None
         self._stopped = False
         self._acceptor: Acceptor | None = None
         self._live: set[Connection] = set()
@@ -177,7 +176,7 @@ class MutualTLSServer:
     @property
     def is_running(self) -> bool:
         """Whether it has been started and not stopped."""
-        return self._listener is not None
+        return self._acceptor is not None
 
     @property
     def port(self) -> int:
@@ -237,30 +236,36 @@ class MutualTLSServer:
         Raises:
             PortUnavailable: the port is in use.
             ServerNotRunning: it was stopped before; a server runs once.
+            OSError, RuntimeError: this process can have no more descriptors, or no more threads.
         """
         if self._stopped:
             raise ServerNotRunning("start()", stopped=True)
-        if self._listener is None:
+        if self._acceptor is None:
             with ExitStack() as inside:
                 if isinstance(self._app, ServedASGI):
                     inside.enter_context(self._app)
-                listener = Listener(self.host, self._wanted_port)
-                inside.callback(listener.close)
-                acceptor = Acceptor(
-                    listener, "mtls-accept", self._take, self._note_exhaustion, self._notify, _RECEIVING_THREADS
+                self._acceptor = Acceptor(
+                    Listener(self.host, self._wanted_port),
+                    "mtls-accept",
+                    self._take,
+                    self._note_exhaustion,
+                    self._notify,
+                    _RECEIVING_THREADS,
                 )
-                self._listener, self._acceptor = listener, acceptor
-                acceptor.start()
+                try:
+                    self._acceptor.start()
+                except BaseException:
+                    self._acceptor = None
+                    raise
                 self._inside = inside.pop_all()
         return self
 
     def stop(self) -> None:
         """Close the port and every connection, and end the threads. Stopping twice is not an error."""
-        listener, self._listener, self._stopped = self._listener, None, True
-        if listener is None:
+        acceptor, self._acceptor, self._stopped = self._acceptor, None, True
+        if acceptor is None:
             return
-        assert self._acceptor is not None
-        self._acceptor.stop()
+        acceptor.stop()
         with self._changed:
             live = list(self._live)
         for connection in live:
@@ -508,10 +513,10 @@ class MutualTLSServer:
         self._wait_for(is_settled, self.handshake_timeout + 1.0 if at_most is None else at_most)
         self._wait_for(is_heard_out, _HEAR_OUT_SECONDS)
 
-    def _running(self, operation: str) -> Listener:
-        if self._listener is None:
+    def _running(self, operation: str) -> Acceptor:
+        if self._acceptor is None:
             raise ServerNotRunning(operation, self._stopped)
-        return self._listener
+        return self._acceptor
 
     def _configure(self, cert: PeerArgument, trust: TrustArgument | None) -> None:
         """Take up a certificate and trust, all of it or (where anything is wrong) nothing."""
@@ -703,4 +708,5 @@ class MutualTLSServer:
                 self._changed.notify_all()
 
     def _is_accept_queue_empty(self) -> bool:
-        return self._acceptor is None or self._acceptor.is_queue_empty()
+        acceptor = self._acceptor  # which another thread may stop
+        return acceptor is None or acceptor.is_queue_empty()

@@ -530,11 +530,11 @@ def test_reload_follows_the_behaviour_of_a_case(mtls_server: MutualTLSServer, mt
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits: run on POSIX")
 def test_server_outlives_the_lack_of_descriptors(tmp_path: Path) -> None:
-    """While there are none it says so in its handshakes, and when there are it serves who waited."""
+    """While there are none it says so in its handshakes and serves who is there, and then it serves who waited."""
     program = tmp_path / "exhausted.py"
     program.write_text(
         """
-import os, resource, socket
+import os, resource, socket, ssl
 from pytest_mtls import CertificateAuthority, MutualTLSServer, probe
 
 ca = CertificateAuthority.create()
@@ -542,6 +542,10 @@ client = ca.issue_client()
 with MutualTLSServer(cert=ca.issue_server(), trust=ca) as server:
     assert probe(server, client).accepted
     waiting = socket.socket()
+    there = socket.create_connection(("127.0.0.1", server.port))
+    server.bookmark()  # it was taken
+    context = ssl.create_default_context(cafile=ca.cert_path)
+    context.load_cert_chain(client.combined_path)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
     taken = []
     try:
@@ -555,6 +559,9 @@ with MutualTLSServer(cert=ca.issue_server(), trust=ca) as server:
 
     with server._changed:
         assert server._changed.wait_for(is_told, 10)
+    with context.wrap_socket(there, server_hostname="localhost") as sock:
+        sock.sendall(b"GET / HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
+        assert b" 200 " in sock.recv(65536)
     for descriptor in taken:
         os.close(descriptor)
     waiting.close()
