@@ -23,8 +23,7 @@ import pytest, requests
 @pytest.mark.parametrize("number", range({TESTS}))
 def test_get(mtls_server, mtls_ca, number):
     client = mtls_ca.issue_client(f"client-{{number}}")
-    cert = client.cert_path, client.key_path
-    answer = requests.get(mtls_server.url, cert=cert, verify=mtls_ca.cert_path)
+    answer = requests.get(mtls_server.url, cert=client.combined_path, verify=mtls_ca.cert_path)
     assert answer.json()["client"]["subject"] == f"CN=client-{{number}}"
 """
 
