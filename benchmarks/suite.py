@@ -1,8 +1,9 @@
-"""A test suite of 200 tests, each of which mints a client certificate, writes it and does one `requests.get`.
+"""A test suite of 200 tests, each of which does one GET: once with `mtls_client`, once with a client minted for the test.
 
-The peer is the same suite on trustme and pytest-httpserver: once set up as their documentation has it, with one server
-for the whole run, and once with a server for each test, as `mtls_server` is. Each run loads the plugin that it needs, and no
-other that happens to be installed.
+The minted one is written to a file and presented by `requests.get`. The peer is the same suite on trustme and
+pytest-httpserver: once set up as their documentation has it, with one server for the whole run, and for the minted client
+also with a server for each test, as `mtls_server` is. Each run loads the plugin that it needs, and no other that happens to
+be installed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from compare import compare
@@ -59,6 +61,38 @@ def test_get(httpserver, ca, ca_path, tmp_path, number):
     assert answer.json() == {{}}
 """
 
+FIXTURES = f"""
+import pytest
+
+@pytest.mark.parametrize("number", range({TESTS}))
+def test_get(mtls_server, mtls_client, number):
+    assert mtls_client.get(mtls_server.url).json()["client"]["subject"] == "CN=client"
+"""
+
+SHARED_FIXTURES = (
+    SHARED.replace("""tmp_path, number):""", """client_path, number):""")
+    .replace(
+        """    client = ca.issue_cert(common_name=f"client-{number}")
+    path = tmp_path / "client.pem"
+    client.private_key_and_cert_chain_pem.write_to_path(path)
+    answer = requests.get(httpserver.url_for("/"), cert=str(path), verify=ca_path)
+""",
+        """    answer = requests.get(httpserver.url_for("/"), cert=client_path, verify=ca_path)
+""",
+    )
+    .replace(
+        "@pytest.mark.parametrize",
+        """
+@pytest.fixture(scope="session")
+def client_path(ca, tmp_path_factory):
+    path = tmp_path_factory.mktemp("client") / "client.pem"
+    ca.issue_cert(common_name="client").private_key_and_cert_chain_pem.write_to_path(path)
+    return str(path)
+
+@pytest.mark.parametrize""",
+    )
+)
+
 OWN = SHARED.replace(
     "@pytest.mark.parametrize",
     """
@@ -94,15 +128,22 @@ def run(suite: Path, plugin: str) -> None:
 def main() -> None:
     """Print the ratio of whole runs, start of the interpreter included."""
     with tempfile.TemporaryDirectory() as directory:
-        ours = Path(directory, "test_ours.py")
-        ours.write_text(OURS)
-        for name, source in (("one server for all", SHARED), ("a server for each", OWN)):
-            peer = Path(directory, f"test_{name.replace(' ', '_')}.py")
-            peer.write_text(source)
+
+        def suite(name: str, source: str) -> Path:
+            path = Path(directory, f"test_{name}.py")
+            path.write_text(source)
+            return path
+
+        fixtures, minted = suite("fixtures", FIXTURES), suite("minted", OURS)
+        for what, ours, peer in (
+            ("mtls_client : trustme and pytest-httpserver", fixtures, suite("shared_fixtures", SHARED_FIXTURES)),
+            ("a minted client : trustme and pytest-httpserver", minted, suite("shared", SHARED)),
+            ("a minted client : the same with a server for each", minted, suite("own", OWN)),
+        ):
             compare(
-                f"{TESTS} tests, pytest-mtls : trustme and pytest-httpserver with {name}",
-                lambda: run(ours, "pytest_mtls.plugin"),
-                lambda peer=peer: run(peer, "pytest_httpserver.pytest_plugin"),  # type: ignore[misc]
+                f"{TESTS} tests, {what}",
+                partial(run, ours, "pytest_mtls.plugin"),
+                partial(run, peer, "pytest_httpserver.pytest_plugin"),
                 rounds=2,
                 bound=1 / 3,
             )

@@ -31,12 +31,17 @@ __all__ = [
 def requests(identity: ClientArgument, trust: TrustArgument) -> Session:
     """A `requests.Session` that presents the identity and trusts these CAs and no others.
 
-    It ignores proxies and CA bundles of the environment. Requests takes the paths of files, and none with a password.
+    It ignores proxies and CA bundles of the environment. Requests takes the paths of files, and none with a password; the
+    session reads them once and not, as requests does, for each connection.
     """
     session: Session = load("requests", "requests").Session()
+    from pytest_mtls.clients.kept_context import KeptContextAdapter
+
     session.trust_env = False
-    for name, value in _requests(identity, trust).items():
+    arguments = _requests(identity, trust)
+    for name, value in arguments.items():
         setattr(session, name, value)
+    session.mount("https://", KeptContextAdapter(arguments["verify"], arguments.get("cert")))
     return session
 
 
