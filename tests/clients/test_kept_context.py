@@ -16,6 +16,11 @@ from pytest_mtls.cases import CATALOGUE
 
 Factory = Callable[..., MutualTLSServer]
 
+keeps = pytest.mark.skipif(
+    not hasattr(requests.adapters.HTTPAdapter, "build_connection_pool_key_attributes"),
+    reason="needs requests 2.32.3 or newer, which asks its adapters: python -m pip install --upgrade requests",
+)
+
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
@@ -36,6 +41,7 @@ def subject(answer: requests.Response) -> str:
     return str(answer.json()["client"]["subject"])
 
 
+@keeps
 def test_certificate_is_read_once_for_many_connections_sessions_and_servers(
     mtls_ca: CertificateAuthority, mtls_server_factory: Factory, read: Counter[str]
 ) -> None:
@@ -51,6 +57,7 @@ def test_certificate_is_read_once_for_many_connections_sessions_and_servers(
     assert 1 == read[alice.cert_path]
 
 
+@keeps
 def test_what_a_request_or_the_session_is_given_instead_counts(
     mtls_ca: CertificateAuthority, mtls_server: MutualTLSServer, mtls_untrusted_ca: CertificateAuthority
 ) -> None:
@@ -69,6 +76,7 @@ def test_what_a_request_or_the_session_is_given_instead_counts(
             session.get(mtls_server.url)
 
 
+@keeps
 def test_pickled_session_is_the_same(
     mtls_client: requests.Session, mtls_server: MutualTLSServer, mtls_client_cert: Identity, read: Counter[str]
 ) -> None:
