@@ -32,7 +32,7 @@ __all__ = [
 #: A name as callers give it.
 NameText = Union[str, x509.GeneralName]
 #: An attribute of a subject as callers give it: a type and a value, ``type=value``, or the attribute itself.
-SubjectAttribute = Union[str, tuple[str, str], x509.NameAttribute[str]]
+SubjectAttribute = Union[str, tuple[str, str], "x509.NameAttribute[str]"]
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)", re.ASCII | re.IGNORECASE)
 _LOCAL_PART = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+", re.ASCII | re.IGNORECASE)
