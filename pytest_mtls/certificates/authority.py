@@ -30,7 +30,7 @@ from pytest_mtls.certificates.profile import (
     CertificateProfile,
     authority_profile,
 )
-from pytest_mtls.certificates.readable import UNREADABLE
+from pytest_mtls.certificates.readable import UNREADABLE, complaint
 from pytest_mtls.certificates.revocation import Register, Revocation, revocation_reason
 from pytest_mtls.certificates.status_urls import status_extensions
 from pytest_mtls.certificates.trustme_interop import (
@@ -592,7 +592,7 @@ def _check_authority(certificate: x509.Certificate) -> None:
     try:
         profile = CertificateProfile.of(certificate)
     except UNREADABLE as error:
-        raise NotACertificateAuthority(subject, f"its extensions cannot be read ({error})") from None
+        raise NotACertificateAuthority(subject, f"its extensions cannot be read ({complaint(error)})") from None
     if not profile.authority:
         problem = "basicConstraints says CA:FALSE" if profile.authority is False else "it has no basicConstraints"
         raise NotACertificateAuthority(subject, problem)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pytest_mtls.certificates.key import PrivateKey, password_bytes, same_key
 from pytest_mtls.certificates.name_lengths import problem_of_lengths
 from pytest_mtls.certificates.names import describe_name
-from pytest_mtls.certificates.readable import UNREADABLE, problem_of_names
+from pytest_mtls.certificates.readable import UNREADABLE, complaint, problem_of_names
 from pytest_mtls.certificates.weak_hash import weak_hash_of_valid
 from pytest_mtls.errors import (
     IncompleteChain,
@@ -315,5 +315,4 @@ def _problem(data: bytes, wanted: str, error: Exception) -> str:
         return f"it holds no {wanted}" + (f", but {' and '.join(dict.fromkeys(labels))}" if labels else "")
     if _PEM not in data and data[:1] != b"\x30":  # what we read is a SEQUENCE in DER
         return "it is neither PEM nor DER"
-    text = str(error).split("\n")[0].strip().rstrip(".")
-    return "what it holds cannot be parsed" + (f" ({text})" if text else "")
+    return f"what it holds cannot be parsed ({complaint(error)})"

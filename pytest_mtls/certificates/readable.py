@@ -8,12 +8,13 @@ from __future__ import annotations
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
-__all__ = ["UNREADABLE", "problem_of_names"]
+__all__ = ["UNREADABLE", "complaint", "problem_of_names"]
 
-#: What `cryptography` raises for bytes that it cannot read.
+#: What `cryptography` raises for bytes that it cannot read: until 46 at least, KeyError for a string of a type unknown to it.
 UNREADABLE = (
     ValueError,
     TypeError,
+    KeyError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
     x509.InvalidVersion,
@@ -27,6 +28,13 @@ def problem_of_names(certificate: x509.Certificate) -> str | None:
         try:
             getattr(certificate, what).rfc4514_string()
         except UNREADABLE as error:
-            text = str(error).split("\n")[0].strip().rstrip(".")
-            return f"its {what} cannot be parsed ({text})"
+            return f"its {what} cannot be parsed ({complaint(error)})"
     return None
+
+
+def complaint(error: Exception) -> str:
+    """What `cryptography` says of bytes that it cannot read, in one line without a full stop."""
+    if isinstance(error, KeyError):
+        return f"a string in it is of the unknown type {error}"
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")

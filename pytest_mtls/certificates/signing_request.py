@@ -23,7 +23,7 @@ from pytest_mtls.certificates.names import (
     general_name,
 )
 from pytest_mtls.certificates.profile import EXTENDED_KEY_USAGES
-from pytest_mtls.certificates.readable import UNREADABLE
+from pytest_mtls.certificates.readable import UNREADABLE, complaint
 from pytest_mtls.certificates.weak_hash import weak_hash_of_valid
 from pytest_mtls.errors import InvalidArgument, InvalidName, SigningRequestRefused
 
@@ -286,4 +286,4 @@ def _requested(request: x509.CertificateSigningRequest, kind: type[_ExtensionTyp
     except x509.ExtensionNotFound:
         return None
     except UNREADABLE as error:
-        raise SigningRequestRefused("extensions", "malformed", f"they must be readable ({error})") from None
+        raise SigningRequestRefused("extensions", "malformed", f"they must be readable ({complaint(error)})") from None

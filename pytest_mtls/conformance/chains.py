@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
 from pytest_mtls.certificates.names import describe_general_name, describe_name
+from pytest_mtls.certificates.readable import complaint
 from pytest_mtls.reasons.reason import Reason
-from pytest_mtls.verdict.chain import mark
+from pytest_mtls.verdict.chain import UNREADABLE, mark
 
 __all__ = ["chain_facts"]
 
@@ -20,17 +20,6 @@ __all__ = ["chain_facts"]
 _MOST_CERTIFICATES = 12
 _MOST_NAMES = 12
 
-#: What reading a certificate of a peer may raise: cryptography's complaints, and its remarks where a suite makes errors of
-#: them.
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-    Warning,
-)
 #: The field that each reason is about; the subject for all others.
 _FIELDS: Mapping[Reason, str] = {
     Reason.EXPIRED: "not_after",
@@ -71,14 +60,14 @@ def _certificate(
 ) -> dict[str, Any]:
     try:
         certificate = x509.load_der_x509_certificate(der)
-    except _UNREADABLE as error:
-        return {"unreadable": f"{len(der)} bytes that are no certificate ({error})"}
+    except UNREADABLE as error:
+        return {"unreadable": f"{len(der)} bytes that are no certificate ({complaint(error)})"}
     facts = {name: value for name, read in _READERS.items() if (value := _readable(read, certificate)) is not None}
     facts["sha256"] = _sha256(der)
     for reason in reasons:
         try:
             words = mark(certificate, index, is_last, server_name, reason)
-        except _UNREADABLE:
+        except UNREADABLE:
             continue
         if words is not None:
             field = _FIELDS.get(reason, "subject")
@@ -91,8 +80,8 @@ def _readable(read: Callable[[x509.Certificate], Any], certificate: x509.Certifi
     """A field, or what cannot be read in it."""
     try:
         return read(certificate)
-    except _UNREADABLE as error:
-        return f"cannot be read ({error})"
+    except UNREADABLE as error:
+        return f"cannot be read ({complaint(error)})"
 
 
 def _sha256(der: bytes) -> str:

@@ -15,12 +15,11 @@ from pytest_mtls.certificates.loading import is_self_issued, issued
 from pytest_mtls.certificates.names import describe_name
 from pytest_mtls.certificates.validity import now
 from pytest_mtls.inspection.found import Found, HeldKey, key_bytes
+from pytest_mtls.verdict.chain import UNREADABLE
 
 __all__ = ["Collection", "Statement", "extension", "is_ca"]
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
-
-_UNREADABLE = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, Warning)
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extensi
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
@@ -237,14 +236,14 @@ class Collection:
 def _public(one: x509.Certificate | x509.CertificateSigningRequest) -> bytes | None:
     try:
         return key_bytes(one.public_key())
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return None
 
 
 def _signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
     try:
         return crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+    except (InvalidSignature, *UNREADABLE):
         return False
 
 

@@ -10,6 +10,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key, pkcs7
 
 from pytest_mtls.certificates.der import SEQUENCE, read_der
+from pytest_mtls.certificates.readable import UNREADABLE, complaint
 from pytest_mtls.inspection.found import Content, HeldKey, Unreadable
 
 __all__ = [
@@ -88,8 +89,8 @@ def read_pkcs7(data: bytes) -> Iterator[Content]:
     """The certificates of PKCS#7 (RFC 2315): a chain without a key, as Windows and some CAs write it."""
     try:
         certificates = pkcs7.load_der_pkcs7_certificates(data)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        yield Unreadable("PKCS#7", f"it holds no certificates ({_first_line(error)})")
+    except UNREADABLE as error:
+        yield Unreadable("PKCS#7", f"it holds no certificates ({complaint(error)})")
         return
     yield from certificates
 
@@ -97,8 +98,8 @@ def read_pkcs7(data: bytes) -> Iterator[Content]:
 def _read(what: str, load: Callable[[bytes], Any], data: bytes) -> Content:
     try:
         content: Content = load(data)
-    except (ValueError, UnsupportedAlgorithm, TypeError) as error:
-        return Unreadable(what, f"it cannot be parsed ({_first_line(error)})")
+    except UNREADABLE as error:
+        return Unreadable(what, f"it cannot be parsed ({complaint(error)})")
     return content
 
 
@@ -119,7 +120,3 @@ def _looks_like_a_certificate(data: bytes) -> bool:
     except ValueError:
         return False
     return tag == SEQUENCE and inner[:1] == b"\xa0"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

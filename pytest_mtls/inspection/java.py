@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from hashlib import sha1
 from typing import NamedTuple
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from pytest_mtls.certificates.der import read_der, take_apart
+from pytest_mtls.certificates.readable import UNREADABLE, complaint
 from pytest_mtls.inspection import der
 from pytest_mtls.inspection.found import Content, HeldKey, Unreadable
 
@@ -101,8 +101,8 @@ def _key(protected: bytes, password: str | None) -> Content:
         return HeldKey(None, is_encrypted=True, remedy=f"It has a password of its own: convert a copy: {_CONVERT}")
     try:
         key = load_der_private_key(plain, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        return Unreadable("private key", f"it cannot be parsed ({error})")
+    except UNREADABLE as error:
+        return Unreadable("private key", f"it cannot be parsed ({complaint(error)})")
     return HeldKey(key.public_key(), is_encrypted=True)  # type: ignore[arg-type]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from pytest_mtls.certificates.readable import complaint
 from pytest_mtls.inspection import der
 from pytest_mtls.inspection.found import Content, HeldKey, Unreadable
 
@@ -94,7 +95,7 @@ def _private_key(pem: bytes, password: bytes | None) -> Content:
     except ValueError as error:
         if is_encrypted:
             raise
-        return Unreadable("private key", f"it cannot be parsed ({str(error).splitlines()[0].rstrip('.')})")
+        return Unreadable("private key", f"it cannot be parsed ({complaint(error)})")
     return HeldKey(key.public_key(), is_encrypted=is_encrypted)  # type: ignore[arg-type]
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -22,7 +21,7 @@ from pytest_mtls.inspection.found import describe_key
 from pytest_mtls.inspection.verification import Ruling, verify
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import Side
-from pytest_mtls.verdict.chain import moment, span
+from pytest_mtls.verdict.chain import UNREADABLE, moment, span
 from pytest_mtls.verdict.diagnosis.causes import CAUSES
 
 __all__ = ["Assessment", "Rejection", "assess"]
@@ -200,7 +199,7 @@ def _usages(usages: x509.ExtendedKeyUsage) -> str:
 def _weak_key(one: x509.Certificate) -> Iterator[Rejection]:
     try:
         key = one.public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return
     is_weak = (isinstance(key, (rsa.RSAPublicKey, dsa.DSAPublicKey)) and key.key_size < _RSA_BITS) or (
         isinstance(key, ec.EllipticCurvePublicKey) and key.key_size < _EC_BITS
@@ -214,7 +213,7 @@ def _weak_key(one: x509.Certificate) -> Iterator[Rejection]:
 def _weak_signature(one: x509.Certificate) -> Iterator[Rejection]:
     try:
         algorithm = one.signature_hash_algorithm
-    except UnsupportedAlgorithm:
+    except UNREADABLE:
         return
     if algorithm is not None and algorithm.name in _WEAK_HASHES:
         words = f"it is signed with {algorithm.name.upper().replace('SHA1', 'SHA-1')}"
@@ -231,7 +230,7 @@ def _names(leaf: x509.Certificate) -> Iterator[Rejection]:
         by = "browsers, Go and others by RFC 9525; OpenSSL takes the common name"
         remedy = "Issue one with the host as a DNS name or IP address."
         yield Rejection(Reason.HOSTNAME_MISMATCH, describe_name(leaf.subject), words, by, remedy)
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except UNREADABLE:
         pass
 
 

@@ -8,7 +8,6 @@ from hashlib import sha256
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pytest_mtls.certificates.key import PublicKey
@@ -20,11 +19,10 @@ from pytest_mtls.inspection.found import Found, HeldKey, Unreadable, describe_ke
 from pytest_mtls.inspection.rejections import Assessment, Rejection
 from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.reasons.side import opposite
-from pytest_mtls.verdict.chain import moment, span
+from pytest_mtls.verdict.chain import UNREADABLE, moment, span
 
 __all__ = ["as_facts", "as_text", "is_wrong"]
 
-_UNREADABLE = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, Warning)
 _MOST_NAMES = 12
 
 
@@ -117,7 +115,7 @@ def _fingerprint(certificate: x509.Certificate) -> str:
 def _key(one: x509.Certificate | x509.CertificateSigningRequest) -> PublicKey | None:
     try:
         return one.public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return None
 
 
@@ -145,7 +143,7 @@ def _request_names(request: x509.CertificateSigningRequest) -> list[str]:
 def _has_readable(one: x509.Certificate | x509.CertificateSigningRequest) -> bool:
     try:
         return len(one.extensions) >= 0
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
 
 

@@ -10,7 +10,7 @@ from typing import Any, Union
 from cryptography import x509
 
 from pytest_mtls.certificates.identity import Identity
-from pytest_mtls.certificates.readable import UNREADABLE, problem_of_names
+from pytest_mtls.certificates.readable import UNREADABLE, complaint, problem_of_names
 from pytest_mtls.errors import InvalidArgument, InvalidForwardedHeader, UnreadableCertificate
 from pytest_mtls.proxies.cloud import CLOUD_STYLES
 from pytest_mtls.proxies.golang import GO_STYLES
@@ -201,7 +201,7 @@ def _read(values: _Values) -> dict[str, Any]:
         try:
             facts = header.read(value)
         except UNREADABLE as error:
-            raise _invalid(name, value, str(error)) from None
+            raise _invalid(name, value, complaint(error)) from None
         for field, fact in facts.items():
             if field == "sans":
                 told[field] = (*told.get(field, ()), *fact)
@@ -239,7 +239,7 @@ def _disagreements(client: Client, values: _Values, style: Style) -> Iterator[tu
         try:
             own = header.write(client)
         except UNREADABLE as error:
-            raise _invalid(name, value, f"a certificate that is told of cannot be read ({error})") from None
+            raise _invalid(name, value, f"a certificate that is told of cannot be read ({complaint(error)})") from None
         if value == own:
             continue
         sent = header.read(value)

@@ -60,7 +60,7 @@ def chain_lines(
             marks = [mark for reason in reasons if (mark := _mark(presented, reason))]
             line = one_line("; ".join(_fields(certificate)))
         except UNREADABLE as error:
-            yield f"{index}: {len(der)} bytes that are not a certificate ({error})"
+            yield f"{index}: {len(der)} bytes that are not a certificate ({readable.complaint(error)})"
             continue
         yield f"{index}: {line}" + (f"  <-- {', '.join(marks)}" if marks else "")
 

@@ -42,6 +42,7 @@ from pytest_mtls.reasons.reason import Reason
 from pytest_mtls.tls.handshake import Handshake
 from pytest_mtls.tls.wire import Deadline
 from pytest_mtls.verdict.assertions import assert_rejected
+from pytest_mtls.verdict.chain import UNREADABLE
 from pytest_mtls.verdict.expected import Expected
 from pytest_mtls.verdict.explain import explain, headline
 from pytest_mtls.verdict.twins import good_client, twin_of
@@ -629,5 +630,5 @@ def _der(identity: Identity) -> bytes:
 def _described(der: bytes) -> str:
     try:
         return describe_certificate(x509.load_der_x509_certificate(der))
-    except (ValueError, Warning):
+    except UNREADABLE:
         return f"{len(der)} bytes that are no certificate"

@@ -165,7 +165,7 @@ def _names(certificate: x509.Certificate) -> tuple[x509.Name, tuple[x509.General
     try:
         subject = certificate.subject
         extensions = certificate.extensions
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, Warning):
+    except UNREADABLE:
         return None
     try:
         sans = tuple(extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
