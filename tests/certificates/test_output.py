@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import cryptography
 import pytest
 from cryptography.hazmat.primitives.serialization import pkcs12
 from support.requirements import require_program
@@ -107,10 +106,6 @@ class TestKubernetes:
 class TestNSS:
     """The database of Firefox, Chromium and curl built with NSS."""
 
-    @pytest.mark.skipif(
-        cryptography.__version__.startswith("43."),
-        reason="NSS cannot read the PKCS#12 of cryptography 43: python -m pip install --upgrade cryptography",
-    )
     @pytest.mark.parametrize("password", [None, "s3cret!"])
     def test_certutil_reads_it(self, alice: Identity, tmp_path: Path, password: str | None) -> None:
         """certutil lists the key, and finds the certificate valid for a TLS client."""
