@@ -6,11 +6,10 @@ its context anew from files for each request, as one does that has another certi
 
 from __future__ import annotations
 
-import gc
 import socket
 import ssl
-import statistics
-import time
+
+from compare import seconds_of
 
 from pytest_mtls import CertificateAuthority, Endpoint, Identity, launch
 from pytest_mtls.conformance.policy import Policy
@@ -35,21 +34,15 @@ ROUNDS = 5
 BOUND_SECONDS = 1.5
 
 
-def run(target: Endpoint) -> float:
-    """Seconds that a whole run takes."""
-    policy = Policy(settings=frozenset({"crl", "usage"}))
-    wanted = list(checks())
-    started = time.perf_counter()
-    whole = Run(target, policy)
-    failed = [case.id for case, tls in wanted if whole.check(case, tls).outcome is Outcome.DEVIATES]
-    took = time.perf_counter() - started
+def run(target: Endpoint) -> None:
+    """Run every check."""
+    whole = Run(target, Policy(settings=frozenset({"crl", "usage"})))
+    failed = [case.id for case, tls in checks() if whole.check(case, tls).outcome is Outcome.DEVIATES]
     assert not failed, failed
-    return took
 
 
-def request(port: int, client: Identity, ca: CertificateAuthority, count: int) -> float:
-    """Seconds that so many requests take."""
-    started = time.perf_counter()
+def request(port: int, client: Identity, ca: CertificateAuthority, count: int) -> None:
+    """Make so many requests."""
     for _ in range(count):
         context = ssl.create_default_context(cafile=ca.cert_path)
         context.load_cert_chain(client.combined_path)
@@ -62,7 +55,6 @@ def request(port: int, client: Identity, ca: CertificateAuthority, count: int) -
             while received := sock.recv(65536):
                 answer += received
             assert b"204" in answer, answer
-    return time.perf_counter() - started
 
 
 def main() -> None:
@@ -70,14 +62,8 @@ def main() -> None:
     ca = CertificateAuthority.create()
     client, count = ca.issue_client(), sum(1 for _ in checks())
     with launch(["nginx", "-c", "{dir}/nginx.conf", "-e", "stderr"], files={"nginx.conf": CONFIG}, ca=ca) as server:
-        times: tuple[list[float], list[float]] = ([], [])
-        for turn in range(ROUNDS + 1):
-            gc.collect()
-            measured = run(server.endpoint), request(server.endpoint.port, client, ca, count)
-            if turn:  # the first warms up
-                for known, one in zip(times, measured, strict=True):
-                    known.append(one)
-    ours, peer = map(statistics.median, times)
+        target = server.endpoint
+        ours, peer = seconds_of(lambda: run(target), lambda: request(target.port, client, ca, count), rounds=ROUNDS)
     verdict = "within" if ours <= BOUND_SECONDS else "ABOVE"
     print(
         f"{count} checks of nginx : as many requests by hand: {ours:.2f} s : {peer:.2f} s = {ours / peer:.2f} "

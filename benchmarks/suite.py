@@ -29,7 +29,7 @@ def test_get(mtls_server, mtls_ca, number):
     assert answer.json()["client"]["subject"] == f"CN=client-{{number}}"
 """
 
-SHARED = f"""
+PEER = """
 import ssl
 import pytest, requests, trustme
 
@@ -50,7 +50,9 @@ def httpserver_ssl_context(ca):
     ca.configure_trust(context)
     context.verify_mode = ssl.CERT_REQUIRED
     return context
+"""
 
+PEER_MINTS = f"""
 @pytest.mark.parametrize("number", range({TESTS}))
 def test_get(httpserver, ca, ca_path, tmp_path, number):
     httpserver.expect_request("/").respond_with_json({{}})
@@ -69,41 +71,27 @@ def test_get(mtls_server, mtls_client, number):
     assert mtls_client.get(mtls_server.url).json()["client"]["subject"] == "CN=client"
 """
 
-SHARED_FIXTURES = (
-    SHARED.replace("""tmp_path, number):""", """client_path, number):""")
-    .replace(
-        """    client = ca.issue_cert(common_name=f"client-{number}")
-    path = tmp_path / "client.pem"
-    client.private_key_and_cert_chain_pem.write_to_path(path)
-    answer = requests.get(httpserver.url_for("/"), cert=str(path), verify=ca_path)
-""",
-        """    answer = requests.get(httpserver.url_for("/"), cert=client_path, verify=ca_path)
-""",
-    )
-    .replace(
-        "@pytest.mark.parametrize",
-        """
+PEER_FIXTURES = f"""
 @pytest.fixture(scope="session")
 def client_path(ca, tmp_path_factory):
     path = tmp_path_factory.mktemp("client") / "client.pem"
     ca.issue_cert(common_name="client").private_key_and_cert_chain_pem.write_to_path(path)
     return str(path)
 
-@pytest.mark.parametrize""",
-    )
-)
+@pytest.mark.parametrize("number", range({TESTS}))
+def test_get(httpserver, client_path, ca_path, number):
+    httpserver.expect_request("/").respond_with_json({{}})
+    answer = requests.get(httpserver.url_for("/"), cert=client_path, verify=ca_path)
+    assert answer.json() == {{}}
+"""
 
-OWN = SHARED.replace(
-    "@pytest.mark.parametrize",
-    """
+PEER_OWN_SERVER = """
 @pytest.fixture
 def httpserver(make_httpserver, httpserver_ssl_context):
     from pytest_httpserver import HTTPServer
     with HTTPServer(host="localhost", port=0, ssl_context=httpserver_ssl_context) as server:
         yield server
-
-@pytest.mark.parametrize""",
-)
+"""
 
 
 def run(suite: Path, plugin: str) -> None:
@@ -136,9 +124,13 @@ def main() -> None:
 
         fixtures, minted = suite("fixtures", FIXTURES), suite("minted", OURS)
         for what, ours, peer in (
-            ("mtls_client : trustme and pytest-httpserver", fixtures, suite("shared_fixtures", SHARED_FIXTURES)),
-            ("a minted client : trustme and pytest-httpserver", minted, suite("shared", SHARED)),
-            ("a minted client : the same with a server for each", minted, suite("own", OWN)),
+            ("mtls_client : trustme and pytest-httpserver", fixtures, suite("peer_fixtures", PEER + PEER_FIXTURES)),
+            ("a minted client : trustme and pytest-httpserver", minted, suite("peer_minted", PEER + PEER_MINTS)),
+            (
+                "a minted client : the same with a server for each",
+                minted,
+                suite("peer_own", PEER + PEER_OWN_SERVER + PEER_MINTS),
+            ),
         ):
             compare(
                 f"{TESTS} tests, {what}",

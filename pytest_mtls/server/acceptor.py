@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from operator import attrgetter
 from typing import Protocol
 
 from pytest_mtls.server.listener import Listener
@@ -65,8 +66,8 @@ class Acceptor:
     Args:
         listener: where they come.
         name: what its threads are called, before the number of the port.
-        take: called with each connection and its client's (host, port); it returns the connection if it is to be led
-            on here, and None if somebody else sees to it. It raises nothing.
+        take: called with each connection and its client's (host, port). It returns the guest that these threads are to
+            lead on, or None if the connection is handled elsewhere. It raises nothing.
         on_exhaustion: called when a connection cannot be taken, with the problem in words. It is tried again until that
             works, and only then called for the next problem.
         on_change: called whenever `is_queue_empty` may have changed.
@@ -76,7 +77,7 @@ class Acceptor:
         port: the TCP port of the listener.
 
     Raises:
-        OSError: there is no descriptor left to wait with. The port is closed then.
+        OSError: no file descriptor is left for the sockets that wake the threads. The port is closed then.
     """
 
     def __init__(
@@ -239,7 +240,7 @@ class _Loop:
         if self._soonest is not None and not self._soonest.remaining:
             for guest in [guest for guest in self._guests if not guest.deadline.remaining]:
                 self._see_to(guest, guest.advance(in_time=False))
-            self._soonest = min((guest.deadline for guest in self._guests), key=_remaining, default=None)
+            self._soonest = min((guest.deadline for guest in self._guests), key=attrgetter("remaining"), default=None)
 
     def _listen(self) -> None:
         for sock in self._acceptor.listening:
@@ -291,7 +292,3 @@ class _Loop:
         else:
             self._guests.pop(guest, None)
             guest.leave()
-
-
-def _remaining(deadline: Deadline) -> float:
-    return deadline.remaining

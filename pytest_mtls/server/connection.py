@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from pytest_mtls.server.misbehaviour import AFTER_HANDSHAKE, MISBEHAVIOURS, reset
 from pytest_mtls.tls.engine import TLSContext
@@ -136,7 +137,7 @@ class Connection:
         Returns:
             As `begin`.
         """
-        return self._done(self._step if in_time else self._give_up)
+        return self._done(partial(self._step, in_time))
 
     def leave(self) -> None:
         """Go on with `run`, on another thread."""
@@ -151,7 +152,7 @@ class Connection:
         except Exception as error:
             log.exception("the handshake with %s:%d could not be done", *self.peer_address)
             problem = f"{type(error).__name__}: {error}"
-        self._decide(Handshake("server", None, error=problem, peer_address=self.peer_address))
+        self._leave_undecided(problem)
         return 0
 
     def _begin(self) -> int:
@@ -159,14 +160,16 @@ class Connection:
         sock = self.context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
         self._use(sock)
         sock.settimeout(0.0)
-        return self._step()
+        return self._step(True)
 
-    def _step(self) -> int:
+    def _step(self, in_time: bool) -> int:
         sock = self.sock
         assert isinstance(sock, ssl.SSLSocket)
         self._set_waiting(False)
         failed: Exception | None = None
         try:
+            if not in_time:
+                raise silence(self.deadline)
             sock.do_handshake()
         except ssl.SSLWantReadError:
             self._set_waiting(True)
@@ -176,12 +179,6 @@ class Connection:
         except OSError as error:
             failed = error
         self._decide(self._judge(sock, failed))
-        return 0
-
-    def _give_up(self) -> int:
-        assert isinstance(self.sock, ssl.SSLSocket)
-        self._set_waiting(False)
-        self._decide(self._judge(self.sock, silence(self.deadline)))
         return 0
 
     def _judge(self, sock: ssl.SSLSocket, failed: Exception | None) -> Handshake:
@@ -238,13 +235,13 @@ class Connection:
             awaited = self.advance(in_time=is_there)
 
     def give_up(self, problem: str) -> None:
-        """Close it, since nobody can see to it; a client that was accepted is served by nobody, so that is undecided.
+        """Close it without serving it. A client that was accepted is undecided then, since it gets no answer.
 
         Args:
             problem: why.
         """
         if self.handshake is None:
-            self._decide(Handshake("server", None, error=problem, peer_address=self.peer_address))
+            self._leave_undecided(problem)
         elif self.handshake.accepted:
             self._decide(replace(self.handshake, accepted=None, error=f"accepted, and not served: {problem}"))
         self.sock.close()
@@ -256,8 +253,7 @@ class Connection:
 
     def _misbehave(self) -> None:
         assert self._misbehaviour is not None
-        error = f"this server does not shake hands: it plays {self._misbehaviour!r}"
-        self._decide(Handshake("server", None, error=error, peer_address=self.peer_address))
+        self._leave_undecided(f"this server does not shake hands: it plays {self._misbehaviour!r}")
         self.sock.settimeout(self.deadline.seconds)
         MISBEHAVIOURS[self._misbehaviour](self.sock)
 
@@ -318,6 +314,9 @@ class Connection:
             self._decide(replace(refused, error=f"after the handshake the client sent {late}"))
         elif not is_used and not self._aborted:
             self._decide(replace(handshake, is_unused=True))
+
+    def _leave_undecided(self, problem: str) -> None:
+        self._decide(Handshake("server", None, error=problem, peer_address=self.peer_address))
 
     def _decide(self, handshake: Handshake) -> None:
         self.handshake = handshake

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from pytest_mtls import CertificateAuthority, Identity, MutualTLSServer, probe
+from pytest_mtls import CertificateAuthority, Handshake, Identity, MutualTLSServer, probe
 from pytest_mtls.server.acceptor import Acceptor
 from pytest_mtls.server.connection import ServingSocket
 from pytest_mtls.server.listener import Listener
@@ -30,10 +29,25 @@ def receiving() -> int:
     return sum(thread.name.startswith("mtls-accept") for thread in threading.enumerate())
 
 
+def seen_while_failing(
+    server: MutualTLSServer, client: Identity, monkeypatch: pytest.MonkeyPatch, target: object, name: str, problem: str
+) -> Handshake:
+    """The handshake of a client, as its server saw it while a function raised RuntimeError."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(problem)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(target, name, fail)
+        probe(server, client)
+        (seen,) = server.handshakes
+    return seen
+
+
 def test_silent_clients_need_no_thread_and_delay_nobody(
     mtls_server: MutualTLSServer, mtls_client_cert: Identity, silent: list[socket.socket]
 ) -> None:
-    """While forty say nothing, another is served, and there are no more threads than for one client at a time."""
+    """Forty clients say nothing. Another is still served, with no more threads than one client needs."""
     before = threading.active_count()
     assert probe(mtls_server, mtls_client_cert).accepted
     assert threading.active_count() - before <= 2
@@ -79,14 +93,7 @@ def test_step_that_fails_by_a_fault_of_python_is_undecided_and_ends_no_thread(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """PyPy's ssl raises RuntimeError for some resets: the handshake has no verdict, and the next client is served."""
-
-    def fail(self: ssl.SSLSocket, block: bool = False) -> None:
-        raise RuntimeError("undocumented")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(ServingSocket, "do_handshake", fail)
-        probe(mtls_server, mtls_client_cert)
-        (seen,) = mtls_server.handshakes
+    seen = seen_while_failing(mtls_server, mtls_client_cert, monkeypatch, ServingSocket, "do_handshake", "undocumented")
     assert (None, "RuntimeError: undocumented") == (seen.accepted, seen.error)
     assert "could not be done" in caplog.text
     assert probe(mtls_server, mtls_client_cert).accepted
@@ -99,14 +106,9 @@ def test_client_that_no_thread_can_serve_is_undecided(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It was accepted, and not served: the server says so, goes on, and serves the next one."""
-
-    def fail(job: Callable[[], None]) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(mtls_server._workers, "start", fail)
-        probe(mtls_server, mtls_client_cert)
-        (seen,) = mtls_server.handshakes
+    seen = seen_while_failing(
+        mtls_server, mtls_client_cert, monkeypatch, mtls_server._workers, "start", "can't start new thread"
+    )
     assert (None, "accepted, and not served: can't start new thread") == (seen.accepted, seen.error)
     assert "cannot serve a connection: can't start new thread" in caplog.text
     assert probe(mtls_server, mtls_client_cert).accepted
@@ -115,12 +117,9 @@ def test_client_that_no_thread_can_serve_is_undecided(
 def test_server_without_a_second_thread_goes_on_with_one(
     mtls_server: MutualTLSServer,
     mtls_client_cert: Identity,
-    silent: list[socket.socket],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where no more threads can be had, clients that come at once are served by the one that is there."""
-    mtls_server.bookmark()
-    mtls_server.stop()
     start = threading.Thread.start
 
     def fail(self: threading.Thread) -> None:
@@ -128,12 +127,11 @@ def test_server_without_a_second_thread_goes_on_with_one(
             raise RuntimeError("can't start new thread")
         start(self)
 
-    server = MutualTLSServer(cert=mtls_server.cert, trust=mtls_server.trust).start()
-    with server, ExitStack() as opened:
-        monkeypatch.setattr(threading.Thread, "start", fail)
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    with ExitStack() as opened:
         for _ in range(10):
-            opened.enter_context(socket.create_connection(server.address))
-        assert probe(server, mtls_client_cert).accepted
+            opened.enter_context(socket.create_connection(mtls_server.address))
+        assert probe(mtls_server, mtls_client_cert).accepted
         assert 1 == receiving()
 
 
@@ -159,7 +157,7 @@ def test_server_that_can_have_no_thread_leaves_nothing(
         with pytest.raises(RuntimeError, match="new thread"):
             server.start()
     assert not server.is_running
-    assert [-1] == [sock.fileno() for listener in listeners for sock in listener.sockets][:1]
+    assert {-1} == {sock.fileno() for listener in listeners for sock in listener.sockets}
 
 
 def test_who_asks_whether_the_queue_is_empty_hears_of_a_connection_being_taken() -> None:
