@@ -195,9 +195,20 @@ def call_confluent_kafka(server: Server, arguments: Arguments) -> None:
 
 def call_kafka_python(server: Server, arguments: Arguments) -> None:
     import kafka
+    from kafka.net.compat import KafkaNetClient
+
+    opened: list[KafkaNetClient] = []
+
+    def remembered(**settings: Any) -> KafkaNetClient:
+        opened.append(KafkaNetClient(**settings))
+        return opened[0]
 
     told = {"bootstrap_servers": f"{server.host}:{server.port}", "bootstrap_timeout_ms": int(1000 * server.patience)}
-    kafka.KafkaAdminClient(**told, **arguments).close()
+    try:
+        kafka.KafkaAdminClient(**told, **arguments, kafka_client=remembered).close()
+    finally:  # one that does not come up leaves its thread and its sockets behind, with nobody to close them
+        for client in opened:
+            client.close()
 
 
 def call_pika(server: Server, arguments: Arguments) -> None:
